@@ -1,0 +1,126 @@
+//! What an activity knows about its call.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{MissingState, StateMap};
+use crate::model::{ExecutionId, FunctionName, InstanceId, TaskId};
+
+/// The context of one run of an activity. Cloning is cheap.
+#[derive(Debug, Clone)]
+pub struct ActivityContext {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    call: ActivityCallInfo,
+    state: StateMap,
+    cancellation: CancellationToken,
+}
+
+/// The identity of a call, as the engine gives it to a worker.
+#[derive(Debug, Clone)]
+pub struct ActivityCallInfo {
+    /// The calling instance.
+    pub instance: InstanceId,
+    /// Its execution.
+    pub execution: ExecutionId,
+    /// The name of the activity.
+    pub name: FunctionName,
+    /// The sequence number of the call within the execution.
+    pub task_id: TaskId,
+    /// How often this call was handed to a worker, counting this time.
+    pub delivery: u32,
+}
+
+impl ActivityContext {
+    /// The context of a call that a worker received.
+    #[must_use]
+    pub fn new(call: ActivityCallInfo, state: StateMap, cancellation: CancellationToken) -> Self {
+        Self { inner: Arc::new(Inner { call, state, cancellation }) }
+    }
+
+    /// A context outside any hub, for unit tests of activities.
+    #[must_use]
+    pub fn detached() -> Self {
+        Self::detached_with(StateMap::default())
+    }
+
+    /// A context outside any hub that holds some state.
+    ///
+    /// # Panics
+    ///
+    /// Never: the names in it are valid.
+    #[must_use]
+    pub fn detached_with(state: StateMap) -> Self {
+        let call = ActivityCallInfo {
+            instance: InstanceId::generate(),
+            execution: ExecutionId::generate(),
+            name: FunctionName::new("detached").expect("a valid name"),
+            task_id: TaskId(0),
+            delivery: 1,
+        };
+        Self::new(call, state, CancellationToken::new())
+    }
+
+    /// The instance that made the call.
+    #[must_use]
+    pub fn instance_id(&self) -> &InstanceId {
+        &self.inner.call.instance
+    }
+
+    /// The name under which the activity was called.
+    #[must_use]
+    pub fn name(&self) -> &FunctionName {
+        &self.inner.call.name
+    }
+
+    /// The sequence number of the call within the orchestration's execution.
+    #[must_use]
+    pub fn task_id(&self) -> TaskId {
+        self.inner.call.task_id
+    }
+
+    /// How often this call was handed to a worker, counting this time: more than 1 after a crash.
+    #[must_use]
+    pub fn delivery(&self) -> u32 {
+        self.inner.call.delivery
+    }
+
+    /// A text that is the same each time this call runs, and differs from every other call's.
+    ///
+    /// Give it to the outside world so that a second run of the same call has no second effect.
+    #[must_use]
+    pub fn idempotency_key(&self) -> String {
+        let call = &self.inner.call;
+        format!("{}:{}:{}", call.instance, call.execution, call.task_id.0)
+    }
+
+    /// A clone of the hub's state of type `T`.
+    ///
+    /// Declare it, as `#[activity(state(T))]` or as a `State<T>` argument, and a hub without it does not start.
+    ///
+    /// # Errors
+    ///
+    /// [`MissingState`] when the hub was given none.
+    pub fn state<T: Clone + Send + Sync + 'static>(&self) -> Result<T, MissingState> {
+        self.inner.state.get().ok_or(MissingState { type_name: std::any::type_name::<T>() })
+    }
+
+    /// Completes when the result is no longer wanted: the orchestration dropped the call, or is over.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    pub async fn cancelled(&self) {
+        self.inner.cancellation.cancelled().await;
+    }
+
+    /// True when the result is no longer wanted.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.inner.cancellation.is_cancelled()
+    }
+}

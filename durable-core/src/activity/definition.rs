@@ -1,0 +1,71 @@
+//! What `#[activity]` leaves behind, as a trait.
+
+use std::panic::resume_unwind;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{ActivityContext, StateKey};
+use crate::BoxFuture;
+use crate::model::FailureDetails;
+
+/// An activity's name, types and body. `#[activity]` implements it on the future that the annotated function returns.
+pub trait ActivityDefinition: Send + 'static {
+    /// The registered name.
+    const NAME: &'static str;
+    /// The input; `()` for an activity without one.
+    type Input: Serialize + DeserializeOwned + Send + 'static;
+    /// The value of success.
+    type Output: Serialize + DeserializeOwned + Send + 'static;
+
+    /// The shared state that the activity needs, checked when the hub starts.
+    #[must_use]
+    fn required_state() -> Vec<StateKey> {
+        Vec::new()
+    }
+
+    /// Runs the activity.
+    fn invoke(ctx: ActivityContext, input: Self::Input) -> BoxFuture<'static, Result<Self::Output, FailureDetails>>;
+}
+
+/// A function annotated with `#[activity]`, whatever its arguments.
+///
+/// `M` is inferred; it keeps the implementations for different numbers of arguments apart.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an activity",
+    label = "expected a function annotated with `#[activity]`",
+    note = "register a closure or a method with `activity_fn(\"name\", ...)`"
+)]
+pub trait ActivityItem<M> {
+    /// The definition that the annotation generated.
+    type Definition: ActivityDefinition;
+}
+
+macro_rules! items {
+    ($($arg:ident),*) => {
+        impl<F, R, $($arg),*> ActivityItem<fn($($arg),*) -> R> for F
+        where
+            F: Fn($($arg),*) -> R,
+            R: ActivityDefinition,
+        {
+            type Definition = R;
+        }
+    };
+}
+items!();
+items!(A);
+items!(A, B);
+items!(A, B, C);
+items!(A, B, C, D);
+items!(A, B, C, D, E);
+items!(A, B, C, D, E, G);
+items!(A, B, C, D, E, G, H);
+items!(A, B, C, D, E, G, H, I);
+
+/// Runs a plain function off the async threads; a panic in it goes on in the caller.
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(value) => value,
+        Err(error) => resume_unwind(error.into_panic()),
+    }
+}
