@@ -8,6 +8,9 @@
 pub use futures_util::future::{Either, join, join_all, select, try_join, try_join_all};
 
 #[doc(no_inline)]
+pub use durable_macros::{Failure, activity, orchestrator};
+
+#[doc(no_inline)]
 pub use crate::{
     activity::{ActivityContext, State},
     backend::memory::Memory,
