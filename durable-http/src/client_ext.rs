@@ -11,7 +11,7 @@ use http::{Response, StatusCode};
 use crate::body::{Body, json};
 use crate::error_json::Refusal;
 use crate::links::{FailedAs, HttpManagementPayload, check_status_response};
-use crate::origin::RequestHead;
+use crate::origin::{self, RequestHead};
 use crate::query::Query;
 use crate::status_json::{Show, StatusJson};
 
@@ -42,25 +42,26 @@ pub trait DurableClientHttpExt<M> {
 
     /// The 202 that says where to ask for the instance. The instance is not looked up.
     fn create_check_status_response(&self, request: &impl RequestHead, id: &InstanceId) -> Response<Body> {
-        check_status_response(request, self.durable_client().task_hub(), id, FailedAs::Ok)
+        check_status_response(&origin::of(request), self.durable_client().task_hub(), id, FailedAs::Ok)
     }
 
     /// The addresses of the instance. It is not looked up.
     fn create_http_management_payload(&self, request: &impl RequestHead, id: &InstanceId) -> HttpManagementPayload {
-        HttpManagementPayload::new(request, self.durable_client().task_hub(), id)
+        HttpManagementPayload::new(&origin::of(request), self.durable_client().task_hub(), id)
     }
 
     /// Waits for the instance, 10 seconds unless told otherwise: awaiting this gives the output of an instance that
     /// completes in time, its state if it ends in another way, and the check-status response if it does not end.
-    fn wait_for_completion_or_create_check_status_response<'a, R: RequestHead + Sync>(
-        &'a self,
-        request: &'a R,
-        id: &'a InstanceId,
-    ) -> WaitForCompletion<'a, R> {
+    fn wait_for_completion_or_create_check_status_response(
+        &self,
+        request: &impl RequestHead,
+        id: &InstanceId,
+    ) -> WaitForCompletion<'_> {
         WaitForCompletion {
             client: self.durable_client(),
-            request,
-            id,
+            origin: origin::of(request),
+            show: Show::from_query(&Query::parse(request.uri().query())),
+            id: id.clone(),
             timeout: DEFAULT_TIMEOUT,
             retry_interval: DEFAULT_RETRY_INTERVAL,
             failed_as: FailedAs::Ok,
@@ -91,16 +92,17 @@ impl<C: DurableClient> DurableClientHttpExt<(C,)> for C {
 ///
 /// Awaiting it fails when the retry interval is longer than the timeout, and when the client fails.
 #[must_use = "nothing is waited for before this is awaited"]
-pub struct WaitForCompletion<'a, R> {
+pub struct WaitForCompletion<'a> {
     client: &'a dyn DurableClient,
-    request: &'a R,
-    id: &'a InstanceId,
+    origin: String,
+    show: Show,
+    id: InstanceId,
     timeout: Duration,
     retry_interval: Duration,
     failed_as: FailedAs,
 }
 
-impl<R> WaitForCompletion<'_, R> {
+impl WaitForCompletion<'_> {
     /// Waits at most this long instead of 10 seconds.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
@@ -121,7 +123,7 @@ impl<R> WaitForCompletion<'_, R> {
     }
 }
 
-impl<R> fmt::Debug for WaitForCompletion<'_, R> {
+impl fmt::Debug for WaitForCompletion<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WaitForCompletion")
             .field("id", &self.id)
@@ -131,19 +133,18 @@ impl<R> fmt::Debug for WaitForCompletion<'_, R> {
     }
 }
 
-impl<'a, R: RequestHead + Sync> IntoFuture for WaitForCompletion<'a, R> {
+impl<'a> IntoFuture for WaitForCompletion<'a> {
     type Output = Result<Response<Body>, ClientError>;
     type IntoFuture = BoxFuture<'a, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             check_intervals(self.timeout.as_secs_f64(), self.retry_interval.as_secs_f64())?;
-            let status = self.client.wait(self.id, Some(self.timeout)).await?;
-            let show =
-                Show { failed_as: self.failed_as, ..Show::from_query(&Query::parse(self.request.uri().query())) };
-            match finished_response(self.client, status.as_ref(), show).await {
+            let Self { client, origin, id, failed_as, .. } = self;
+            let status = client.wait(&id, Some(self.timeout)).await?;
+            match finished_response(client, status.as_ref(), Show { failed_as, ..self.show }).await {
                 Ok(Some(response)) => Ok(response),
-                Ok(None) => Ok(check_status_response(self.request, self.client.task_hub(), self.id, self.failed_as)),
+                Ok(None) => Ok(check_status_response(&origin, client.task_hub(), &id, failed_as)),
                 Err(Refusal::Client(error)) => Err(error),
                 Err(other) => Ok(other.into_response()),
             }

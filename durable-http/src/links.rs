@@ -8,7 +8,6 @@ use serde::Serialize;
 
 use crate::body::{Body, json};
 use crate::error_json::Refusal;
-use crate::origin::{self, RequestHead};
 use crate::router::WEBHOOK_PATH;
 
 /// Everything but the unreserved characters of RFC 3986: a space is `%20` and a plus `%2B`.
@@ -43,8 +42,7 @@ pub struct HttpManagementPayload {
 }
 
 impl HttpManagementPayload {
-    pub(crate) fn new(request: &impl RequestHead, hub: &TaskHubName, id: &InstanceId) -> Self {
-        let origin = origin::of(request);
+    pub(crate) fn new(origin: &str, hub: &TaskHubName, id: &InstanceId) -> Self {
         let instance = format!("{origin}{WEBHOOK_PATH}/instances/{}", utf8_percent_encode(id.as_str(), ESCAPED));
         let system = format!("taskHub={hub}&connection=Storage");
         let with_reason = |operation| format!("{instance}/{operation}?reason={{text}}&{system}");
@@ -71,12 +69,12 @@ pub(crate) enum FailedAs {
 
 /// The 202 that tells a caller where to look. The instance is not looked up.
 pub(crate) fn check_status_response(
-    request: &impl RequestHead,
+    origin: &str,
     hub: &TaskHubName,
     id: &InstanceId,
     failed_as: FailedAs,
 ) -> Response<Body> {
-    let mut links = HttpManagementPayload { rewind_post_uri: None, ..HttpManagementPayload::new(request, hub, id) };
+    let mut links = HttpManagementPayload { rewind_post_uri: None, ..HttpManagementPayload::new(origin, hub, id) };
     if failed_as == FailedAs::InternalServerError {
         links.status_query_get_uri.push_str("&returnInternalServerErrorOnFailure=true");
     }

@@ -1,5 +1,7 @@
 //! `POST /instances/{instanceId}/raiseEvent/{eventName}`.
 
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
 mod support;
 
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! `GET /instances`.
 
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
 mod support;
 
 use durable_core::client::{ClientErrorKind, InstanceQuery};

@@ -1,5 +1,7 @@
 //! `POST /orchestrators/{functionName}/{instanceId?}`.
 
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
 mod support;
 
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! `GET /instances/{instanceId}`.
 
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
 mod support;
 
 use durable_core::client::ClientErrorKind;

@@ -1,5 +1,7 @@
 //! `POST /instances/{instanceId}/terminate`, and the control routes that are still to come.
 
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
 mod support;
 
 use durable_core::model::RuntimeStatus;

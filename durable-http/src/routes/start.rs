@@ -11,6 +11,7 @@ use crate::body::Body;
 use crate::client_ext::{check_intervals, finished_response};
 use crate::error_json::{Refusal, unknown_orchestrator};
 use crate::links::{FailedAs, check_status_response};
+use crate::origin;
 use crate::status_json::Show;
 
 /// The longest wait. A caller who went away looks like one who only closed his sending half, so nobody may hold a
@@ -31,7 +32,8 @@ pub(super) async fn start(exchange: &Exchange<'_>, name: &str, id: Option<&str>)
     {
         return Ok(response);
     }
-    Ok(check_status_response(exchange.head, exchange.client.task_hub(), &id, FailedAs::Ok))
+    let origin = origin::of(exchange.head);
+    Ok(check_status_response(&origin, exchange.client.task_hub(), &id, FailedAs::Ok))
 }
 
 /// The refusal of a name that no orchestrator has, in a hub without any.

@@ -2,6 +2,7 @@
 #![expect(dead_code, reason = "every test crate uses its own part of this")]
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,9 +12,13 @@ use durable_core::client::{
 };
 use durable_core::history::{EventKind, HistoryEvent};
 use durable_core::model::{EventName, FunctionName, InstanceId, Payload, RuntimeStatus, TaskHubName, Timestamp};
-use durable_http::DurableService;
 use durable_http::testing::{TestRequest, TestResponse, call, request};
+use durable_http::{DurableService, Server, ServerBuilder};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 pub(crate) const RPC: &str = "/durabletask";
 pub(crate) const WEBHOOK: &str = "/runtime/webhooks/durabletask";
@@ -290,4 +295,64 @@ pub(crate) fn check_status(origin: &str, id: &str, encoded: &str) -> String {
          \"suspendPostUri\":\"{instance}/suspend?reason={{text}}&{system}\",\
          \"resumePostUri\":\"{instance}/resume?reason={{text}}&{system}\"}}"
     )
+}
+
+/// A running server, and a way to stop it.
+pub(crate) struct Running {
+    pub(crate) address: SocketAddr,
+    stop: CancellationToken,
+    server: JoinHandle<()>,
+}
+
+impl Running {
+    /// Starts a server of this mock on a free port.
+    pub(crate) async fn start(mock: &Arc<MockClient>, edit: impl FnOnce(ServerBuilder) -> ServerBuilder) -> Self {
+        let server = edit(Server::builder(mock.client()).addr("127.0.0.1:0")).bind().await.unwrap();
+        let (address, stop) = (server.local_addr(), CancellationToken::new());
+        let server = tokio::spawn(server.run_until(stop.clone().cancelled_owned()));
+        Self { address, stop, server }
+    }
+
+    pub(crate) async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// Sends these bytes and reads until the server closes the connection.
+    pub(crate) async fn exchange(&self, bytes: impl AsRef<[u8]>) -> String {
+        let mut stream = self.connect().await;
+        stream.write_all(bytes.as_ref()).await.unwrap();
+        read_to_end(&mut stream).await
+    }
+
+    pub(crate) fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// Completes when the server has stopped.
+    pub(crate) async fn stopped(self) {
+        within_reason(self.server).await.unwrap();
+    }
+}
+
+/// Reads until the server closes the connection.
+pub(crate) async fn read_to_end(stream: &mut TcpStream) -> String {
+    let mut text = Vec::new();
+    // A reset after the last byte is an end like any other.
+    let _ = within_reason(stream.read_to_end(&mut text)).await;
+    String::from_utf8(text).unwrap()
+}
+
+/// Reads until the text ends with `end`.
+pub(crate) async fn read_until(stream: &mut TcpStream, end: &str) -> String {
+    let mut text = Vec::new();
+    while !text.ends_with(end.as_bytes()) {
+        let byte = within_reason(stream.read_u8()).await;
+        text.push(byte.unwrap_or_else(|error| panic!("{error} after {:?}", String::from_utf8_lossy(&text))));
+    }
+    String::from_utf8(text).unwrap()
+}
+
+/// What hangs fails.
+pub(crate) async fn within_reason<F: IntoFuture>(future: F) -> F::Output {
+    tokio::time::timeout(Duration::from_secs(20), future).await.unwrap()
 }
