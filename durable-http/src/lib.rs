@@ -33,8 +33,9 @@
 //! # Security
 //!
 //! There are no keys yet: whoever reaches the server can do everything. It therefore listens on loopback addresses only,
-//! unless [`ServerBuilder::allow_public`] is said. Links repeat the host that a request named only when it is a plain
-//! host name or address. Sizes, times and the number of connections are limited; see [`ServerBuilder`].
+//! unless [`ServerBuilder::allow_public`] is said. Programs and browsers on the same machine reach it there too. Links
+//! repeat the host that a request named only when it is a plain host name or address. Sizes, times and the number of
+//! connections are limited; see [`ServerBuilder`].
 
 mod body;
 mod client_ext;
@@ -49,6 +50,7 @@ mod serve;
 mod serve_error;
 mod server;
 mod service;
+mod stall_guard;
 mod status_json;
 pub mod testing;
 

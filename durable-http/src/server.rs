@@ -21,9 +21,11 @@ use tower_service::Service;
 use crate::origin::LocalAddr;
 use crate::serve_error::ServeError;
 use crate::service::DurableService;
+use crate::stall_guard::StallGuard;
 
 const DEFAULT_ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7071);
 const DEFAULT_HEADER_READ_TIMEOUT: Duration = Duration::from_secs(30);
+const DEFAULT_WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 const DEFAULT_SHUTDOWN_GRACE: Duration = Duration::from_secs(30);
 const DEFAULT_MAX_CONNECTIONS: usize = 1_024;
 /// The longest request line and header section together.
@@ -53,6 +55,7 @@ impl Server {
             allow_public: false,
             limits: Limits {
                 header_read_timeout: DEFAULT_HEADER_READ_TIMEOUT,
+                write_timeout: DEFAULT_WRITE_TIMEOUT,
                 max_connections: DEFAULT_MAX_CONNECTIONS,
                 shutdown_grace: DEFAULT_SHUTDOWN_GRACE,
             },
@@ -63,6 +66,7 @@ impl Server {
 #[derive(Debug, Clone, Copy)]
 struct Limits {
     header_read_timeout: Duration,
+    write_timeout: Duration,
     max_connections: usize,
     shutdown_grace: Duration,
 }
@@ -108,6 +112,12 @@ impl ServerBuilder {
     /// pause between two requests on a connection. After that the connection is closed.
     pub fn header_read_timeout(mut self, timeout: Duration) -> Self {
         self.limits.header_read_timeout = timeout;
+        self
+    }
+
+    /// How long a client may leave a response unread, 30 seconds unless set. After that the connection is closed.
+    pub fn write_timeout(mut self, timeout: Duration) -> Self {
+        self.limits.write_timeout = timeout;
         self
     }
 
@@ -228,7 +238,8 @@ impl Connection {
             self.service.clone().call(request)
         });
         let builder = protocol(self.limits);
-        let connection = watcher.watch(builder.serve_connection(TokioIo::new(stream), service));
+        let io = TokioIo::new(StallGuard::new(stream, self.limits.write_timeout));
+        let connection = watcher.watch(builder.serve_connection(io, service));
         tokio::select! {
             result = connection => {
                 if let Err(error) = result {

@@ -212,6 +212,18 @@ async fn more_connections_than_allowed_wait_for_their_turn() {
 }
 
 #[tokio::test]
+async fn a_client_that_does_not_read_its_answer_is_hung_up_on() {
+    let mock = MockClient::new();
+    mock.complete("i1", &format!("\"{}\"", "x".repeat(32 * 1024 * 1024)));
+    let server = Running::start(&mock, |builder| builder.max_connections(1).write_timeout(SHORTLY)).await;
+    let mut deaf = server.connect().await;
+    deaf.write_all(raw("GET", "instances/i1", "").as_bytes()).await.unwrap();
+    // The only place becomes free although the first client stays.
+    assert_code(&server.exchange(raw("GET", "instances/nope", "")).await, 404);
+    drop(deaf);
+}
+
+#[tokio::test]
 async fn without_a_host_links_name_the_address_of_the_connection() {
     let mock = MockClient::new();
     let server = Running::start(&mock, |builder| builder).await;
