@@ -142,7 +142,11 @@ impl<'a> IntoFuture for WaitForCompletion<'a> {
         Box::pin(async move {
             check_intervals(self.timeout.as_secs_f64(), self.retry_interval.as_secs_f64())?;
             let Self { client, origin, id, failed_as, .. } = self;
-            let status = client.wait(&id, Some(self.timeout)).await?;
+            let status = match client.wait(&id, Some(self.timeout)).await {
+                // The instance goes on after the next start of the hub, and the links work then.
+                Err(error) if error.is_shut_down() => None,
+                other => other?,
+            };
             match finished_response(client, status.as_ref(), Show { failed_as, ..self.show }).await {
                 Ok(Some(response)) => Ok(response),
                 Ok(None) => Ok(check_status_response(&origin, client.task_hub(), &id, failed_as)),

@@ -6,7 +6,9 @@ use std::net::ToSocketAddrs;
 
 use durable_core::BoxFuture;
 use durable_core::client::Client;
+use durable_core::hub::TaskHub;
 
+use crate::body::BoxError;
 use crate::serve_error::ServeError;
 use crate::server::Server;
 
@@ -16,14 +18,28 @@ pub trait AsClient: Send + Sync {
     fn as_client(&self) -> Client;
 
     /// Lets the work in hand come to a safe stop, after the last request has been answered.
-    fn drain(&self) -> BoxFuture<'_, ()> {
-        Box::pin(future::ready(()))
+    ///
+    /// # Errors
+    ///
+    /// What memory held could not be stored. Nothing that was acknowledged is lost.
+    fn drain(&self) -> BoxFuture<'_, Result<(), BoxError>> {
+        Box::pin(future::ready(Ok(())))
     }
 }
 
 impl AsClient for Client {
     fn as_client(&self) -> Client {
         self.clone()
+    }
+}
+
+impl AsClient for TaskHub {
+    fn as_client(&self) -> Client {
+        self.client()
+    }
+
+    fn drain(&self) -> BoxFuture<'_, Result<(), BoxError>> {
+        Box::pin(async { Ok(self.shutdown().await?) })
     }
 }
 
@@ -36,23 +52,25 @@ impl AsClient for Client {
 /// The address must be a loopback address; see [`ServerBuilder::allow_public`](crate::ServerBuilder::allow_public).
 ///
 /// ```no_run
-/// # async fn doc(client: durable_core::client::Client) -> Result<(), durable_http::ServeError> {
-/// durable_http::serve(&client, "127.0.0.1:7071").await?;
+/// # async fn doc(hub: durable_core::hub::TaskHub) -> Result<(), durable_http::ServeError> {
+/// durable_http::serve(&hub, "127.0.0.1:7071").await?;
 /// # Ok(()) }
 /// ```
 ///
 /// # Errors
 ///
-/// [`ServeError`] when the address is not a loopback address or cannot be listened on.
+/// [`ServeError`] when the address is not a loopback address or cannot be listened on, and when the hub cannot be drained.
 pub async fn serve<S: AsClient + ?Sized>(source: &S, address: impl ToSocketAddrs) -> Result<(), ServeError> {
     let server = Server::builder(source.as_client()).addr(address).bind().await?;
     let mut signals = Signals::listen().map_err(ServeError::signal)?;
     server.run_until(signals.next()).await;
     tokio::select! {
-        () = source.drain() => {}
-        () = signals.next() => tracing::warn!("stopped before the task hub was drained"),
+        drained = source.drain() => drained.map_err(ServeError::drain),
+        () = signals.next() => {
+            tracing::warn!("stopped before the task hub was drained");
+            Ok(())
+        }
     }
-    Ok(())
 }
 
 /// Ctrl-C and SIGTERM.

@@ -5,11 +5,13 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
+use crate::body::BoxError;
+
 /// The error of [`serve`](crate::serve) and [`Server`](crate::Server). Ask it with its predicates; the text is for people.
 #[derive(Debug)]
 pub struct ServeError {
     kind: Kind,
-    source: Option<io::Error>,
+    source: Option<BoxError>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -18,11 +20,12 @@ enum Kind {
     Public(SocketAddr),
     Bind,
     Signal,
+    Drain,
 }
 
 impl ServeError {
     pub(crate) fn resolve(source: io::Error) -> Self {
-        Self { kind: Kind::Resolve, source: Some(source) }
+        Self { kind: Kind::Resolve, source: Some(source.into()) }
     }
 
     pub(crate) fn public(address: SocketAddr) -> Self {
@@ -30,11 +33,15 @@ impl ServeError {
     }
 
     pub(crate) fn bind(source: io::Error) -> Self {
-        Self { kind: Kind::Bind, source: Some(source) }
+        Self { kind: Kind::Bind, source: Some(source.into()) }
     }
 
     pub(crate) fn signal(source: io::Error) -> Self {
-        Self { kind: Kind::Signal, source: Some(source) }
+        Self { kind: Kind::Signal, source: Some(source.into()) }
+    }
+
+    pub(crate) fn drain(source: BoxError) -> Self {
+        Self { kind: Kind::Drain, source: Some(source) }
     }
 
     /// True when the address is no address, or a name that nobody knows.
@@ -52,7 +59,14 @@ impl ServeError {
     /// True when another program, or another server of this one, listens there already.
     #[must_use]
     pub fn is_address_in_use(&self) -> bool {
-        self.source.as_ref().is_some_and(|source| source.kind() == io::ErrorKind::AddrInUse)
+        let source = self.source.as_deref().and_then(|source| source.downcast_ref::<io::Error>());
+        source.is_some_and(|source| source.kind() == io::ErrorKind::AddrInUse)
+    }
+
+    /// True when the server stopped as it should, but the task hub could not be drained.
+    #[must_use]
+    pub fn is_drain(&self) -> bool {
+        matches!(self.kind, Kind::Drain)
     }
 }
 
@@ -67,12 +81,13 @@ impl fmt::Display for ServeError {
             ),
             Kind::Bind => f.write_str("the server cannot listen on its address"),
             Kind::Signal => f.write_str("the server cannot wait for Ctrl-C"),
+            Kind::Drain => f.write_str("the task hub could not be drained"),
         }
     }
 }
 
 impl Error for ServeError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_ref().map(|source| source as &(dyn Error + 'static))
+        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
     }
 }

@@ -7,7 +7,7 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use durable_core::client::DurableClient;
+use durable_core::client::{ClientErrorKind, DurableClient};
 use durable_core::model::{FailureDetails, InstanceId, RuntimeStatus};
 use durable_http::testing::{TestResponse, request};
 use durable_http::{DurableClientHttpExt, DurableService};
@@ -127,6 +127,16 @@ async fn a_wait_answers_with_the_output_the_status_or_the_links() {
     let timeouts: Vec<_> = mock.calls().into_iter().filter(|call| matches!(call, Call::Wait { .. })).collect();
     let ten = Some(Duration::from_secs(10));
     assert!(timeouts.iter().all(|call| matches!(call, Call::Wait { timeout, .. } if *timeout == ten)), "{timeouts:?}");
+}
+
+#[tokio::test]
+async fn a_wait_in_a_hub_that_shuts_down_answers_with_the_links() {
+    let mock = MockClient::new();
+    mock.put("i1", RuntimeStatus::Running);
+    mock.fail_with(ClientErrorKind::ShutDown);
+    let request = request("POST", "/").build();
+    let response = mock.wait_for_completion_or_create_check_status_response(&request, &id("i1")).await.unwrap();
+    assert_json(&TestResponse::read(response).await, 202, &check_status(ORIGIN, "i1", "i1"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,12 +10,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use durable_core::BoxFuture;
 use durable_core::client::Client;
-use durable_http::{AsClient, Server, serve};
+use durable_http::{AsClient, BoxError, Server, serve};
 use support::*;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-/// A hub that notes that it was drained.
+/// A hub that notes that it was drained, and fails at it.
 struct Hub {
     mock: Arc<MockClient>,
     drained: AtomicBool,
@@ -26,8 +26,11 @@ impl AsClient for Hub {
         self.mock.client()
     }
 
-    fn drain(&self) -> BoxFuture<'_, ()> {
-        Box::pin(async { self.drained.store(true, Ordering::Relaxed) })
+    fn drain(&self) -> BoxFuture<'_, Result<(), BoxError>> {
+        Box::pin(async {
+            self.drained.store(true, Ordering::Relaxed);
+            Err("the disk is full".into())
+        })
     }
 }
 
@@ -59,7 +62,9 @@ async fn sigterm_stops_the_server_and_drains_the_hub() {
         read_to_end(&mut stream).await
     };
     let (served, _) = within_reason(async { tokio::join!(serve(&hub, address), client) }).await;
-    served.unwrap();
+    let error = served.unwrap_err();
+    assert!(error.is_drain() && !error.is_address_in_use(), "{error}");
+    assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "the disk is full");
     assert!(hub.drained.load(Ordering::Relaxed));
 }
 
