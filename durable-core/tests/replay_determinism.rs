@@ -87,7 +87,7 @@ changed!(other_timer, ["at #2 of turn 2", "has a timer for ", "does a timer for 
 changed!(early_return, ["of turn 2", "does the end of the orchestration as Completed"], |ctx| {
     ctx.call_activity(work, 1).await
 });
-changed!(dropped_handle, ["in turn 2", "the cancellation of #1"], |ctx| {
+changed!(dropped_handle, ["at #1 of turn 2", "the cancellation of #1"], |ctx| {
     ctx.call_activity(work, 1).await?;
     drop(ctx.call_activity(work, 2));
     ctx.create_timer(Duration::from_secs(60)).await;

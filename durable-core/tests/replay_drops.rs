@@ -155,7 +155,7 @@ async fn late_timer(ctx: OrchestrationContext) -> Result<u64, OrchestratorError>
 #[test]
 fn a_dropped_timer_is_cancelled_and_its_late_firing_is_ignored() {
     let mut script = Script::new(late_timer, ());
-    assert_eq!(script.calls(), ["#1 work 1", "-#0"]);
+    assert_eq!(script.calls(), ["#0 timer", "#1 work 1", "-#0"]);
     script.turn([fired(0)]);
     script.complete(1, 4);
     assert_eq!(script.output(), Some(4.into()));
