@@ -14,7 +14,7 @@ use crate::model::FailureDetails;
 /// inferred.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be registered as an activity",
-    label = "expected `|input| async { Ok(..) }` or `|ctx: ActivityContext, input| async { Ok(..) }`",
+    label = "expected a closure or function of an input, or of an `ActivityContext` and an input, that returns a future of a `Result`",
     note = "the input must be `Deserialize`, the output `Serialize`, the error `IntoFailure`, and the future `Send + 'static`"
 )]
 pub trait ActivityHandler<M>: Send + Sync + 'static {
@@ -24,7 +24,11 @@ pub trait ActivityHandler<M>: Send + Sync + 'static {
     type Output: Serialize + Send + 'static;
 
     /// Runs the activity.
-    fn invoke(&self, ctx: ActivityContext, input: Self::Input) -> BoxFuture<'static, Result<Self::Output, FailureDetails>>;
+    fn invoke(
+        &self,
+        ctx: ActivityContext,
+        input: Self::Input,
+    ) -> BoxFuture<'static, Result<Self::Output, FailureDetails>>;
 }
 
 impl<F, Fut, I, O, E> ActivityHandler<fn(I) -> Fut> for F

@@ -78,7 +78,9 @@ impl fmt::Debug for StateMap {
 
 /// An activity asked its context for state that the hub was not given.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the hub has no state of type `{type_name}`: add `.state(value)` to its builder, and `state({type_name})` to the activity so that this is checked at start-up")]
+#[error(
+    "the hub has no state of type `{type_name}`: add `.state(value)` to its builder, and `state({type_name})` to the activity so that this is checked at start-up"
+)]
 pub struct MissingState {
     pub(crate) type_name: &'static str,
 }

@@ -51,7 +51,8 @@ pub trait DurableClient: Send + Sync + 'static {
     /// # Errors
     ///
     /// There is no such instance, it is finished, or the store failed.
-    fn raise_event(&self, id: &InstanceId, name: EventName, payload: Payload) -> BoxFuture<'_, Result<(), ClientError>>;
+    fn raise_event(&self, id: &InstanceId, name: EventName, payload: Payload)
+    -> BoxFuture<'_, Result<(), ClientError>>;
 
     /// Terminates an instance: no more of its code runs, its status becomes Terminated and its output the reason. The
     /// effect is asynchronous; [`wait`](Self::wait) sees it.

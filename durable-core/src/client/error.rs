@@ -130,7 +130,9 @@ impl fmt::Display for ClientError {
                 write!(f, "an instance '{id}' with the status {status} already exists")
             }
             ClientErrorKind::NotFound { id } => write!(f, "no instance with ID '{id}' was found"),
-            ClientErrorKind::Finished { id, status } => write!(f, "instance '{id}' is finished, its status is {status}"),
+            ClientErrorKind::Finished { id, status } => {
+                write!(f, "instance '{id}' is finished, its status is {status}")
+            }
             ClientErrorKind::InvalidArgument { message } => f.write_str(message),
             ClientErrorKind::ShutDown => f.write_str("the task hub is shut down"),
             ClientErrorKind::Store => f.write_str("the store failed"),

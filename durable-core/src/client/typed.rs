@@ -85,7 +85,11 @@ impl Client {
     /// # Errors
     ///
     /// The store failed.
-    pub async fn wait(&self, id: &InstanceId, timeout: Option<Duration>) -> Result<Option<InstanceStatus>, ClientError> {
+    pub async fn wait(
+        &self,
+        id: &InstanceId,
+        timeout: Option<Duration>,
+    ) -> Result<Option<InstanceStatus>, ClientError> {
         self.0.wait(id, timeout).await
     }
 
@@ -95,7 +99,12 @@ impl Client {
     ///
     /// The name is not valid, the payload has no JSON form, there is no such instance, it is finished, or the store
     /// failed.
-    pub async fn raise_event<T: Serialize + ?Sized>(&self, id: &InstanceId, name: &str, payload: &T) -> Result<(), ClientError> {
+    pub async fn raise_event<T: Serialize + ?Sized>(
+        &self,
+        id: &InstanceId,
+        name: &str,
+        payload: &T,
+    ) -> Result<(), ClientError> {
         self.0.raise_event(id, EventName::new(name)?, Payload::encode(payload)?).await
     }
 

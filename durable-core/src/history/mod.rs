@@ -6,6 +6,6 @@ mod event;
 mod project;
 
 pub use self::action::{Action, Completion};
-pub use self::codec::{CorruptHistory, decode_event, encode_event};
+pub use self::codec::{CorruptHistory, ExecutionHeader, StoredEvent, decode_event, encode_event};
 pub use self::event::{EventKind, HistoryEvent, HistoryRecord};
 pub use self::project::project;

@@ -184,7 +184,9 @@ mod tests {
 
     #[test]
     fn refuses_what_durable_functions_refuses() {
-        for id in ["", "@entity@key", "a/b", "a\\b", "a?b", "a#b", "a\nb", "a\u{7f}", &"x".repeat(257), &"😀".repeat(129)] {
+        for id in
+            ["", "@entity@key", "a/b", "a\\b", "a?b", "a#b", "a\nb", "a\u{7f}", &"x".repeat(257), &"😀".repeat(129)]
+        {
             assert!(InstanceId::new(id).is_err(), "{id:?} was accepted");
         }
     }

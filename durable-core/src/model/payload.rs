@@ -45,7 +45,11 @@ impl Payload {
         serde_path_to_error::deserialize(&mut reader).map_err(|error| {
             let path = error.path().to_string();
             let inner = error.into_inner();
-            if path == "." { InvalidPayload(inner) } else { InvalidPayload(serde::de::Error::custom(format!("{path}: {inner}"))) }
+            if path == "." {
+                InvalidPayload(inner)
+            } else {
+                InvalidPayload(serde::de::Error::custom(format!("{path}: {inner}")))
+            }
         })
     }
 

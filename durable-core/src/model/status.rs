@@ -77,7 +77,10 @@ impl FromStr for RuntimeStatus {
 
     /// Reads the exact name; it is case-sensitive, as in Durable Functions.
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|status| status.as_str() == name).ok_or_else(|| UnknownRuntimeStatus(name.to_owned()))
+        Self::ALL
+            .into_iter()
+            .find(|status| status.as_str() == name)
+            .ok_or_else(|| UnknownRuntimeStatus(name.to_owned()))
     }
 }
 

@@ -1,0 +1,94 @@
+//! Why a store failed.
+
+use std::error::Error;
+use std::fmt;
+
+/// The error of a backend. Ask it with its predicates; the text is for people.
+pub struct BackendError {
+    kind: BackendErrorKind,
+    message: String,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// What a backend ran into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BackendErrorKind {
+    /// Another process uses the store.
+    InUse,
+    /// The store belongs to another program, or to a newer version of this one.
+    Foreign,
+    /// What is stored cannot be read.
+    Corrupt,
+    /// The store cannot be reached or written at present; trying again may help.
+    Unavailable,
+    /// The store refused for a reason that trying again does not remove.
+    Other,
+}
+
+impl BackendError {
+    /// An error of this kind.
+    #[must_use]
+    pub fn new(kind: BackendErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), source: None }
+    }
+
+    /// This error with a cause.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// What happened.
+    #[must_use]
+    pub fn kind(&self) -> BackendErrorKind {
+        self.kind
+    }
+
+    /// True when another process uses the store.
+    #[must_use]
+    pub fn is_in_use(&self) -> bool {
+        self.kind == BackendErrorKind::InUse
+    }
+
+    /// True when the store belongs to another program or a newer version.
+    #[must_use]
+    pub fn is_foreign(&self) -> bool {
+        self.kind == BackendErrorKind::Foreign
+    }
+
+    /// True when what is stored cannot be read.
+    #[must_use]
+    pub fn is_corrupt(&self) -> bool {
+        self.kind == BackendErrorKind::Corrupt
+    }
+
+    /// True when trying again may help.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        self.kind == BackendErrorKind::Unavailable
+    }
+}
+
+impl fmt::Display for BackendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl fmt::Debug for BackendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BackendError")
+            .field("kind", &self.kind)
+            .field("message", &self.message)
+            .field("source", &self.source)
+            .finish()
+    }
+}
+
+impl Error for BackendError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
+    }
+}

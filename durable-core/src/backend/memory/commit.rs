@@ -1,0 +1,102 @@
+//! Creating instances and sending messages.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::schema::{Instance, Tables};
+use crate::backend::{CreateInstance, InboxRow, InstanceKey, InstanceRow, MessageTarget, NewMessage, Write, Written};
+use crate::model::{RuntimeStatus, Timestamp};
+
+impl Tables {
+    pub(super) fn apply(&mut self, write: Write) -> Written {
+        match write {
+            Write::Create(create) => self.create(create),
+            Write::Turn(turn) => self.turn(*turn),
+            Write::Message(message) => self.message(message),
+            Write::Claim { key, worker } => self.claim(key, worker),
+            Write::ClaimActivities { worker, first_claim, limit } => self.claim_activities(worker, first_claim, limit),
+            Write::Stall { key, epoch, reason } => self.stall(key, epoch, reason),
+        }
+    }
+
+    fn create(&mut self, create: CreateInstance) -> Written {
+        let mut epoch = 1;
+        if let Some(existing) = self.by_id(&create.id) {
+            let (key, status) = (existing.row.key, existing.row.status);
+            if !create.replace.contains(&status) {
+                return Written::Exists { status };
+            }
+            epoch = existing.row.epoch + 1;
+            self.remove(key);
+        }
+        self.last_key += 1;
+        let key = InstanceKey(self.last_key);
+        self.ids.insert(create.id.clone(), key);
+        let row = InstanceRow {
+            key,
+            id: create.id,
+            execution: create.execution,
+            name: create.name,
+            status: RuntimeStatus::Pending,
+            input: create.input,
+            custom_status: None,
+            output: None,
+            reason: None,
+            stalled: None,
+            created: create.now,
+            updated: create.now,
+            epoch,
+            turn: 0,
+            turn_time: Timestamp::UNIX_EPOCH,
+            history_len: 0,
+            crashes: 0,
+        };
+        let instance = Instance {
+            row,
+            owner: create.owner,
+            inbox_seq: 0,
+            history: Vec::new(),
+            inbox: BTreeMap::new(),
+            activities: HashMap::new(),
+            timers: HashMap::new(),
+        };
+        self.instances.insert(key, instance);
+        Written::Created { key, epoch }
+    }
+
+    fn message(&mut self, message: NewMessage) -> Written {
+        let key = match &message.to {
+            MessageTarget::Id(id) => self.ids.get(id).copied(),
+            MessageTarget::Execution(key, _) => Some(*key),
+        };
+        let Some((key, instance)) = key.and_then(|key| Some((key, self.instances.get_mut(&key)?))) else {
+            return Written::NotFound;
+        };
+        if matches!(&message.to, MessageTarget::Execution(_, execution) if *execution != instance.row.execution) {
+            return Written::Refused;
+        }
+        if let Some((task, claim)) = message.completes {
+            if instance.activities.get(&task).is_none_or(|activity| activity.claim != claim) {
+                return Written::Refused;
+            }
+            instance.activities.remove(&task);
+            self.orphans.remove(&(key, task));
+        }
+        if instance.row.status.is_terminal() {
+            return Written::Finished { status: instance.row.status };
+        }
+        instance.inbox_seq += 1;
+        let seq = instance.inbox_seq;
+        instance.inbox.insert(seq, InboxRow { seq, time: message.time, event: message.event });
+        Written::Queued { key, seq }
+    }
+
+    fn stall(&mut self, key: InstanceKey, epoch: u64, reason: Option<String>) -> Written {
+        match self.instances.get_mut(&key) {
+            Some(instance) if instance.row.epoch == epoch => {
+                instance.row.stalled = reason;
+                Written::Done
+            }
+            _ => Written::Refused,
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Reading.
+
+use std::ops::Bound;
+
+use super::schema::Tables;
+use crate::backend::{HistoryRow, InstanceFilter, InstanceKey, InstanceRow, TimerRow, WorkerId};
+
+impl Tables {
+    pub(super) fn ready(&self, worker: WorkerId, after: InstanceKey, limit: usize) -> Vec<InstanceKey> {
+        self.instances
+            .range((Bound::Excluded(after), Bound::Unbounded))
+            .filter(|(_, instance)| instance.owner != Some(worker) && !instance.row.status.is_terminal())
+            .filter(|(_, instance)| instance.row.turn == 0 || !instance.inbox.is_empty())
+            .map(|(key, _)| *key)
+            .take(limit)
+            .collect()
+    }
+
+    pub(super) fn timers_after(&self, after: Option<TimerRow>, limit: usize) -> Vec<TimerRow> {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.timers.range((start, Bound::Unbounded)).copied().take(limit).collect()
+    }
+
+    pub(super) fn history(&self, key: InstanceKey) -> Vec<HistoryRow> {
+        self.instances.get(&key).map(|instance| instance.history.clone()).unwrap_or_default()
+    }
+
+    pub(super) fn list(&self, filter: &InstanceFilter) -> Vec<InstanceRow> {
+        let start = match (&filter.after_id, &filter.id_prefix) {
+            (Some(after), Some(prefix)) if after < prefix => Bound::Included(prefix.as_str()),
+            (Some(after), _) => Bound::Excluded(after.as_str()),
+            (None, Some(prefix)) => Bound::Included(prefix.as_str()),
+            (None, None) => Bound::Unbounded,
+        };
+        self.ids
+            .range::<str, _>((start, Bound::Unbounded))
+            .map(|(_, key)| &self.instances[key].row)
+            .take_while(|row| filter.id_prefix.as_ref().is_none_or(|prefix| row.id.starts_with(prefix.as_str())))
+            .filter(|row| filter.statuses.is_empty() || filter.statuses.contains(&row.status))
+            .filter(|row| filter.name.as_ref().is_none_or(|name| row.name.eq_ignore_ascii_case(name)))
+            .filter(|row| filter.created_from.is_none_or(|from| row.created >= from))
+            .filter(|row| filter.created_to.is_none_or(|to| row.created <= to))
+            .take(filter.limit)
+            .cloned()
+            .collect()
+    }
+}

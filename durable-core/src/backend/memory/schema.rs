@@ -1,0 +1,67 @@
+//! The tables.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crate::backend::{HistoryRow, InboxRow, InstanceKey, InstanceRow, TimerRow, WorkerId};
+use crate::model::{Payload, TaskId, Timestamp};
+
+/// Everything that a hub stores.
+#[derive(Debug, Default)]
+pub(super) struct Tables {
+    pub(super) instances: BTreeMap<InstanceKey, Instance>,
+    pub(super) ids: BTreeMap<String, InstanceKey>,
+    pub(super) timers: BTreeSet<TimerRow>,
+    /// Calls without a living runner.
+    pub(super) orphans: BTreeSet<(InstanceKey, TaskId)>,
+    pub(super) last_key: i64,
+    pub(super) last_worker: i64,
+}
+
+/// One instance with the rows that hang on it.
+#[derive(Debug)]
+pub(super) struct Instance {
+    pub(super) row: InstanceRow,
+    pub(super) owner: Option<WorkerId>,
+    pub(super) inbox_seq: u64,
+    pub(super) history: Vec<HistoryRow>,
+    pub(super) inbox: BTreeMap<u64, InboxRow>,
+    pub(super) activities: HashMap<TaskId, Activity>,
+    pub(super) timers: HashMap<TaskId, Timestamp>,
+}
+
+/// One call of an activity.
+#[derive(Debug)]
+pub(super) struct Activity {
+    pub(super) name: String,
+    pub(super) input: Payload,
+    pub(super) runner: Option<WorkerId>,
+    pub(super) claim: i64,
+    pub(super) deliveries: u32,
+}
+
+impl Tables {
+    pub(super) fn attach(&mut self) -> WorkerId {
+        self.last_worker += 1;
+        // One process holds this store, so whoever was attached before is gone.
+        let all =
+            self.instances.iter().flat_map(|(key, instance)| instance.activities.keys().map(|task| (*key, *task)));
+        self.orphans = all.collect();
+        WorkerId(self.last_worker)
+    }
+
+    pub(super) fn by_id(&self, id: &str) -> Option<&Instance> {
+        self.instances.get(self.ids.get(id)?)
+    }
+
+    /// Removes an instance and every row of it.
+    pub(super) fn remove(&mut self, key: InstanceKey) {
+        let Some(instance) = self.instances.remove(&key) else { return };
+        self.ids.remove(&instance.row.id);
+        for (task_id, fire_at) in instance.timers {
+            self.timers.remove(&TimerRow { fire_at, key, task_id });
+        }
+        for task in instance.activities.keys() {
+            self.orphans.remove(&(key, *task));
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Where instances are kept: rows, not meanings.
+//!
+//! A [`Backend`] stores what the engine tells it to, atomically and in batches. It knows tables, keys and fences; it does
+//! not know what an event means. The in-memory one is the reference; `durable_testing::conformance` checks any other
+//! against the same rules.
+
+mod error;
+pub mod memory;
+mod rows;
+// pub mod sqlite;
+mod write;
+
+use async_trait::async_trait;
+
+pub use self::error::{BackendError, BackendErrorKind};
+pub use self::rows::{
+    ActivityRow, HistoryRow, InboxRow, InstanceFilter, InstanceKey, InstanceRow, NewEvent, TimerRow, WorkerId,
+};
+pub use self::write::{
+    Claimed, CreateInstance, MessageTarget, NewActivity, NewMessage, NewTimer, TurnCommit, Write, Written,
+};
+
+/// A store of one task hub.
+///
+/// Every method is atomic and, where it changes something, durable when it returns. Implementations do not poll, and do
+/// not retry: an error of a [`commit`](Self::commit) leaves open whether it happened, and the engine asks again.
+#[async_trait]
+pub trait Backend: Send + Sync + 'static {
+    /// Registers a new worker, which owns nothing yet. Whatever dead workers owned may be claimed by it.
+    ///
+    /// # Errors
+    ///
+    /// The store failed.
+    async fn attach(&self, name: &str) -> Result<WorkerId, BackendError>;
+
+    /// Carries out a batch of writes in order, all in one transaction, and says what became of each. A write that is
+    /// refused, by its fence or by the state of its instance, changes nothing and does not keep the others from happening.
+    ///
+    /// # Errors
+    ///
+    /// Whether the batch happened is unknown. Repeating a [`Write::Turn`] is safe.
+    async fn commit(&self, batch: Vec<Write>) -> Result<Vec<Written>, BackendError>;
+
+    /// The keys of instances that have something to do and that `worker` does not own: they were never run, or have
+    /// unread messages. At most `limit`, with keys above `after`, ascending.
+    ///
+    /// # Errors
+    ///
+    /// The store failed.
+    async fn ready(&self, worker: WorkerId, after: InstanceKey, limit: usize)
+    -> Result<Vec<InstanceKey>, BackendError>;
+
+    /// Timers that are due after the given one, in the order of their due times, then keys, then ids. At most `limit`.
+    ///
+    /// # Errors
+    ///
+    /// The store failed.
+    async fn timers(&self, after: Option<TimerRow>, limit: usize) -> Result<Vec<TimerRow>, BackendError>;
+
+    /// The history of an instance's current execution, in order.
+    ///
+    /// # Errors
+    ///
+    /// The store failed.
+    async fn history(&self, key: InstanceKey) -> Result<Vec<HistoryRow>, BackendError>;
+
+    /// One instance by id.
+    ///
+    /// # Errors
+    ///
+    /// The store failed.
+    async fn instance(&self, id: &str) -> Result<Option<InstanceRow>, BackendError>;
+
+    /// One page of instances, ordered by id.
+    ///
+    /// # Errors
+    ///
+    /// The store failed.
+    async fn list(&self, filter: InstanceFilter) -> Result<Vec<InstanceRow>, BackendError>;
+}

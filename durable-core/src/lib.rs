@@ -1,0 +1,27 @@
+//! Durable orchestrations for Rust.
+
+pub mod activity;
+pub mod backend;
+pub mod client;
+pub mod failure;
+pub mod history;
+pub mod model;
+pub mod orchestration;
+pub mod prelude;
+pub mod registry;
+pub mod replay;
+
+/// A boxed future that can be sent between threads.
+pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What the generated code of the macros names. Not part of the public interface.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::BoxFuture;
+    pub use crate::activity::{ActivityContext, ActivityDefinition, State, StateKey, blocking};
+    pub use crate::failure::{Failure, IntoFailure, ReturnedResult};
+    pub use crate::model::FailureDetails;
+    pub use crate::orchestration::{OrchestrationContext, OrchestratorDefinition};
+    pub use serde::de::DeserializeOwned;
+    pub use serde::{Deserialize, Serialize};
+}

@@ -1,0 +1,18 @@
+//! The names that a file of orchestrators and activities needs.
+//!
+//! ```
+//! use durable_core::prelude::*;
+//! ```
+
+#[doc(no_inline)]
+pub use futures_util::future::{Either, join, join_all, select, try_join, try_join_all};
+
+#[doc(no_inline)]
+pub use crate::{
+    activity::{ActivityContext, State},
+    backend::memory::Memory,
+    client::Client,
+    failure::{ActivityError, Failure, OrchestratorError},
+    model::{InstanceId, RuntimeStatus},
+    orchestration::OrchestrationContext,
+};

@@ -1,0 +1,71 @@
+//! From typed definitions to programs over JSON.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::BoxFuture;
+use crate::activity::{ActivityContext, ActivityDefinition, ActivityHandler};
+use crate::model::{FailureDetails, FunctionName, Payload};
+use crate::orchestration::{OrchestrationContext, OrchestratorDefinition};
+use crate::replay::Program;
+
+/// Runs an activity with a JSON input.
+pub type ActivityProgram =
+    Arc<dyn Fn(ActivityContext, Payload) -> BoxFuture<'static, Result<Payload, FailureDetails>> + Send + Sync>;
+
+pub(super) fn orchestrator<D: OrchestratorDefinition>() -> Program {
+    Arc::new(|handle, input| {
+        let ctx = OrchestrationContext::new(handle);
+        Box::pin(async move {
+            let input = decode_input::<D::Input>("orchestrator", ctx.name(), &input)?;
+            let output = D::invoke(ctx, input).await?;
+            encode_output(&output)
+        })
+    })
+}
+
+pub(super) fn activity<D: ActivityDefinition>() -> ActivityProgram {
+    Arc::new(|ctx, input| {
+        Box::pin(async move {
+            let input = decode_input::<D::Input>("activity", ctx.name(), &input)?;
+            let output = D::invoke(ctx, input).await?;
+            encode_output(&output)
+        })
+    })
+}
+
+pub(super) fn handler<M, H: ActivityHandler<M>>(handler: H) -> ActivityProgram {
+    let handler = Arc::new(handler);
+    Arc::new(move |ctx, input| {
+        let handler = Arc::clone(&handler);
+        Box::pin(async move {
+            let input = decode_input::<H::Input>("activity", ctx.name(), &input)?;
+            let output = handler.invoke(ctx, input).await?;
+            encode_output(&output)
+        })
+    })
+}
+
+/// A function without an input takes any: its type is `()`, and what the caller sent is ignored.
+fn decode_input<T: DeserializeOwned + 'static>(
+    kind: &str,
+    name: &FunctionName,
+    input: &Payload,
+) -> Result<T, FailureDetails> {
+    let unit = std::any::TypeId::of::<T>() == std::any::TypeId::of::<()>();
+    let decoded = if unit { Payload::null().decode() } else { input.decode() };
+    decoded.map_err(|error| {
+        let cause = FailureDetails::from_error("InvalidPayload", &error);
+        let message = format!("the input of {kind} '{name}' is no `{}`: {error}", std::any::type_name::<T>());
+        FailureDetails::new("InvalidInput", message).non_retriable().caused_by(cause)
+    })
+}
+
+fn encode_output<T: Serialize>(output: &T) -> Result<Payload, FailureDetails> {
+    Payload::encode(output).map_err(|error| {
+        let message = format!("the result, a `{}`, has no JSON form: {error}", std::any::type_name::<T>());
+        FailureDetails::new("InvalidResult", message).non_retriable()
+    })
+}

@@ -1,0 +1,130 @@
+//! How an orchestrator's context reaches the state of its execution.
+
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use parking_lot::Mutex;
+use uuid::Uuid;
+
+use super::executor::Identity;
+use super::guid::guid;
+use super::leaf::{LeafId, LeafResult};
+use super::random::{DurableRng, Streams};
+use super::state::State;
+use crate::history::Action;
+use crate::model::{EventName, Payload, Timestamp};
+
+/// The durable calls that an orchestrator's code can make. Cloning is cheap.
+///
+/// Calls made outside the orchestrator's own code, for example from a task that it spawned, do nothing and fail the next
+/// turn.
+#[derive(Clone)]
+pub struct ReplayHandle {
+    pub(super) shared: Arc<Shared>,
+}
+
+pub(super) struct Shared {
+    pub(super) identity: Identity,
+    pub(super) state: Mutex<State>,
+}
+
+impl ReplayHandle {
+    pub(super) fn new(identity: Identity) -> Self {
+        let streams = Streams::new(&identity.instance, &identity.execution);
+        Self { shared: Arc::new(Shared { identity, state: Mutex::new(State::new(streams)) }) }
+    }
+
+    /// Who this execution is.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        &self.shared.identity
+    }
+
+    /// The time of the current turn.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.shared.state.lock().now
+    }
+
+    /// True while recorded history is being replayed.
+    #[must_use]
+    pub fn is_replaying(&self) -> bool {
+        self.shared.state.lock().replaying
+    }
+
+    /// Takes the next sequence number for an action. `None` outside the orchestrator's code.
+    #[must_use]
+    pub fn act(&self, action: Action) -> Option<LeafId> {
+        let mut state = self.shared.state.lock();
+        state.is_code_running().then(|| state.act(action))
+    }
+
+    /// Starts to wait for an external event. `None` outside the orchestrator's code.
+    #[must_use]
+    pub fn wait_for_event(&self, name: &EventName) -> Option<LeafId> {
+        let mut state = self.shared.state.lock();
+        state.is_code_running().then(|| state.wait_for_event(name))
+    }
+
+    /// Polls a leaf.
+    pub fn poll_leaf(&self, leaf: LeafId, cx: &Context<'_>) -> Poll<LeafResult> {
+        let mut state = self.shared.state.lock();
+        if state.is_code_running() { state.poll_leaf(leaf, cx) } else { Poll::Pending }
+    }
+
+    /// The code dropped a leaf that was not taken. Dropping by anybody else, as when the future is evicted, has no effect.
+    pub fn drop_leaf(&self, leaf: LeafId) {
+        let mut state = self.shared.state.lock();
+        let wake = if state.is_code_running() { state.drop_leaf(leaf) } else { None };
+        drop(state);
+        if let Some(waker) = wake {
+            waker.wake();
+        }
+    }
+
+    /// The code gave a leaf up without cancelling it.
+    pub fn detach_leaf(&self, leaf: LeafId) {
+        let mut state = self.shared.state.lock();
+        if state.is_code_running() {
+            state.detach_leaf(leaf);
+        }
+    }
+
+    /// Sets the custom status.
+    pub fn set_custom_status(&self, status: Option<Payload>) {
+        let mut state = self.shared.state.lock();
+        if state.is_code_running() {
+            state.custom_status = status;
+        }
+    }
+
+    /// The next replay-stable GUID.
+    #[must_use]
+    pub fn new_guid(&self) -> Uuid {
+        let mut state = self.shared.state.lock();
+        let counter = state.guids;
+        if state.is_code_running() {
+            state.guids += 1;
+        }
+        guid(&self.shared.identity.instance, state.now, counter)
+    }
+
+    /// The random stream of this name.
+    #[must_use]
+    pub fn rng(&self, stream: &str) -> DurableRng {
+        DurableRng::new(self.clone(), stream.to_owned())
+    }
+
+    pub(super) fn with_streams<T>(&self, draw: impl FnOnce(&mut Streams) -> T) -> T {
+        let mut state = self.shared.state.lock();
+        let _ = state.is_code_running();
+        draw(&mut state.streams)
+    }
+}
+
+impl fmt::Debug for ReplayHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReplayHandle").field("identity", &self.shared.identity).finish_non_exhaustive()
+    }
+}

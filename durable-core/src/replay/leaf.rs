@@ -1,0 +1,94 @@
+//! Leaves: the durable futures that an orchestrator's code can wait for.
+
+use std::collections::HashMap;
+use std::task::{Context, Poll, Waker};
+
+use crate::model::{FailureDetails, Payload, TaskId};
+
+/// What a leaf resolves to.
+pub type LeafResult = Result<Payload, FailureDetails>;
+
+/// Names one durable future of an execution. It is not part of the history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LeafId(u64);
+
+/// What a leaf waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum LeafKind {
+    /// The completion of an action.
+    Task(TaskId),
+    /// The next external event with this folded name.
+    Event(String),
+}
+
+#[derive(Debug)]
+pub(super) struct Leaf {
+    pub(super) kind: LeafKind,
+    pub(super) state: LeafState,
+    waker: Option<Waker>,
+}
+
+#[derive(Debug)]
+pub(super) enum LeafState {
+    Open,
+    /// Resolved and not yet taken by the code. `arrival` orders external events.
+    Done {
+        result: LeafResult,
+        arrival: u64,
+    },
+}
+
+/// All leaves that the code still holds.
+#[derive(Debug, Default)]
+pub(super) struct Leaves {
+    leaves: HashMap<LeafId, Leaf>,
+    next: u64,
+    waiting: usize,
+}
+
+impl Leaves {
+    pub(super) fn open(&mut self, kind: LeafKind) -> LeafId {
+        let id = LeafId(self.next);
+        self.next += 1;
+        self.leaves.insert(id, Leaf { kind, state: LeafState::Open, waker: None });
+        id
+    }
+
+    /// The number of open leaves that somebody is waiting for.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// Resolves an open leaf; gives back whom to wake.
+    pub(super) fn resolve(&mut self, id: LeafId, result: LeafResult, arrival: u64) -> Option<Waker> {
+        let leaf = self.leaves.get_mut(&id)?;
+        leaf.state = LeafState::Done { result, arrival };
+        let waker = leaf.waker.take();
+        self.waiting -= usize::from(waker.is_some());
+        waker
+    }
+
+    pub(super) fn poll(&mut self, id: LeafId, cx: &Context<'_>) -> Poll<LeafResult> {
+        let Some(leaf) = self.leaves.get_mut(&id) else { return Poll::Pending };
+        if matches!(leaf.state, LeafState::Open) {
+            match &mut leaf.waker {
+                Some(waker) => waker.clone_from(cx.waker()),
+                None => {
+                    leaf.waker = Some(cx.waker().clone());
+                    self.waiting += 1;
+                }
+            }
+            return Poll::Pending;
+        }
+        match self.remove(id).map(|leaf| leaf.state) {
+            Some(LeafState::Done { result, .. }) => Poll::Ready(result),
+            Some(LeafState::Open) | None => Poll::Pending,
+        }
+    }
+
+    pub(super) fn remove(&mut self, id: LeafId) -> Option<Leaf> {
+        let leaf = self.leaves.remove(&id)?;
+        self.waiting -= usize::from(leaf.waker.is_some());
+        Some(leaf)
+    }
+}

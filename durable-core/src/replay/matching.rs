@@ -1,0 +1,113 @@
+//! Comparing a recorded turn with what the code does now.
+
+use super::fault::{NonDeterminism, Side};
+use super::turn::TurnOutcome;
+use crate::history::{Action, Completion, EventKind};
+use crate::model::{Payload, TaskId};
+
+/// Checks that `produced` is exactly what `recorded`, the action events of one turn, say.
+pub(super) fn compare<'a>(
+    turn: u64,
+    recorded: impl Iterator<Item = &'a EventKind>,
+    produced: &TurnOutcome,
+) -> Result<(), Box<NonDeterminism>> {
+    let mut actions = produced.actions.iter().peekable();
+    let mut canceled = produced.canceled.iter().peekable();
+    let mut completion = produced.completion.as_ref();
+    let differ = |task_id, recorded, produced| Err(Box::new(NonDeterminism { turn, task_id, recorded, produced }));
+    for event in recorded {
+        match event {
+            EventKind::TaskCanceled { task_id } => {
+                if canceled.next() != Some(task_id) {
+                    return differ(Some(*task_id), Some(recorded_side(event)), None);
+                }
+            }
+            EventKind::ExecutionCompleted { id, .. } => match completion.take() {
+                Some((own, end)) if own == id && same_end(event, end) => {}
+                Some((_, end)) => return differ(Some(*id), Some(recorded_side(event)), Some(end_side(end))),
+                None => return differ(Some(*id), Some(recorded_side(event)), None),
+            },
+            _ => match actions.peek() {
+                Some((id, action)) if Some(*id) == event.action_id() && same_action(event, action) => {
+                    actions.next();
+                }
+                Some((id, action)) if event.action_id().is_none_or(|recorded| *id <= recorded) => {
+                    let recorded = (Some(*id) == event.action_id()).then(|| recorded_side(event));
+                    return differ(Some(*id), recorded, Some(action_side(action)));
+                }
+                _ => {
+                    return differ(
+                        event.action_id(),
+                        Some(recorded_side(event)),
+                        completion.map(|(_, end)| end_side(end)),
+                    );
+                }
+            },
+        }
+    }
+    if let Some((id, action)) = actions.next() {
+        return differ(Some(*id), None, Some(action_side(action)));
+    }
+    if let Some(id) = canceled.next() {
+        return differ(Some(*id), None, Some(cancel_side(*id)));
+    }
+    match completion {
+        Some((id, end)) => differ(Some(*id), None, Some(end_side(end))),
+        None => Ok(()),
+    }
+}
+
+fn same_action(recorded: &EventKind, action: &Action) -> bool {
+    match (recorded, action) {
+        (EventKind::TaskScheduled { name, input, .. }, Action::ScheduleTask { name: now, input: now_input, .. }) => {
+            name == now && input.same_value(now_input)
+        }
+        (EventKind::TimerCreated { fire_at, .. }, Action::CreateTimer { fire_at: now, .. }) => fire_at == now,
+        _ => false,
+    }
+}
+
+fn same_end(recorded: &EventKind, end: &Completion) -> bool {
+    let EventKind::ExecutionCompleted { status, result, .. } = recorded else { return false };
+    *status == end.status()
+        && match (end, result) {
+            (Completion::Completed(now), Some(then)) => then.same_value(now),
+            _ => true,
+        }
+}
+
+fn recorded_side(event: &EventKind) -> Side {
+    let (what, source) = match event {
+        EventKind::TaskScheduled { name, input, source, .. } => (call_text(name.as_str(), input), source.clone()),
+        EventKind::TimerCreated { fire_at, source, .. } => (format!("a timer for {fire_at}"), source.clone()),
+        EventKind::TaskCanceled { task_id } => return cancel_side(*task_id),
+        EventKind::ExecutionCompleted { status, .. } => (format!("the end of the orchestration as {status}"), None),
+        other => (other.name().to_owned(), None),
+    };
+    Side { what, source }
+}
+
+fn action_side(action: &Action) -> Side {
+    let (what, source) = match action {
+        Action::ScheduleTask { name, input, source } => (call_text(name.as_str(), input), source),
+        Action::CreateTimer { fire_at, source } => (format!("a timer for {fire_at}"), source),
+    };
+    Side { what, source: Some(source.clone()) }
+}
+
+fn cancel_side(task_id: TaskId) -> Side {
+    Side { what: format!("the cancellation of {task_id}, whose handle was dropped"), source: None }
+}
+
+fn end_side(end: &Completion) -> Side {
+    Side { what: format!("the end of the orchestration as {}", end.status()), source: None }
+}
+
+fn call_text(name: &str, input: &Payload) -> String {
+    const SHOWN: usize = 120;
+    let input = input.as_str();
+    match input.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("activity '{name}' with input {}…", &input[..end]),
+        None => format!("activity '{name}' with input {input}"),
+    }
+}

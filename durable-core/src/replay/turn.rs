@@ -1,0 +1,28 @@
+//! What goes into a turn and what comes out of it.
+
+use crate::history::{Action, Completion, EventKind};
+use crate::model::{Payload, TaskId, Timestamp};
+
+/// The new events of one turn.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TurnInput {
+    /// The number of the turn, counted from 1 within the instance.
+    pub turn: u64,
+    /// The orchestrator's "now" during the turn.
+    pub time: Timestamp,
+    /// What reached the instance, in the order of arrival.
+    pub events: Vec<EventKind>,
+}
+
+/// What the orchestrator decided in one turn.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct TurnOutcome {
+    /// New actions with the sequence numbers that the orchestrator's calls were given, ascending.
+    pub actions: Vec<(TaskId, Action)>,
+    /// Actions of this or earlier turns whose handles were dropped, ascending.
+    pub canceled: Vec<TaskId>,
+    /// The custom status as it stands after the turn.
+    pub custom_status: Option<Payload>,
+    /// How the orchestrator ended, with the sequence number of its end.
+    pub completion: Option<(TaskId, Completion)>,
+}

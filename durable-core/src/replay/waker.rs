@@ -1,0 +1,91 @@
+//! The root waker, and how it tells a durable wake from a foreign one.
+
+use std::fmt;
+use std::sync::Arc;
+use std::task::Wake;
+use std::thread::ThreadId;
+
+use parking_lot::Mutex;
+
+/// Called when something outside wakes an orchestrator between its turns.
+pub type WakeHook = Arc<dyn Fn() + Send + Sync>;
+
+/// Wakes an executor. Only leaves wake it, only during a turn, only on the thread that runs the turn; whatever else
+/// wakes it is a foreign future that the code awaits.
+pub(super) struct RootWaker {
+    inner: Mutex<Inner>,
+    hook: Option<WakeHook>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Between,
+    Turn(ThreadId),
+    Closed,
+}
+
+#[derive(Debug)]
+struct Inner {
+    mode: Mode,
+    woken: bool,
+    foreign: bool,
+}
+
+impl RootWaker {
+    pub(super) fn new(hook: Option<WakeHook>) -> Arc<Self> {
+        Arc::new(Self { inner: Mutex::new(Inner { mode: Mode::Between, woken: false, foreign: false }), hook })
+    }
+
+    pub(super) fn begin_turn(&self) {
+        self.inner.lock().mode = Mode::Turn(std::thread::current().id());
+    }
+
+    pub(super) fn end_turn(&self) {
+        let mut inner = self.inner.lock();
+        if inner.mode != Mode::Closed {
+            inner.mode = Mode::Between;
+        }
+    }
+
+    /// From now on nobody listens: the future is going away.
+    pub(super) fn close(&self) {
+        self.inner.lock().mode = Mode::Closed;
+    }
+
+    /// True when there was a wake since the last call.
+    pub(super) fn take_woken(&self) -> bool {
+        std::mem::take(&mut self.inner.lock().woken)
+    }
+
+    /// True when something foreign has woken the code.
+    pub(super) fn is_foreign(&self) -> bool {
+        self.inner.lock().foreign
+    }
+}
+
+impl Wake for RootWaker {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let mut inner = self.inner.lock();
+        match inner.mode {
+            Mode::Turn(thread) if thread == std::thread::current().id() => inner.woken = true,
+            Mode::Closed => {}
+            Mode::Turn(_) | Mode::Between => {
+                let first = !std::mem::replace(&mut inner.foreign, true);
+                drop(inner);
+                if let (true, Some(hook)) = (first, &self.hook) {
+                    hook();
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Debug for RootWaker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RootWaker").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}
