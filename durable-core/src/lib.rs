@@ -3,13 +3,16 @@
 pub mod activity;
 pub mod backend;
 pub mod client;
+pub mod engine;
 pub mod failure;
 pub mod history;
+pub mod hub;
 pub mod model;
 pub mod orchestration;
 pub mod prelude;
 pub mod registry;
 pub mod replay;
+pub mod worker;
 
 /// A boxed future that can be sent between threads.
 pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -13,6 +13,7 @@ pub use crate::{
     backend::memory::Memory,
     client::Client,
     failure::{ActivityError, Failure, OrchestratorError},
+    hub::TaskHub,
     model::{InstanceId, RuntimeStatus},
     orchestration::OrchestrationContext,
 };
