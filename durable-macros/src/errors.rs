@@ -33,6 +33,12 @@ impl Errors {
         self.combined.is_none()
     }
 
+    /// The text of each error.
+    #[cfg(test)]
+    pub(crate) fn messages(self) -> Vec<String> {
+        self.combined.into_iter().flatten().map(|error| error.to_string()).collect()
+    }
+
     /// The `compile_error!` calls that show every error.
     pub(crate) fn into_compile_errors(self) -> TokenStream {
         self.combined.map(|error| error.to_compile_error()).unwrap_or_default()
