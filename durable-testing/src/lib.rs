@@ -1,1 +1,7 @@
-//! Placeholder.
+//! Tools to test durable orchestrations and the backends that store them.
+//!
+//! * [`conformance`] checks any [`Backend`](durable_core::backend::Backend) against the rules that the engine relies on.
+//! * [`faults`] makes the commits of a backend fail on demand, before or after they happen.
+
+pub mod conformance;
+pub mod faults;

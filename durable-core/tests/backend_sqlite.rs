@@ -1,0 +1,13 @@
+//! The SQLite backend passes the conformance suite, and keeps its promises about files and processes.
+#![cfg(feature = "sqlite")]
+
+use std::sync::Arc;
+
+use durable_core::backend::Backend;
+use durable_core::backend::sqlite::Sqlite;
+
+durable_testing::conformance_tests!(async || {
+    let dir = tempfile::tempdir().expect("a directory can be made");
+    let store: Arc<dyn Backend> = Arc::new(Sqlite::open(dir.path().join("hub.db")).expect("a file can be made"));
+    (store, dir)
+});
