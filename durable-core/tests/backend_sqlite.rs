@@ -1,4 +1,5 @@
-//! The SQLite backend passes the conformance suite, and keeps its promises about files and processes.
+//! The SQLite backend passes the conformance suite. What it promises about files and processes is in
+//! `backend_sqlite_file.rs`.
 #![cfg(feature = "sqlite")]
 
 use std::sync::Arc;

@@ -52,6 +52,8 @@ pub(super) fn open_writer(path: &Path, durability: Durability) -> Result<Connect
     set(&conn, "wal_autocheckpoint", "4000", "4000")?;
     // After a burst the log shrinks again.
     set(&conn, "journal_size_limit", "67108864", "67108864")?;
+    // The first look opens the log. Only who has it open removes it when closing, which readers may not.
+    conn.query_row("SELECT count(*) FROM workers", [], |_| Ok(()))?;
     Ok(conn)
 }
 

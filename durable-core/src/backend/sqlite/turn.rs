@@ -29,9 +29,9 @@ const NEW_STATUS: &str =
 
 pub(super) fn turn(conn: &Connection, turn: &TurnCommit) -> Result<Written> {
     let likely_same = turn.turn > 1 && !turn.status.is_terminal();
-    if !(likely_same && update(conn.prepare_cached(SAME_STATUS)?, turn)?)
-        && !update(conn.prepare_cached(NEW_STATUS)?, turn)?
-    {
+    let changed = (likely_same && update(conn.prepare_cached(SAME_STATUS)?, turn)?)
+        || update(conn.prepare_cached(NEW_STATUS)?, turn)?;
+    if !changed {
         return refused(conn, turn);
     }
     insert_history(conn, turn)?;
