@@ -20,3 +20,7 @@ pub use crate::{
     model::{InstanceId, RuntimeStatus},
     orchestration::OrchestrationContext,
 };
+
+#[cfg(feature = "sqlite")]
+#[doc(no_inline)]
+pub use crate::backend::sqlite::Sqlite;

@@ -108,7 +108,9 @@ async fn a_history_has_the_durable_functions_events() {
     );
     let ids: Vec<_> = history.iter().map(|event| event.event_id).collect();
     assert_eq!(ids, [-1, -1, 0, -1, -1, -1, 1, -1]);
-    assert!(matches!(&history[2].kind, EventKind::TaskScheduled { source: Some(at), .. } if at.to_string().contains("hub.rs")));
+    assert!(
+        matches!(&history[2].kind, EventKind::TaskScheduled { source: Some(at), .. } if at.to_string().contains("hub.rs"))
+    );
 }
 
 #[tokio::test]
@@ -117,10 +119,7 @@ async fn ids_names_and_states_are_checked() {
     let client = hub.client();
     let error = client.start("nobody", ()).await.unwrap_err();
     assert!(error.is_unknown_orchestrator());
-    assert_eq!(
-        error.to_string(),
-        "there is no orchestrator 'nobody'; registered are: approval, hello_cities, squares"
-    );
+    assert_eq!(error.to_string(), "there is no orchestrator 'nobody'; registered are: approval, hello_cities, squares");
     assert!(client.start(approval, 1).id("a/b").await.unwrap_err().is_invalid_argument());
 
     let run = client.start(approval, 1).id("one").await.unwrap();
@@ -189,7 +188,14 @@ async fn every_mistake_of_a_builder_is_reported_at_once() {
         .await
         .unwrap_err();
     let mistakes = error.mistakes_in_builder().join("\n");
-    for part in ["'my hub'", "two orchestrators", "'' is not a valid function name", "`u8`", "needs state of type `&str`", "no backend"] {
+    for part in [
+        "'my hub'",
+        "two orchestrators",
+        "'' is not a valid function name",
+        "`u8`",
+        "needs state of type `&str`",
+        "no backend",
+    ] {
         assert!(mistakes.contains(part), "{part} is not in: {mistakes}");
     }
 }
@@ -240,7 +246,13 @@ async fn an_unknown_activity_and_a_bad_input_fail_with_names() {
     async fn calls_nobody(ctx: OrchestrationContext) -> Result<u64, OrchestratorError> {
         ctx.call_activity("nobody", 1).await
     }
-    let hub = TaskHub::builder().backend(Memory::new()).orchestrator(calls_nobody).orchestrator(approval).start().await.unwrap();
+    let hub = TaskHub::builder()
+        .backend(Memory::new())
+        .orchestrator(calls_nobody)
+        .orchestrator(approval)
+        .start()
+        .await
+        .unwrap();
     let error = hub.client().start(calls_nobody, ()).await.unwrap().output().await.unwrap_err();
     assert!(error.details().is_caused_by("ActivityTaskNotFound"), "{error:?}");
     let error = hub.client().start("approval", "soon").await.unwrap().output().await.unwrap_err();
@@ -276,6 +288,9 @@ async fn panics_become_failures_with_their_message() {
     let output = hub.client().start(careful, ()).await.unwrap().output().await.unwrap();
     assert_eq!(
         output,
-        ["activity 'bursts' failed: cannot take 1", "activity 'bursts_off_the_async_threads' failed: cannot take 2 either"]
+        [
+            "activity 'bursts' failed: cannot take 1",
+            "activity 'bursts_off_the_async_threads' failed: cannot take 2 either"
+        ]
     );
 }

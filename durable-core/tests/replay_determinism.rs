@@ -68,9 +68,11 @@ changed!(extra, ["at #3 of turn 2", "the history has nothing", "does activity 'o
     let _extra = ctx.call_activity(other, 9);
     b.await
 });
-changed!(renamed, ["at #0 of turn 1", "has activity 'work' with input 1", "does activity 'other' with input 1"], |ctx| {
-    ctx.call_activity(other, 1).await
-});
+changed!(
+    renamed,
+    ["at #0 of turn 1", "has activity 'work' with input 1", "does activity 'other' with input 1"],
+    |ctx| { ctx.call_activity(other, 1).await }
+);
 changed!(other_kind, ["at #0 of turn 1", "has activity 'work'", "does a timer for "], |ctx| {
     ctx.create_timer(Duration::from_secs(1)).await;
     Ok(1)
@@ -130,7 +132,7 @@ fn the_end_after_a_fault_has_no_other_action() {
         execution: ExecutionId::generate(),
         name: FunctionName::new("o").unwrap(),
     };
-    let outcome =
-        Executor::without_code(identity).end_without_code(Completion::Failed(FailureDetails::new("NonDeterminism", "x")));
+    let outcome = Executor::without_code(identity)
+        .end_without_code(Completion::Failed(FailureDetails::new("NonDeterminism", "x")));
     assert!(outcome.actions.is_empty() && outcome.canceled.is_empty() && outcome.drop_tasks);
 }

@@ -26,9 +26,7 @@ async fn race(ctx: OrchestrationContext) -> Result<String, OrchestratorError> {
 /// Trap 1.
 #[test]
 fn select_has_the_same_winner_live_batched_and_cold() {
-    for (first, second, winner) in
-        [(completed(0, 5), fired(1), "activity 5"), (fired(1), completed(0, 5), "timer")]
-    {
+    for (first, second, winner) in [(completed(0, 5), fired(1), "activity 5"), (fired(1), completed(0, 5), "timer")] {
         let mut apart = Script::new(race, ());
         apart.turn([first.clone()]);
         assert_eq!(apart.output(), Some(winner.into()));

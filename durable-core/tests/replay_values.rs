@@ -126,6 +126,9 @@ fn numbers_of_the_random_source_are_fixed_for_ever() {
         Ok((rng.next_u64(), rng.random_range(0..6), dice.next_u64()))
     }
     // Recorded once. A change of these numbers breaks every running instance that draws some.
-    assert_eq!(Script::new(draws, ()).output(), Some(serde_json::json!([4_007_628_918_043_713_361_u64, 4, 13_446_330_355_595_539_133_u64])));
+    assert_eq!(
+        Script::new(draws, ()).output(),
+        Some(serde_json::json!([4_007_628_918_043_713_361_u64, 4, 13_446_330_355_595_539_133_u64]))
+    );
     assert_eq!(Script::new(takes_a_number, 7).output(), Some(7.into()));
 }

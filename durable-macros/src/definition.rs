@@ -223,7 +223,14 @@ impl<'a> Definition<'a> {
         let vis = &self.function.item.vis;
         let cfg = self.cfg();
         let returned = self.return_type();
-        let poll = if self.is_stub { quote!({ let _ = context; ::core::unreachable!() }) } else { poll.clone() };
+        let poll = if self.is_stub {
+            quote!({
+                let _ = context;
+                ::core::unreachable!()
+            })
+        } else {
+            poll.clone()
+        };
         let field = (!self.is_stub).then_some(field);
         let shown = self.function.name();
         let docs = format!("A direct call of `{shown}`, as a future; it also carries the definition of the function.");

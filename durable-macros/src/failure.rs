@@ -191,7 +191,11 @@ fn implement(item: &DeriveInput, marks: &Marks, tagged: &[Tagged], is_stub: bool
     let ident = &item.ident;
     let type_name = marks.type_name.as_ref().map_or_else(|| ident.unraw().to_string(), LitStr::value);
     let methods = if is_stub {
-        quote!(fn tag(&self) -> &'static str { ::core::unreachable!() })
+        quote!(
+            fn tag(&self) -> &'static str {
+                ::core::unreachable!()
+            }
+        )
     } else {
         methods(tagged)
     };

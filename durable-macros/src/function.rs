@@ -226,7 +226,9 @@ impl Function {
                 }
             }
             match &argument.role {
-                Role::Context if found_context => errors.on(&argument.ty, "there is already a context: remove this one"),
+                Role::Context if found_context => {
+                    errors.on(&argument.ty, "there is already a context: remove this one")
+                }
                 Role::Context => {
                     found_context = true;
                     if self.kind == Kind::Orchestrator && position > 0 {

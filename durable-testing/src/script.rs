@@ -3,9 +3,7 @@
 use std::fmt;
 
 use durable_core::history::{Action, Completion, EventKind, HistoryRecord};
-use durable_core::model::{
-    ExecutionId, FailureDetails, FunctionName, InstanceId, Payload, Timestamp,
-};
+use durable_core::model::{ExecutionId, FailureDetails, FunctionName, InstanceId, Payload, Timestamp};
 use durable_core::orchestration::{OrchestratorDefinition, OrchestratorItem};
 use durable_core::registry::Registry;
 use durable_core::replay::{Executor, Identity, Program, ReplayFault, TurnInput, TurnOutcome};

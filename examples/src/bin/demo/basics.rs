@@ -48,7 +48,9 @@ mod tests {
     fn an_echo_keeps_the_bytes() {
         let input = Payload::from_json(r#"{"b": 1.50, "a": [ ]}"#).unwrap();
         let script = Script::new(echo, input.clone());
-        assert!(matches!(script.completion(), Some(durable_core::history::Completion::Completed(out)) if *out == input));
+        assert!(
+            matches!(script.completion(), Some(durable_core::history::Completion::Completed(out)) if *out == input)
+        );
     }
 
     #[test]
