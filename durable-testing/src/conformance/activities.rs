@@ -5,7 +5,7 @@ use std::sync::Arc;
 use durable_core::backend::{ActivityRow, Backend, NewActivity, TurnCommit, WorkerId};
 use durable_core::model::TaskId;
 
-use super::fixtures::{Hub, completion, create, execution, free_call, json, last_turn, own_call, turn};
+use super::fixtures::{Hub, again, completion, execution, free_call, json, last_turn, own_call, turn};
 
 async fn scheduled(hub: &Hub, id: &str, calls: Vec<NewActivity>) -> durable_core::backend::InstanceKey {
     let key = hub.start(id).await;
@@ -147,7 +147,7 @@ pub async fn calls_of_a_replaced_instance_are_gone(store: Arc<dyn Backend>) {
     let worker = hub.attach().await;
     scheduled(&hub, "a", vec![free_call(1), own_call(2, worker, 5)]).await;
     let next = hub.attach().await;
-    hub.start_as(CreateInstance { replace: vec![RuntimeStatus::Running], ..create("a") }).await;
+    hub.start_as(CreateInstance { replace: vec![RuntimeStatus::Running], ..again("a") }).await;
     assert_eq!(hub.free_tasks(next).await, [0; 0]);
 }
 
@@ -159,4 +159,25 @@ pub async fn inputs_can_be_large(store: Arc<dyn Backend>) {
     scheduled(&hub, "a", vec![NewActivity { input: input.clone(), ..own_call(1, worker, 5) }]).await;
     let next = hub.attach().await;
     assert!(hub.claim_activities(next, 9, 9).await[0].input == input, "the input changed");
+}
+
+/// A call that a drained worker left was not lost with it.
+pub async fn calls_of_a_drained_runner_are_not_delivered_again(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let drained = hub.attach().await;
+    scheduled(&hub, "a", vec![own_call(1, drained, 5)]).await;
+    hub.0.detach(drained).await.expect("a worker can be detached");
+    let next = hub.attach().await;
+    assert_eq!(hub.claim_activities(next, 9, 9).await[0].deliveries, 1);
+}
+
+/// A claim whose answer was lost can be repeated: it gives what it took, and nothing is delivered once more.
+pub async fn a_claim_can_be_repeated(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    scheduled(&hub, "a", (0..5).map(free_call).collect()).await;
+    let worker = hub.attach().await;
+    let first = hub.claim_activities(worker, 10, 3).await;
+    assert_eq!(hub.claim_activities(worker, 10, 3).await, first);
+    let rest = hub.claim_activities(worker, 20, 9).await;
+    assert_eq!(rest.iter().map(|call| call.task_id).collect::<Vec<_>>(), [TaskId(3), TaskId(4)]);
 }

@@ -197,3 +197,15 @@ pub async fn ready_instances_can_be_read_in_pages(store: Arc<dyn Backend>) {
     }
     assert_eq!(hub.0.ready(worker, InstanceKey(0), 0).await.expect("ready instances can be read"), []);
 }
+
+/// Taking over what a drained worker left is no crash.
+pub async fn a_drained_owner_did_not_crash(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let key = hub.start("a").await;
+    let drained = hub.attach().await;
+    hub.claimed(key, drained).await;
+    hub.0.detach(drained).await.expect("a worker can be detached");
+    let instance = hub.claimed(key, hub.attach().await).await.instance;
+    assert_eq!((instance.epoch, instance.crashes), (3, 0));
+    assert_eq!(hub.claimed(key, hub.attach().await).await.instance.crashes, 1);
+}

@@ -1,6 +1,7 @@
 //! What the cases write, and how they look at it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use durable_core::backend::{
     ActivityRow, Backend, Claimed, CreateInstance, HistoryRow, InstanceFilter, InstanceKey, InstanceRow, MessageTarget,
@@ -33,6 +34,13 @@ pub(crate) fn create(id: &str) -> CreateInstance {
         owner: None,
         replace: Vec::new(),
     }
+}
+
+/// Another creation of the same id: each has an execution of its own.
+pub(crate) fn again(id: &str) -> CreateInstance {
+    static EXECUTIONS: AtomicU64 = AtomicU64::new(0);
+    let n = EXECUTIONS.fetch_add(1, Ordering::Relaxed);
+    CreateInstance { execution: format!("other execution {n} of {id}"), ..create(id) }
 }
 
 /// The turn of this number, which leaves the instance running and has no rows.

@@ -122,6 +122,7 @@ macro_rules! __conformance_cases {
                 keys_grow,
                 an_existing_id_is_reported_with_its_status,
                 the_second_creation_of_a_batch_finds_the_first,
+                a_repeated_creation_is_the_same_creation,
                 ids_are_case_sensitive,
                 only_the_named_states_are_replaced,
                 a_replacement_starts_from_nothing,
@@ -165,6 +166,8 @@ macro_rules! __conformance_cases {
             }
             activities {
                 a_claimed_call_is_complete,
+                calls_of_a_drained_runner_are_not_delivered_again,
+                a_claim_can_be_repeated,
                 waiting_calls_are_taken_in_order,
                 running_calls_are_not_taken,
                 calls_of_a_dead_runner_are_delivered_again,
@@ -188,6 +191,7 @@ macro_rules! __conformance_cases {
                 the_first_claim_is_no_crash,
                 a_repeated_claim_changes_nothing,
                 take_overs_count_crashes_until_a_turn,
+                a_drained_owner_did_not_crash,
                 a_take_over_locks_the_old_owner_out,
                 a_claim_reads_instance_and_messages,
                 only_unfinished_instances_are_claimed,
