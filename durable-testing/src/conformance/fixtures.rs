@@ -1,7 +1,7 @@
 //! What the cases write, and how they look at it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use durable_core::backend::{
     ActivityRow, Backend, Claimed, CreateInstance, HistoryRow, InstanceFilter, InstanceKey, InstanceRow, MessageTarget,
@@ -192,7 +192,10 @@ impl Hub {
 
     /// The calls that have no living runner, which `worker` runs from now on.
     pub(crate) async fn free_tasks(&self, worker: WorkerId) -> Vec<u32> {
-        self.claim_activities(worker, 1_000, usize::MAX).await.iter().map(|row| row.task_id.0).collect()
+        // Every claim has tokens of its own; the same ones would repeat the last claim.
+        static CLAIMS: AtomicI64 = AtomicI64::new(1_000);
+        let first_claim = CLAIMS.fetch_add(1_000, Ordering::Relaxed);
+        self.claim_activities(worker, first_claim, 1_000).await.iter().map(|row| row.task_id.0).collect()
     }
 
     /// A new instance that nobody owns.

@@ -21,7 +21,7 @@ impl Tables {
 
     pub(super) fn claim_activities(&mut self, worker: WorkerId, first_claim: i64, limit: usize) -> Written {
         let again = self.instances.iter().flat_map(|(key, instance)| {
-            let claims = first_claim..first_claim.saturating_add(limit as i64);
+            let claims = first_claim..first_claim.saturating_add(i64::try_from(limit).unwrap_or(i64::MAX));
             let held = instance
                 .activities
                 .iter()
