@@ -64,10 +64,12 @@ impl<'a> Definition<'a> {
         let private = &self.private;
         match &self.function.item.sig.output {
             ReturnType::Type(_, ty) if types::is_named(ty, "Result") => {
-                let span = types::type_arguments(ty).first().map_or_else(|| types::span_of(ty), types::span_of);
-                let whole = respanned(ty, span);
+                // The ends of this type are at those of the value's type, where the compiler's errors about it appear.
+                let (first, last) = types::ends(types::type_arguments(ty).first().copied().unwrap_or(ty));
+                let open = quote_spanned!(first=> <);
+                let value = quote_spanned!(last=> Ok);
                 Returned {
-                    output: quote_spanned!(span=> <#whole as #private::ReturnedResult>::Ok),
+                    output: quote!(#open #ty as #private::ReturnedResult>::#value),
                     conversion: quote! {
                         #private::ReturnedResult::into_result(returned).map_err(#private::IntoFailure::into_failure)
                     },
@@ -261,7 +263,7 @@ impl<'a> Definition<'a> {
         let cfg = self.cfg();
         let shown = ty.to_token_stream().to_string();
         let message = format!("`{shown}` is an alias of `Result`: write it as `Result<..>`");
-        let assertion = quote_spanned!(types::span_of(ty)=> ::core::assert!(!<Probe<#ty>>::IS_RESULT, #message));
+        let assertion = quote_spanned!(types::ends(ty).0=> ::core::assert!(!<Probe<#ty>>::IS_RESULT, #message));
         Some(quote! {
             #(#cfg)*
             const _: () = {
@@ -290,23 +292,4 @@ pub(crate) fn numbered(name: &str, index: usize) -> Ident {
 
 fn is_any(attribute: &Attribute, names: &[&str]) -> bool {
     names.iter().any(|name| attribute.path().is_ident(name))
-}
-
-/// `ty` with every token at `span`, so that the compiler's errors about it appear there.
-fn respanned(ty: &Type, span: Span) -> TokenStream {
-    fn each(tokens: TokenStream, span: Span) -> TokenStream {
-        tokens
-            .into_iter()
-            .map(|mut token| {
-                if let proc_macro2::TokenTree::Group(group) = &token {
-                    let inner = each(group.stream(), span);
-                    token = proc_macro2::Group::new(group.delimiter(), inner).into();
-                }
-                let located = token.span().located_at(span);
-                token.set_span(located);
-                token
-            })
-            .collect()
-    }
-    each(ty.to_token_stream(), span)
 }

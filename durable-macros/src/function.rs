@@ -3,6 +3,7 @@
 use proc_macro2::{Span, TokenStream};
 use quote::format_ident;
 use syn::ext::IdentExt;
+use syn::spanned::Spanned;
 use syn::{Attribute, FnArg, Ident, ItemFn, Pat, PatType, ReturnType, Safety, Type};
 
 use crate::errors::Errors;
@@ -92,7 +93,7 @@ fn keyword(item: &syn::Item) -> Span {
         syn::Item::Const(item) => item.const_token.span,
         syn::Item::Static(item) => item.static_token.span,
         syn::Item::Type(item) => item.type_token.span,
-        other => types::span_of(other),
+        other => other.span(),
     }
 }
 
@@ -278,7 +279,7 @@ impl Function {
         };
         for place in found {
             self.definable = false;
-            errors.at(place.span, format!("this is returned: {}", place.problem));
+            errors.on(&place.tokens, format!("this is returned: {}", place.problem));
         }
     }
 }
@@ -309,7 +310,7 @@ impl Kind {
 
 fn check_owned(ty: &Type, errors: &mut Errors, definable: &mut bool) {
     for place in types::unowned(ty, false) {
-        errors.at(place.span, format!("this is the input: {}", place.problem));
+        errors.on(&place.tokens, format!("this is the input: {}", place.problem));
         *definable &= types::owned(ty).is_some();
     }
 }
@@ -317,6 +318,6 @@ fn check_owned(ty: &Type, errors: &mut Errors, definable: &mut bool) {
 fn check_state(ty: &Type, errors: &mut Errors, definable: &mut bool) {
     for place in types::unowned(ty, true) {
         *definable = false;
-        errors.at(place.span, "state is shared by all calls and cannot be borrowed: use an owned type or an `Arc`");
+        errors.on(&place.tokens, "state is shared by all calls and cannot be borrowed: use an owned type or an `Arc`");
     }
 }

@@ -7,7 +7,7 @@ use durable_core::prelude::*;
 use durable_macros::activity;
 
 /// A pool.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Pool;
 
 /// Greets.
