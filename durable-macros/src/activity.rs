@@ -39,8 +39,7 @@ fn define(definition: &Definition<'_>, options: &Options) -> TokenStream {
     let state = definition.function.state().chain(&options.state);
     let (ctx, value) = (local("ctx"), local("input"));
     let body = invocation(definition);
-    quote! {
-        #items
+    let implementation = definition.refuse_result_alias(quote! {
         #(#cfg)*
         impl #private::ActivityDefinition for #ident {
             const NAME: &'static str = #name;
@@ -57,7 +56,8 @@ fn define(definition: &Definition<'_>, options: &Options) -> TokenStream {
                 ::core::result::Result<<Self as #private::ActivityDefinition>::Output, #private::FailureDetails>,
             > #body
         }
-    }
+    });
+    quote!(#items #implementation)
 }
 
 /// Finds the state, calls the function, and turns what it returns into the stored form.

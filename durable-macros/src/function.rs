@@ -71,7 +71,7 @@ pub(crate) struct Function {
 /// Parses the annotated item; anything but a function with a body is an error on what it is.
 pub(crate) fn parse(kind: Kind, item: TokenStream) -> syn::Result<ItemFn> {
     syn::parse2::<ItemFn>(item.clone()).map_err(|error| {
-        let message = format!("{} goes on a function", kind.attribute());
+        let message = format!("`{}` goes on a function", kind.attribute());
         match syn::parse2::<syn::Item>(item.clone()) {
             Ok(other) => syn::Error::new(keyword(&other), message),
             Err(_) if syn::parse2::<syn::TraitItemFn>(item).is_ok() => {
@@ -170,7 +170,6 @@ impl Function {
         }
         if let Some(variadic) = &self.item.sig.variadic {
             errors.on(&variadic.dots, format!("{noun} cannot be variadic"));
-            self.definable = false;
         }
     }
 
@@ -187,7 +186,7 @@ impl Function {
                         Kind::Orchestrator => "pass what it needs in the input",
                     };
                     let message = format!("wrong receiver: {noun} has no `self`; use a free function, or {by_hand}");
-                    errors.on(&receiver.self_token, message);
+                    errors.on(receiver, message);
                 }
             }
         }
@@ -227,7 +226,9 @@ impl Function {
                 }
             }
             match &argument.role {
-                Role::Context if found_context => errors.on(&argument.ty, "there is already a context: remove this one"),
+                Role::Context if found_context => {
+                    errors.on(&argument.ty, "there is already a context: remove this one")
+                }
                 Role::Context => {
                     found_context = true;
                     if self.kind == Kind::Orchestrator && position > 0 {
@@ -243,7 +244,6 @@ impl Function {
                         found_context = true;
                         inputs -= 1;
                         argument.role = Role::Context;
-                        self.definable = false;
                     } else if inputs > 1 {
                         errors.on(&argument.ty, self.kind.second_input());
                     } else {

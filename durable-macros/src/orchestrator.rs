@@ -53,8 +53,7 @@ fn define(definition: &Definition<'_>) -> TokenStream {
             ::std::boxed::Box::pin(async move { let returned = run.await; #conversion })
         }}
     };
-    quote! {
-        #items
+    let implementation = definition.refuse_result_alias(quote! {
         #(#cfg)*
         impl #private::OrchestratorDefinition for #ident {
             const NAME: &'static str = #name;
@@ -68,5 +67,6 @@ fn define(definition: &Definition<'_>) -> TokenStream {
                 ::core::result::Result<<Self as #private::OrchestratorDefinition>::Output, #private::FailureDetails>,
             > #body
         }
-    }
+    });
+    quote!(#items #implementation)
 }

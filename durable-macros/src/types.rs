@@ -133,7 +133,7 @@ pub(crate) fn owned(ty: &Type) -> Option<TokenStream> {
 }
 
 /// `tokens` as text, with the spacing that people use.
-fn shown(tokens: &impl quote::ToTokens) -> String {
+pub(crate) fn shown(tokens: &impl quote::ToTokens) -> String {
     let spaced = tokens.to_token_stream().to_string();
     spaced
         .replace(" :: ", "::")
