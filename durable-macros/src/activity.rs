@@ -9,7 +9,7 @@ use crate::errors::Errors;
 use crate::function::{self, Function, Kind, Role};
 
 /// Expands the annotation, or shows what is wrong and leaves a stub behind.
-pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
+pub(crate) fn expand(args: TokenStream, item: &TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let options = Options::parse(Kind::Activity, args, &mut errors);
     let parsed = match function::parse(Kind::Activity, item.clone()) {
@@ -41,6 +41,7 @@ fn define(definition: &Definition<'_>, options: &Options) -> TokenStream {
     let body = invocation(definition);
     let implementation = definition.refuse_result_alias(quote! {
         #(#cfg)*
+        #[allow(deprecated, reason = "a deprecated activity is still run")]
         impl #private::ActivityDefinition for #ident {
             const NAME: &'static str = #name;
             type Input = #input;

@@ -76,9 +76,8 @@ impl<'a> Definition<'a> {
         let private = &self.private;
         if let [value, error] = types::type_arguments(ty)[..] {
             let (first, last) = types::ends(error);
-            let into = quote_spanned!(first=> #private::IntoFailure);
-            let into_failure = quote_spanned!(last=> into_failure);
-            let conversion = quote!(returned.map_err(#into::#into_failure));
+            let (open, into_failure) = (quote_spanned!(first=> <), quote_spanned!(last=> into_failure));
+            let conversion = quote!(returned.map_err(#open #error as #private::IntoFailure>::#into_failure));
             return Returned { output: quote!(#value), conversion };
         }
         let (first, last) = types::ends(types::type_arguments(ty).first().copied().unwrap_or(ty));
@@ -194,6 +193,7 @@ impl<'a> Definition<'a> {
             let boxed = quote_spanned!(span=> ::std::boxed::Box::pin(__DurableBody::#ident(#(#names),*)));
             quote!(#ident { future: #boxed })
         } else {
+            let span = Span::call_site().located_at(span);
             let boxed = quote_spanned!(span=> ::std::boxed::Box::new(move || __DurableBody::#ident(#(#names),*)));
             quote!(#ident { work: ::core::option::Option::Some(#boxed) })
         }

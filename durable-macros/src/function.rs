@@ -206,7 +206,12 @@ impl Function {
             Role::Input
         };
         let name = match &*argument.pat {
-            Pat::Ident(pattern) if pattern.subpat.is_none() => pattern.ident.clone(),
+            Pat::Ident(pattern) if pattern.subpat.is_none() => {
+                let mut name = pattern.ident.clone();
+                // Marked as generated: the use of `_ctx` in the generated function is not the user's.
+                name.set_span(Span::call_site().located_at(name.span()));
+                name
+            }
             _ => format_ident!("arg{position}"),
         };
         Argument { name, ty, role }
@@ -227,7 +232,7 @@ impl Function {
             }
             match &argument.role {
                 Role::Context if found_context => {
-                    errors.on(&argument.ty, "there is already a context: remove this one")
+                    errors.on(&argument.ty, "there is already a context: remove this one");
                 }
                 Role::Context => {
                     found_context = true;

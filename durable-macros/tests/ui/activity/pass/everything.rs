@@ -48,6 +48,11 @@ async fn r#type(r#fn: u8) -> u8 {
     r#fn
 }
 
+/// Kept for old histories.
+#[activity]
+#[deprecated]
+pub async fn old() {}
+
 #[activity]
 fn run() {}
 
