@@ -8,6 +8,9 @@
 pub use futures_util::future::{Either, join, join_all, select, try_join, try_join_all};
 
 #[doc(no_inline)]
+pub use durable_macros::{Failure, activity, orchestrator};
+
+#[doc(no_inline)]
 pub use crate::{
     activity::{ActivityContext, State},
     backend::memory::Memory,
@@ -17,3 +20,7 @@ pub use crate::{
     model::{InstanceId, RuntimeStatus},
     orchestration::OrchestrationContext,
 };
+
+#[cfg(feature = "sqlite")]
+#[doc(no_inline)]
+pub use crate::backend::sqlite::Sqlite;

@@ -75,9 +75,13 @@ impl<'a> Definition<'a> {
     fn returned_result(&self, ty: &Type) -> Returned {
         let private = &self.private;
         if let [value, error] = types::type_arguments(ty)[..] {
-            let (first, last) = types::ends(error);
-            let (open, into_failure) = (quote_spanned!(first=> <), quote_spanned!(last=> into_failure));
-            let conversion = quote!(returned.map_err(#open #error as #private::IntoFailure>::#into_failure));
+            // Through a generic function, so that an error that cannot be stored is reported once.
+            let conversion = quote! {{
+                fn stored<E: #private::IntoFailure>(error: E) -> #private::FailureDetails {
+                    error.into_failure()
+                }
+                returned.map_err(stored::<#error>)
+            }};
             return Returned { output: quote!(#value), conversion };
         }
         let (first, last) = types::ends(types::type_arguments(ty).first().copied().unwrap_or(ty));

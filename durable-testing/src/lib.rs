@@ -1,1 +1,15 @@
-//! Placeholder.
+//! Tools to test durable orchestrations and the backends that store them.
+//!
+//! * [`Script`] runs an orchestrator on the replay core alone, event by event, and replays it after every turn.
+//! * [`VirtualClock`] is the time of a hub under test; it moves only when it is told to.
+//! * [`conformance`] checks any [`Backend`](durable_core::backend::Backend) against the rules that the engine relies on.
+//! * [`faults`] makes the commits of a backend fail on demand, before or after they happen.
+
+mod clock;
+pub mod conformance;
+pub mod events;
+pub mod faults;
+mod script;
+
+pub use self::clock::VirtualClock;
+pub use self::script::Script;

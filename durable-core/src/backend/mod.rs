@@ -7,7 +7,8 @@
 mod error;
 pub mod memory;
 mod rows;
-// pub mod sqlite;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 mod write;
 
 use std::sync::Arc;

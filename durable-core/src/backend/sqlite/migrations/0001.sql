@@ -1,0 +1,136 @@
+-- The tables of a task hub, version 1.
+--
+-- Times are ticks of 100 ns since 1970 (UTC); the views at the end show them as text. Payloads are the JSON texts that came
+-- in, byte for byte. An instance is known inside by its `key`, which grows in the order of creation, so that rows of
+-- instances that live at the same time lie next to each other; its id appears once.
+
+-- Starts of worker processes. Whoever has the highest number lives; all others are dead.
+CREATE TABLE workers (
+    worker  INTEGER PRIMARY KEY AUTOINCREMENT,
+    name    TEXT NOT NULL,
+    started INTEGER NOT NULL,
+    drained INTEGER NOT NULL DEFAULT 0,       -- 1 when it ended in order
+    last_claim INTEGER                        -- the last claim of calls, to recognise its repetition
+);
+
+CREATE TABLE instances (
+    -- AUTOINCREMENT: a key is never used again, not even that of the newest instance after its removal.
+    key           INTEGER PRIMARY KEY AUTOINCREMENT,
+    id            TEXT NOT NULL UNIQUE,
+    execution     TEXT NOT NULL,
+    name          TEXT NOT NULL,              -- of the orchestrator
+    status        TEXT NOT NULL,              -- Pending, Running, Suspended, Completed, Failed, Terminated, Canceled
+    custom_status TEXT,                       -- JSON
+    output        TEXT,                       -- JSON
+    reason        TEXT,                       -- the failure as JSON, or the text of a termination
+    stalled       TEXT,                       -- why the instance cannot go on at present
+    created       INTEGER NOT NULL,
+    updated       INTEGER NOT NULL,
+    owner         INTEGER,                    -- the worker that runs it
+    epoch         INTEGER NOT NULL,           -- how often it changed hands
+    turn          INTEGER NOT NULL DEFAULT 0, -- the last committed turn; 0 before the first
+    turn_time     INTEGER NOT NULL DEFAULT 0,
+    history_len   INTEGER NOT NULL DEFAULT 0,
+    inbox_seq     INTEGER NOT NULL DEFAULT 0, -- the last position given out in its inbox
+    crashes       INTEGER NOT NULL DEFAULT 0  -- how often in a row an owner died before it committed a turn
+);
+
+-- Inputs, apart from the rows that every turn rewrites.
+CREATE TABLE inputs (
+    key   INTEGER PRIMARY KEY,
+    input TEXT NOT NULL                       -- JSON
+);
+
+-- What happened. A turn's start and end are its number and its time; they have no rows of their own.
+CREATE TABLE history (
+    key       INTEGER NOT NULL,
+    seq       INTEGER NOT NULL,               -- from 1
+    turn      INTEGER NOT NULL,
+    turn_time INTEGER NOT NULL,
+    time      INTEGER NOT NULL,
+    kind      TEXT NOT NULL,                  -- the Durable Functions name of the event type
+    task_id   INTEGER,                        -- the action that the event records or refers to
+    name      TEXT,                           -- of a function or an event, or the final status
+    payload   TEXT,                           -- JSON: input, result or event
+    detail    TEXT,                           -- what has no column of its own
+    PRIMARY KEY (key, seq)
+) WITHOUT ROWID;
+
+-- Messages that no turn has consumed.
+CREATE TABLE inbox (
+    key     INTEGER NOT NULL,
+    seq     INTEGER NOT NULL,
+    time    INTEGER NOT NULL,
+    kind    TEXT NOT NULL,
+    task_id INTEGER,
+    name    TEXT,
+    payload TEXT,
+    detail  TEXT,
+    PRIMARY KEY (key, seq)
+) WITHOUT ROWID;
+
+-- Calls whose results no turn has consumed.
+CREATE TABLE activities (
+    key        INTEGER NOT NULL,
+    task_id    INTEGER NOT NULL,
+    name       TEXT NOT NULL,
+    input      TEXT NOT NULL,                 -- JSON
+    runner     INTEGER,                       -- the worker that runs it; NULL when any may take it
+    claim      INTEGER NOT NULL,              -- the token under which it runs or last ran
+    deliveries INTEGER NOT NULL,              -- how often it was handed out, the next time included when it has no runner
+    PRIMARY KEY (key, task_id)
+) WITHOUT ROWID;
+
+-- Timers that have neither fired nor been cancelled.
+CREATE TABLE timers (
+    key     INTEGER NOT NULL,
+    task_id INTEGER NOT NULL,
+    fire_at INTEGER NOT NULL,
+    PRIMARY KEY (key, task_id)
+) WITHOUT ROWID;
+
+CREATE INDEX timers_due ON timers (fire_at, key, task_id);
+
+-- Only what waits for a runner, so a call that starts at once costs no index entry.
+CREATE INDEX activities_free ON activities (key, task_id) WHERE runner IS NULL;
+
+-- What never ran, in the order of the keys (which every index ends with).
+CREATE INDEX instances_pending ON instances (status) WHERE status = 'Pending';
+
+-- Lists by status. Completed instances are nearly all there are, so a scan by id finds them as fast as an index would, and
+-- the index stays as small as the part of the hub that is alive or needs attention.
+CREATE INDEX instances_by_status ON instances (status, id) WHERE status <> 'Completed';
+
+CREATE INDEX instances_by_name ON instances (name COLLATE NOCASE, id);
+
+CREATE INDEX instances_by_created ON instances (created);
+
+-- For people.
+
+CREATE VIEW instances_readable AS
+SELECT i.id, i.name, i.status,
+       strftime('%Y-%m-%dT%H:%M:%S', i.created / 10000000, 'unixepoch') || printf('.%07dZ', i.created % 10000000) AS created,
+       strftime('%Y-%m-%dT%H:%M:%S', i.updated / 10000000, 'unixepoch') || printf('.%07dZ', i.updated % 10000000) AS updated,
+       p.input, i.custom_status, i.output, i.reason, i.stalled, i.execution, i.turn, i.history_len, i.crashes, i.key
+FROM instances i LEFT JOIN inputs p ON p.key = i.key;
+
+CREATE VIEW history_readable AS
+SELECT i.id, h.seq, h.turn,
+       strftime('%Y-%m-%dT%H:%M:%S', h.time / 10000000, 'unixepoch') || printf('.%07dZ', h.time % 10000000) AS time,
+       h.kind, h.task_id, h.name, h.payload, h.detail
+FROM history h JOIN instances i ON i.key = h.key;
+
+CREATE VIEW inbox_readable AS
+SELECT i.id, m.seq,
+       strftime('%Y-%m-%dT%H:%M:%S', m.time / 10000000, 'unixepoch') || printf('.%07dZ', m.time % 10000000) AS time,
+       m.kind, m.task_id, m.name, m.payload, m.detail
+FROM inbox m JOIN instances i ON i.key = m.key;
+
+CREATE VIEW activities_readable AS
+SELECT i.id, a.task_id, a.name, a.input, w.name AS runner, a.deliveries
+FROM activities a JOIN instances i ON i.key = a.key LEFT JOIN workers w ON w.worker = a.runner;
+
+CREATE VIEW timers_readable AS
+SELECT i.id, t.task_id,
+       strftime('%Y-%m-%dT%H:%M:%S', t.fire_at / 10000000, 'unixepoch') || printf('.%07dZ', t.fire_at % 10000000) AS fire_at
+FROM timers t JOIN instances i ON i.key = t.key;

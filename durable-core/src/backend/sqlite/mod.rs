@@ -1,0 +1,173 @@
+//! The embedded backend: one SQLite file for each task hub.
+//!
+//! The file belongs to one process at a time, and any program can read it: its tables are described in
+//! `migrations/0001.sql` beside this module's source, and views such as `instances_readable` show its times as text.
+//!
+//! Writes go through one connection on a thread of its own, in transactions that callers share when they come at the same
+//! time; queries have connections and threads of their own. Nothing polls: an idle store uses no processor time.
+
+mod claim;
+mod commit;
+mod error;
+mod guard;
+mod query;
+mod schema;
+mod turn;
+mod writer;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use self::guard::Guard;
+use self::schema::Durability;
+use self::writer::Threads;
+use super::{
+    Backend, BackendError, HistoryRow, InstanceFilter, InstanceKey, InstanceRow, TimerRow, WorkerId, Write, Written,
+};
+
+/// Queries that can run at the same time.
+const READERS: usize = 2;
+
+/// A task hub in a SQLite file. Clones share it; when the last one is dropped, the file is closed and free for another
+/// process.
+///
+/// What [`commit`](Backend::commit) reports is on the disk: it survives a power cut. See
+/// [`SqliteOptions::relaxed_durability`] for the other choice.
+///
+/// ```
+/// use durable_core::backend::sqlite::Sqlite;
+///
+/// # let dir = tempfile::tempdir()?;
+/// # let path = dir.path().join("hub.db");
+/// let store = Sqlite::open(&path)?;
+///
+/// let second = Sqlite::open(&path).unwrap_err();
+/// assert!(second.is_in_use());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Sqlite {
+    hub: Arc<Hub>,
+}
+
+/// In the order in which they are given up: the last connection to close tidies the file up, and only then is it free.
+struct Hub {
+    readers: Threads,
+    writer: Threads,
+    path: Arc<Path>,
+    _guard: Guard,
+}
+
+impl Sqlite {
+    /// Opens the file, or creates it.
+    ///
+    /// # Errors
+    ///
+    /// The file is in use by another process (or opened already in this one), belongs to another program or to a newer
+    /// version of this one, is damaged, or cannot be reached.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, BackendError> {
+        Self::options().open(path)
+    }
+
+    /// How to open a file otherwise.
+    #[must_use]
+    pub fn options() -> SqliteOptions {
+        SqliteOptions::default()
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.hub.path
+    }
+}
+
+impl fmt::Debug for Sqlite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sqlite").field("path", &self.hub.path).finish_non_exhaustive()
+    }
+}
+
+/// How to open a [`Sqlite`] file.
+#[derive(Debug, Clone, Default)]
+pub struct SqliteOptions {
+    durability: Durability,
+}
+
+impl SqliteOptions {
+    /// Does not wait for the disk at every commit. Commits are several times faster, a crash of the process loses nothing,
+    /// but **a power cut or a crash of the system may lose the last commits**, although they were reported as done: an
+    /// instance then goes on from an earlier turn and runs activities again that were complete. The file stays consistent.
+    #[must_use]
+    pub fn relaxed_durability(mut self) -> Self {
+        self.durability = Durability::Relaxed;
+        self
+    }
+
+    /// Opens the file, or creates it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sqlite::open`].
+    pub fn open(self, path: impl AsRef<Path>) -> Result<Sqlite, BackendError> {
+        let asked = path.as_ref();
+        let path: Arc<Path> = guard::resolve(asked).map_err(|failure| failure.of_file(asked))?.into();
+        let open = || {
+            let guard = Guard::acquire(&path)?;
+            let writer = Threads::writer(schema::open_writer(&path, self.durability)?, Arc::clone(&path))?;
+            let readers = (0..READERS).map(|_| schema::open_reader(&path)).collect::<error::Result<_>>()?;
+            let readers = Threads::readers(readers, &path)?;
+            Ok(Hub { readers, writer, path: Arc::clone(&path), _guard: guard })
+        };
+        let hub = open().map_err(|failure: error::Failure| failure.of_file(asked))?;
+        Ok(Sqlite { hub: Arc::new(hub) })
+    }
+}
+
+#[async_trait]
+impl Backend for Sqlite {
+    async fn attach(&self, name: &str) -> Result<WorkerId, BackendError> {
+        let name = name.to_owned();
+        self.hub.writer.call(move |conn| claim::attach(conn, &name)).await
+    }
+
+    async fn detach(&self, worker: WorkerId) -> Result<(), BackendError> {
+        self.hub.writer.call(move |conn| claim::detach(conn, worker)).await
+    }
+
+    async fn commit(&self, batch: Arc<Vec<Write>>) -> Result<Vec<Written>, BackendError> {
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.hub.writer.call(move |conn| batch.iter().map(|write| commit::apply(conn, write)).collect()).await
+    }
+
+    async fn ready(
+        &self,
+        worker: WorkerId,
+        after: InstanceKey,
+        limit: usize,
+    ) -> Result<Vec<InstanceKey>, BackendError> {
+        self.hub.readers.call(move |conn| query::ready(conn, worker, after, limit)).await
+    }
+
+    async fn timers(&self, after: Option<TimerRow>, limit: usize) -> Result<Vec<TimerRow>, BackendError> {
+        self.hub.readers.call(move |conn| query::timers(conn, after, limit)).await
+    }
+
+    async fn history(&self, key: InstanceKey) -> Result<Vec<HistoryRow>, BackendError> {
+        self.hub.readers.call(move |conn| query::history(conn, key)).await
+    }
+
+    async fn instance(&self, id: &str) -> Result<Option<InstanceRow>, BackendError> {
+        let id = id.to_owned();
+        self.hub.readers.call(move |conn| query::instance(conn, &id)).await
+    }
+
+    async fn list(&self, filter: InstanceFilter) -> Result<Vec<InstanceRow>, BackendError> {
+        self.hub.readers.call(move |conn| query::list(conn, &filter)).await
+    }
+}

@@ -1,0 +1,156 @@
+//! Committing a turn.
+
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
+
+use super::error::Result;
+use super::query::int;
+use crate::backend::{TurnCommit, Written};
+use crate::model::Payload;
+
+/// The columns that every turn sets, and its fence. Given the statements below, the numbers fit.
+macro_rules! fenced_update {
+    ($set:literal, $and:literal) => {
+        concat!(
+            "UPDATE instances SET ",
+            $set,
+            "turn = ?4, turn_time = ?5, updated = ?5, output = ?7, reason = ?8,
+             custom_status = coalesce(?9, custom_status), history_len = history_len + ?10, crashes = 0, stalled = NULL
+             WHERE key = ?1 AND execution = ?2 AND epoch = ?3 AND turn = ?4 - 1 AND ",
+            $and
+        )
+    };
+}
+
+/// A turn that leaves the status as it is, as most do: SQLite would rewrite the indexes of every column that is named.
+const SAME_STATUS: &str = fenced_update!("", "status = ?6");
+
+const NEW_STATUS: &str =
+    fenced_update!("status = ?6, ", "status NOT IN ('Completed', 'Failed', 'Canceled', 'Terminated')");
+
+pub(super) fn turn(conn: &Connection, turn: &TurnCommit) -> Result<Written> {
+    let likely_same = turn.turn > 1 && !turn.status.is_terminal();
+    let changed = (likely_same && update(conn.prepare_cached(SAME_STATUS)?, turn)?)
+        || update(conn.prepare_cached(NEW_STATUS)?, turn)?;
+    if !changed {
+        return refused(conn, turn);
+    }
+    insert_history(conn, turn)?;
+    remove_what_is_over(conn, turn)?;
+    insert_activities(conn, turn)?;
+    insert_timers(conn, turn)?;
+    Ok(Written::Done)
+}
+
+fn update(mut statement: CachedStatement<'_>, turn: &TurnCommit) -> Result<bool> {
+    let changed = statement.execute(params![
+        turn.key.0,
+        turn.execution,
+        int(turn.epoch),
+        int(turn.turn),
+        turn.turn_time.ticks(),
+        turn.status.as_str(),
+        turn.output.as_ref().map(Payload::as_str),
+        turn.reason,
+        turn.custom_status.as_ref().map(Payload::as_str),
+        int(turn.history.len() as u64),
+    ])?;
+    Ok(changed == 1)
+}
+
+/// The fence did not hold: because the turn is there already?
+fn refused(conn: &Connection, turn: &TurnCommit) -> Result<Written> {
+    let applied = conn
+        .prepare_cached("SELECT 1 FROM instances WHERE key = ?1 AND execution = ?2 AND epoch = ?3 AND turn = ?4")?
+        .query_row(params![turn.key.0, turn.execution, int(turn.epoch), int(turn.turn)], |_| Ok(()))
+        .optional()?;
+    Ok(if applied.is_some() { Written::Done } else { Written::Refused })
+}
+
+fn insert_history(conn: &Connection, turn: &TurnCommit) -> Result<()> {
+    if turn.history.is_empty() {
+        return Ok(());
+    }
+    let mut insert = conn.prepare_cached(
+        "INSERT INTO history (key, seq, turn, turn_time, time, kind, task_id, name, payload, detail)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    )?;
+    for (seq, new) in (turn.first_seq..).zip(&turn.history) {
+        let event = &new.event;
+        insert.execute(params![
+            turn.key.0,
+            int(seq),
+            int(turn.turn),
+            turn.turn_time.ticks(),
+            new.time.ticks(),
+            event.kind,
+            event.task_id.map(|task| task.0),
+            event.name,
+            event.payload.as_ref().map(Payload::as_str),
+            event.detail,
+        ])?;
+    }
+    Ok(())
+}
+
+fn remove_what_is_over(conn: &Connection, turn: &TurnCommit) -> Result<()> {
+    let key = turn.key.0;
+    for task in &turn.activities_gone {
+        conn.prepare_cached("DELETE FROM activities WHERE key = ?1 AND task_id = ?2")?.execute(params![key, task.0])?;
+    }
+    for task in &turn.timers_gone {
+        conn.prepare_cached("DELETE FROM timers WHERE key = ?1 AND task_id = ?2")?.execute(params![key, task.0])?;
+    }
+    if turn.drop_activities {
+        conn.prepare_cached("DELETE FROM activities WHERE key = ?1")?.execute([key])?;
+    }
+    if turn.status.is_terminal() {
+        conn.prepare_cached("DELETE FROM inbox WHERE key = ?1")?.execute([key])?;
+        conn.prepare_cached("DELETE FROM timers WHERE key = ?1")?.execute([key])?;
+    } else if turn.inbox_through > 0 {
+        conn.prepare_cached("DELETE FROM inbox WHERE key = ?1 AND seq <= ?2")?
+            .execute([key, int(turn.inbox_through)])?;
+    }
+    Ok(())
+}
+
+fn insert_activities(conn: &Connection, turn: &TurnCommit) -> Result<()> {
+    for new in &turn.new_activities {
+        conn.prepare_cached(
+            "INSERT INTO activities (key, task_id, name, input, runner, claim, deliveries)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1)",
+        )?
+        .execute(params![
+            turn.key.0,
+            new.task_id.0,
+            new.name,
+            new.input.as_str(),
+            new.runner.map(|worker| worker.0),
+            new.claim,
+        ])?;
+    }
+    Ok(())
+}
+
+fn insert_timers(conn: &Connection, turn: &TurnCommit) -> Result<()> {
+    for new in &turn.new_timers {
+        conn.prepare_cached("INSERT INTO timers (key, task_id, fire_at) VALUES (?1, ?2, ?3)")?.execute(params![
+            turn.key.0,
+            new.task_id.0,
+            new.fire_at.ticks()
+        ])?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::RuntimeStatus;
+
+    #[test]
+    fn the_statement_names_every_terminal_status() {
+        for status in RuntimeStatus::ALL {
+            assert_eq!(NEW_STATUS.contains(&format!("'{status}'")), status.is_terminal(), "{status}");
+        }
+    }
+}

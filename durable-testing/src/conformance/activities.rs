@@ -1,0 +1,183 @@
+//! Calls of activities and who runs them.
+
+use std::sync::Arc;
+
+use durable_core::backend::{ActivityRow, Backend, NewActivity, TurnCommit, WorkerId};
+use durable_core::model::TaskId;
+
+use super::fixtures::{Hub, again, completion, execution, free_call, json, last_turn, own_call, turn};
+
+async fn scheduled(hub: &Hub, id: &str, calls: Vec<NewActivity>) -> durable_core::backend::InstanceKey {
+    let key = hub.start(id).await;
+    hub.done(TurnCommit { new_activities: calls, ..turn(id, key, 1) }).await;
+    key
+}
+
+/// A claimed call comes with everything that a runner needs.
+pub async fn a_claimed_call_is_complete(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let worker = hub.attach().await;
+    let key = scheduled(&hub, "a", vec![NewActivity { input: json(r#"{"x":  1}"#), ..free_call(3) }]).await;
+    let expected = ActivityRow {
+        key,
+        instance: "a".to_owned(),
+        execution: execution("a"),
+        task_id: TaskId(3),
+        name: "Say".to_owned(),
+        input: json(r#"{"x":  1}"#),
+        claim: 70,
+        deliveries: 1,
+    };
+    assert_eq!(hub.claim_activities(worker, 70, 10).await, [expected]);
+}
+
+/// Waiting calls are taken in the order of their rows, each under a token of its own, as many as there is room for.
+pub async fn waiting_calls_are_taken_in_order(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let worker = hub.attach().await;
+    let b = scheduled(&hub, "b", vec![free_call(9), free_call(2), free_call(10)]).await;
+    let a = scheduled(&hub, "a", vec![free_call(1)]).await;
+    let take = async |first, limit| -> Vec<_> {
+        let rows = hub.claim_activities(worker, first, limit).await;
+        rows.iter().map(|row| (row.key, row.task_id.0, row.claim)).collect()
+    };
+    assert_eq!(take(1, 0).await, []);
+    assert_eq!(take(100, 2).await, [(b, 2, 100), (b, 9, 101)]);
+    assert_eq!(take(102, 10).await, [(b, 10, 102), (a, 1, 103)]);
+    assert_eq!(take(104, 10).await, []);
+}
+
+/// What has a living runner is nobody else's.
+pub async fn running_calls_are_not_taken(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let worker = hub.attach().await;
+    let key = scheduled(&hub, "a", vec![own_call(1, worker, 5), free_call(2)]).await;
+    assert_eq!(hub.free_tasks(worker).await, [2]);
+    hub.done(TurnCommit { new_activities: vec![own_call(3, worker, 6)], ..turn("a", key, 2) }).await;
+    assert_eq!(hub.free_tasks(worker).await, [0; 0]);
+}
+
+/// A new worker takes over what the dead one ran, and counts that.
+pub async fn calls_of_a_dead_runner_are_delivered_again(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let worker = hub.attach().await;
+    scheduled(&hub, "a", vec![free_call(0), own_call(1, worker, 5), free_call(2)]).await;
+    assert_eq!(hub.claim_activities(worker, 6, 1).await[0].deliveries, 1);
+    for deliveries in 2..5 {
+        let next = hub.attach().await;
+        assert_ne!(next, worker);
+        let rows = hub.claim_activities(next, 10 * i64::from(deliveries), 2).await;
+        let found: Vec<_> = rows.iter().map(|row| (row.task_id.0, row.claim, row.deliveries)).collect();
+        let claim = 10 * i64::from(deliveries);
+        assert_eq!(found, [(0, claim, deliveries), (1, claim + 1, deliveries)]);
+    }
+    let rows = hub.claim_activities(worker, 90, 9).await;
+    assert_eq!(rows.iter().map(|row| (row.task_id.0, row.deliveries)).collect::<Vec<_>>(), [(2, 1)]);
+}
+
+/// A worker that comes and goes without taking a call has not run it.
+pub async fn only_deliveries_are_counted(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let worker = hub.attach().await;
+    scheduled(&hub, "a", vec![own_call(1, worker, 5), free_call(2)]).await;
+    let mut last = worker;
+    for _ in 0..3 {
+        last = hub.attach().await;
+    }
+    let rows = hub.claim_activities(last, 10, 9).await;
+    assert_eq!(rows.iter().map(|row| (row.task_id.0, row.deliveries)).collect::<Vec<_>>(), [(1, 2), (2, 1)]);
+}
+
+/// The result of a dead runner counts while nobody has taken the call over, and no longer.
+pub async fn a_late_result_counts_until_the_call_is_taken_over(store: Arc<dyn Backend>) {
+    use durable_core::backend::Written;
+    let hub = Hub(store);
+    let worker = hub.attach().await;
+    let key = scheduled(&hub, "a", vec![own_call(1, worker, 5), own_call(2, worker, 6)]).await;
+    let next = hub.attach().await;
+    assert_eq!(hub.message(completion("a", key, 1, 5)).await, Written::Queued { key, seq: 1 });
+    assert_eq!(hub.free_tasks(next).await, [2]);
+    assert_eq!(hub.message(completion("a", key, 2, 6)).await, Written::Refused);
+}
+
+/// A call that is over is not taken, whether it waited or ran.
+pub async fn calls_that_are_over_are_not_taken(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let worker = hub.attach().await;
+    let key = scheduled(&hub, "a", vec![free_call(1), own_call(2, worker, 5), free_call(3)]).await;
+    hub.done(TurnCommit { activities_gone: vec![TaskId(1), TaskId(2)], ..turn("a", key, 2) }).await;
+    assert_eq!(hub.free_tasks(worker).await, [3]);
+    let next = hub.attach().await;
+    hub.done(TurnCommit { drop_activities: true, ..turn("a", key, 3) }).await;
+    assert_eq!(hub.free_tasks(next).await, [0; 0]);
+}
+
+/// A call number can be used again once the call is over.
+pub async fn a_number_can_return_as_another_call(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let worker = hub.attach().await;
+    let key = scheduled(&hub, "a", vec![free_call(1)]).await;
+    let again = |n, runner: Option<WorkerId>| TurnCommit {
+        activities_gone: vec![TaskId(1)],
+        new_activities: vec![NewActivity { runner, name: format!("call {n}"), ..free_call(1) }],
+        ..turn("a", key, n)
+    };
+    hub.done(again(2, Some(worker))).await;
+    assert_eq!(hub.free_tasks(worker).await, [0; 0]);
+    hub.done(again(3, None)).await;
+    assert_eq!(hub.claim_activities(worker, 9, 9).await[0].name, "call 3");
+}
+
+/// Detached calls of a finished instance still find a runner.
+pub async fn calls_outlive_their_instance(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let worker = hub.attach().await;
+    let key = scheduled(&hub, "a", vec![free_call(1), own_call(2, worker, 5)]).await;
+    hub.done(last_turn("a", key, 2)).await;
+    assert_eq!(hub.free_tasks(worker).await, [1]);
+    let next = hub.attach().await;
+    assert_eq!(hub.free_tasks(next).await, [1, 2]);
+}
+
+/// A call goes with the instance that is replaced.
+pub async fn calls_of_a_replaced_instance_are_gone(store: Arc<dyn Backend>) {
+    use durable_core::backend::CreateInstance;
+    use durable_core::model::RuntimeStatus;
+    let hub = Hub(store);
+    let worker = hub.attach().await;
+    scheduled(&hub, "a", vec![free_call(1), own_call(2, worker, 5)]).await;
+    let next = hub.attach().await;
+    hub.start_as(CreateInstance { replace: vec![RuntimeStatus::Running], ..again("a") }).await;
+    assert_eq!(hub.free_tasks(next).await, [0; 0]);
+}
+
+/// The input of a call is kept however large it is.
+pub async fn inputs_can_be_large(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let worker = hub.attach().await;
+    let input = json(&format!("\"{}\"", "ü".repeat(2_500_000)));
+    scheduled(&hub, "a", vec![NewActivity { input: input.clone(), ..own_call(1, worker, 5) }]).await;
+    let next = hub.attach().await;
+    assert!(hub.claim_activities(next, 9, 9).await[0].input == input, "the input changed");
+}
+
+/// A call that a drained worker left was not lost with it.
+pub async fn calls_of_a_drained_runner_are_not_delivered_again(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let drained = hub.attach().await;
+    scheduled(&hub, "a", vec![own_call(1, drained, 5)]).await;
+    hub.0.detach(drained).await.expect("a worker can be detached");
+    let next = hub.attach().await;
+    assert_eq!(hub.claim_activities(next, 9, 9).await[0].deliveries, 1);
+}
+
+/// A claim whose answer was lost can be repeated: it gives what it took, and nothing is delivered once more.
+pub async fn a_claim_can_be_repeated(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    scheduled(&hub, "a", (0..5).map(free_call).collect()).await;
+    let worker = hub.attach().await;
+    let first = hub.claim_activities(worker, 10, 3).await;
+    assert_eq!(hub.claim_activities(worker, 10, 3).await, first);
+    let rest = hub.claim_activities(worker, 20, 9).await;
+    assert_eq!(rest.iter().map(|call| call.task_id).collect::<Vec<_>>(), [TaskId(3), TaskId(4)]);
+}

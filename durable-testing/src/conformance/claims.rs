@@ -1,0 +1,211 @@
+//! Taking instances over, and finding those that have something to do.
+
+use std::sync::Arc;
+
+use durable_core::backend::{Backend, CreateInstance, InstanceKey, TurnCommit, WorkerId, Write, Written};
+use durable_core::model::RuntimeStatus;
+
+use super::fixtures::{Hub, create, last_turn, message, turn};
+
+/// No two workers have the same number.
+pub async fn workers_are_told_apart(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let mut workers = Vec::new();
+    for _ in 0..5 {
+        workers.push(hub.attach().await);
+    }
+    let mut unique = workers.clone();
+    unique.dedup();
+    assert_eq!(unique.len(), 5);
+    assert!(workers.is_sorted());
+}
+
+/// The first owner bumps the epoch; nobody crashed.
+pub async fn the_first_claim_is_no_crash(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let worker = hub.attach().await;
+    let key = hub.start("a").await;
+    let claimed = hub.claimed(key, worker).await;
+    assert_eq!((claimed.instance.epoch, claimed.instance.crashes), (2, 0));
+    assert_eq!(claimed.instance, hub.row("a").await);
+}
+
+/// Claiming what one owns only reads.
+pub async fn a_repeated_claim_changes_nothing(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let worker = hub.attach().await;
+    let born = hub.start_as(CreateInstance { owner: Some(worker), ..create("a") }).await;
+    assert_eq!(hub.claimed(born, worker).await.instance.epoch, 1);
+    let key = hub.start("b").await;
+    for _ in 0..3 {
+        let claimed = hub.claimed(key, worker).await;
+        assert_eq!((claimed.instance.epoch, claimed.instance.crashes), (2, 0));
+    }
+    hub.done(turn("a", born, 1)).await;
+}
+
+/// Each owner that was replaced before it committed a turn counts as a crash.
+pub async fn take_overs_count_crashes_until_a_turn(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let key = hub.start("a").await;
+    for crashes in 0..4 {
+        let worker = hub.attach().await;
+        let instance = hub.claimed(key, worker).await.instance;
+        assert_eq!((instance.epoch, instance.crashes), (u64::from(crashes) + 2, crashes));
+    }
+    hub.done(TurnCommit { epoch: 5, ..turn("a", key, 1) }).await;
+    let worker = hub.attach().await;
+    assert_eq!(hub.claimed(key, worker).await.instance.crashes, 1);
+    assert_eq!(hub.row("a").await.crashes, 1);
+}
+
+/// The one who was replaced cannot commit any more, the new owner can.
+pub async fn a_take_over_locks_the_old_owner_out(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let old = hub.attach().await;
+    let key = hub.start_as(CreateInstance { owner: Some(old), ..create("a") }).await;
+    hub.done(turn("a", key, 1)).await;
+    let new = hub.attach().await;
+    assert_eq!(hub.claimed(key, new).await.instance.epoch, 2);
+    assert_eq!(hub.turn(turn("a", key, 2)).await, Written::Refused);
+    hub.done(TurnCommit { epoch: 2, ..turn("a", key, 2) }).await;
+}
+
+/// A claim shows the instance as it is, with its unread messages.
+pub async fn a_claim_reads_instance_and_messages(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let worker = hub.attach().await;
+    let key = hub.start("a").await;
+    hub.done(turn("a", key, 1)).await;
+    hub.message(message("a")).await;
+    hub.message(message("a")).await;
+    let claimed = hub.claimed(key, worker).await;
+    assert_eq!(claimed.instance, hub.row("a").await);
+    assert_eq!(claimed.inbox.iter().map(|row| row.seq).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(claimed.inbox[0].event, message("a").event);
+}
+
+/// There is nothing to own of an instance that is finished or missing.
+pub async fn only_unfinished_instances_are_claimed(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let worker = hub.attach().await;
+    assert_eq!(hub.claim(InstanceKey(77), worker).await, Written::NotFound);
+    let key = hub.start("a").await;
+    hub.done(last_turn("a", key, 1)).await;
+    let before = hub.row("a").await;
+    assert_eq!(hub.claim(key, worker).await, Written::Finished { status: RuntimeStatus::Completed });
+    assert_eq!(hub.row("a").await, before);
+}
+
+/// A stall is noted by the owner of the present epoch, and taken back by it.
+pub async fn a_stall_is_noted_and_taken_back(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let worker = hub.attach().await;
+    let key = hub.start("a").await;
+    hub.claimed(key, worker).await;
+    let before = hub.row("a").await;
+    let stall = |key, epoch, reason: Option<&str>| Write::Stall { key, epoch, reason: reason.map(str::to_owned) };
+    assert_eq!(hub.write(stall(key, 1, Some("x"))).await, Written::Refused);
+    assert_eq!(hub.write(stall(key, 3, Some("x"))).await, Written::Refused);
+    assert_eq!(hub.write(stall(InstanceKey(77), 2, Some("x"))).await, Written::Refused);
+    assert_eq!(hub.row("a").await, before);
+    assert_eq!(hub.write(stall(key, 2, Some("it differs"))).await, Written::Done);
+    assert_eq!(hub.row("a").await.stalled.as_deref(), Some("it differs"));
+    let claimed = hub.claimed(key, worker).await;
+    assert_eq!(claimed.instance.stalled.as_deref(), Some("it differs"));
+    assert_eq!(hub.write(stall(key, 2, None)).await, Written::Done);
+    assert_eq!(hub.row("a").await, before);
+}
+
+/// Ready is what never ran and what has unread messages; what is finished or has nothing to read is not.
+pub async fn ready_instances_have_something_to_do(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let worker = hub.attach().await;
+    let fresh = hub.start("fresh").await;
+    let waiting = hub.start("waiting").await;
+    let told = hub.start("told").await;
+    let fresh_and_told = hub.start("fresh and told").await;
+    let finished = hub.start("finished").await;
+    for (id, key) in [("waiting", waiting), ("told", told)] {
+        hub.done(turn(id, key, 1)).await;
+    }
+    hub.done(last_turn("finished", finished, 1)).await;
+    for id in ["told", "told", "fresh and told", "finished"] {
+        hub.message(message(id)).await;
+    }
+    assert_eq!(hub.ready(worker).await, [fresh, told, fresh_and_told]);
+    hub.done(TurnCommit { inbox_through: 1, ..turn("told", told, 2) }).await;
+    assert_eq!(hub.ready(worker).await, [fresh, told, fresh_and_told]);
+    hub.done(TurnCommit { inbox_through: 2, ..turn("told", told, 3) }).await;
+    hub.done(TurnCommit { inbox_through: 1, ..turn("fresh and told", fresh_and_told, 1) }).await;
+    assert_eq!(hub.ready(worker).await, [fresh]);
+}
+
+/// Whether an instance ran is a matter of its turns, not of its status.
+pub async fn a_pending_instance_that_ran_is_not_ready(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let worker = hub.attach().await;
+    let key = hub.start("a").await;
+    hub.done(TurnCommit { status: RuntimeStatus::Pending, ..turn("a", key, 1) }).await;
+    assert_eq!(hub.ready(worker).await, []);
+}
+
+/// A worker's own instances are no news to it; those of others are.
+pub async fn own_instances_are_not_ready(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let worker = hub.attach().await;
+    let mine = hub.start_as(CreateInstance { owner: Some(worker), ..create("mine") }).await;
+    let taken = hub.start("taken").await;
+    hub.claimed(taken, worker).await;
+    let free = hub.start("free").await;
+    let told = hub.start_as(CreateInstance { owner: Some(worker), ..create("told") }).await;
+    hub.done(turn("told", told, 1)).await;
+    hub.message(message("told")).await;
+    assert_eq!(hub.ready(worker).await, [free]);
+    let next = hub.attach().await;
+    assert_eq!(hub.ready(next).await, [mine, taken, free, told]);
+    assert_eq!(hub.ready(WorkerId(i64::MAX)).await, [mine, taken, free, told]);
+}
+
+/// Pages of every size put together are the whole, although there are two reasons to be ready.
+pub async fn ready_instances_can_be_read_in_pages(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let worker = hub.attach().await;
+    let mut all = Vec::new();
+    for n in 0..9 {
+        let id = n.to_string();
+        let key = hub.start(&id).await;
+        if n % 3 != 0 {
+            hub.done(turn(&id, key, 1)).await;
+        }
+        if n % 3 != 1 {
+            hub.message(message(&id)).await;
+            hub.message(message(&id)).await;
+            all.push(key);
+        }
+    }
+    for limit in 1..=10 {
+        let (mut paged, mut after) = (Vec::new(), InstanceKey(0));
+        loop {
+            let page = hub.0.ready(worker, after, limit).await.expect("ready instances can be read");
+            assert!(page.len() <= limit);
+            let Some(last) = page.last() else { break };
+            after = *last;
+            paged.extend(page);
+        }
+        assert_eq!(paged, all, "in pages of {limit}");
+    }
+    assert_eq!(hub.0.ready(worker, InstanceKey(0), 0).await.expect("ready instances can be read"), []);
+}
+
+/// Taking over what a drained worker left is no crash.
+pub async fn a_drained_owner_did_not_crash(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let key = hub.start("a").await;
+    let drained = hub.attach().await;
+    hub.claimed(key, drained).await;
+    hub.0.detach(drained).await.expect("a worker can be detached");
+    let instance = hub.claimed(key, hub.attach().await).await.instance;
+    assert_eq!((instance.epoch, instance.crashes), (3, 0));
+    assert_eq!(hub.claimed(key, hub.attach().await).await.instance.crashes, 1);
+}

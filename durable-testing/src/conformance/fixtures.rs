@@ -1,0 +1,231 @@
+//! What the cases write, and how they look at it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use durable_core::backend::{
+    ActivityRow, Backend, Claimed, CreateInstance, HistoryRow, InstanceFilter, InstanceKey, InstanceRow, MessageTarget,
+    NewActivity, NewEvent, NewMessage, NewTimer, TimerRow, TurnCommit, WorkerId, Write, Written,
+};
+use durable_core::history::StoredEvent;
+use durable_core::model::{Payload, RuntimeStatus, TaskId, Timestamp};
+
+/// A time that uses the whole precision, `n` ticks after all others.
+pub(crate) fn at(n: i64) -> Timestamp {
+    Timestamp::from_ticks(17_145_648_001_234_567 + n)
+}
+
+pub(crate) fn json(text: &str) -> Payload {
+    Payload::from_stored(text)
+}
+
+/// The execution of an instance that [`create`] makes.
+pub(crate) fn execution(id: &str) -> String {
+    format!("execution of {id}")
+}
+
+pub(crate) fn create(id: &str) -> CreateInstance {
+    CreateInstance {
+        id: id.to_owned(),
+        execution: execution(id),
+        name: "Greet".to_owned(),
+        input: json(r#""Ada""#),
+        now: at(0),
+        owner: None,
+        replace: Vec::new(),
+    }
+}
+
+/// Another creation of the same id: each has an execution of its own.
+pub(crate) fn again(id: &str) -> CreateInstance {
+    static EXECUTIONS: AtomicU64 = AtomicU64::new(0);
+    let n = EXECUTIONS.fetch_add(1, Ordering::Relaxed);
+    CreateInstance { execution: format!("other execution {n} of {id}"), ..create(id) }
+}
+
+/// The turn of this number, which leaves the instance running and has no rows.
+pub(crate) fn turn(id: &str, key: InstanceKey, number: u64) -> TurnCommit {
+    TurnCommit {
+        key,
+        execution: execution(id),
+        epoch: 1,
+        turn: number,
+        turn_time: at(number.cast_signed()),
+        status: RuntimeStatus::Running,
+        custom_status: None,
+        output: None,
+        reason: None,
+        first_seq: 1,
+        history: Vec::new(),
+        inbox_through: 0,
+        activities_gone: Vec::new(),
+        timers_gone: Vec::new(),
+        new_activities: Vec::new(),
+        new_timers: Vec::new(),
+        drop_activities: false,
+    }
+}
+
+/// The turn of this number, with which the instance completes.
+pub(crate) fn last_turn(id: &str, key: InstanceKey, number: u64) -> TurnCommit {
+    TurnCommit { status: RuntimeStatus::Completed, output: Some(json("1")), ..turn(id, key, number) }
+}
+
+pub(crate) fn event(name: &str, payload: &str) -> StoredEvent {
+    StoredEvent {
+        kind: "EventRaised".into(),
+        task_id: None,
+        name: Some(name.to_owned().into()),
+        payload: Some(json(payload)),
+        detail: None,
+    }
+}
+
+/// A history row without a position.
+pub(crate) fn happened(n: i64) -> NewEvent {
+    NewEvent { time: at(n), event: event(&format!("event {n}"), &n.to_string()) }
+}
+
+pub(crate) fn message(id: &str) -> NewMessage {
+    NewMessage {
+        to: MessageTarget::Id(id.to_owned()),
+        time: at(50),
+        event: event("Go", r#"{"to": 1}"#),
+        completes: None,
+    }
+}
+
+/// The result of a call that ran under `claim`.
+pub(crate) fn completion(id: &str, key: InstanceKey, task: u32, claim: i64) -> NewMessage {
+    let event = StoredEvent {
+        kind: "TaskCompleted".into(),
+        task_id: Some(TaskId(task)),
+        name: None,
+        payload: Some(json("7")),
+        detail: None,
+    };
+    let to = MessageTarget::Execution(key, execution(id));
+    NewMessage { to, time: at(60), event, completes: Some((TaskId(task), claim)) }
+}
+
+/// A call that any worker may take.
+pub(crate) fn free_call(task: u32) -> NewActivity {
+    NewActivity { task_id: TaskId(task), name: "Say".to_owned(), input: json("[1]"), runner: None, claim: 0 }
+}
+
+/// A call that `runner` has under `claim`.
+pub(crate) fn own_call(task: u32, runner: WorkerId, claim: i64) -> NewActivity {
+    NewActivity { runner: Some(runner), claim, ..free_call(task) }
+}
+
+pub(crate) fn timer(task: u32, due: i64) -> NewTimer {
+    NewTimer { task_id: TaskId(task), fire_at: at(due) }
+}
+
+pub(crate) fn timer_row(key: InstanceKey, task: u32, due: i64) -> TimerRow {
+    TimerRow { fire_at: at(due), key, task_id: TaskId(task) }
+}
+
+pub(crate) fn every_instance() -> InstanceFilter {
+    InstanceFilter { limit: usize::MAX, ..InstanceFilter::default() }
+}
+
+/// A store, asked in the words of the cases.
+pub(crate) struct Hub(pub(crate) Arc<dyn Backend>);
+
+impl Hub {
+    pub(crate) async fn attach(&self) -> WorkerId {
+        self.0.attach("worker").await.expect("a worker can be attached")
+    }
+
+    pub(crate) async fn commit(&self, batch: Vec<Write>) -> Vec<Written> {
+        let count = batch.len();
+        let written = self.0.commit(Arc::new(batch)).await.expect("a batch can be committed");
+        assert_eq!(written.len(), count, "every write is answered");
+        written
+    }
+
+    pub(crate) async fn write(&self, write: Write) -> Written {
+        self.commit(vec![write]).await.remove(0)
+    }
+
+    pub(crate) async fn create(&self, create: CreateInstance) -> Written {
+        self.write(Write::Create(create)).await
+    }
+
+    pub(crate) async fn turn(&self, turn: TurnCommit) -> Written {
+        self.write(Write::Turn(Box::new(turn))).await
+    }
+
+    /// Commits a turn that must fit.
+    pub(crate) async fn done(&self, turn: TurnCommit) {
+        let what = format!("turn {} of {}", turn.turn, turn.execution);
+        assert_eq!(self.turn(turn).await, Written::Done, "{what}");
+    }
+
+    pub(crate) async fn message(&self, message: NewMessage) -> Written {
+        self.write(Write::Message(message)).await
+    }
+
+    pub(crate) async fn claim(&self, key: InstanceKey, worker: WorkerId) -> Written {
+        self.write(Write::Claim { key, worker }).await
+    }
+
+    pub(crate) async fn claimed(&self, key: InstanceKey, worker: WorkerId) -> Claimed {
+        match self.claim(key, worker).await {
+            Written::Claimed(claimed) => *claimed,
+            other => panic!("a claim was answered by {other:?}"),
+        }
+    }
+
+    /// The unread messages. Looking at them makes `worker` the owner.
+    pub(crate) async fn inbox(&self, key: InstanceKey, worker: WorkerId) -> Vec<u64> {
+        self.claimed(key, worker).await.inbox.iter().map(|row| row.seq).collect()
+    }
+
+    pub(crate) async fn claim_activities(&self, worker: WorkerId, first_claim: i64, limit: usize) -> Vec<ActivityRow> {
+        match self.write(Write::ClaimActivities { worker, first_claim, limit }).await {
+            Written::Activities(rows) => rows,
+            other => panic!("a claim of activities was answered by {other:?}"),
+        }
+    }
+
+    /// The calls that have no living runner, which `worker` runs from now on.
+    pub(crate) async fn free_tasks(&self, worker: WorkerId) -> Vec<u32> {
+        self.claim_activities(worker, 1_000, usize::MAX).await.iter().map(|row| row.task_id.0).collect()
+    }
+
+    /// A new instance that nobody owns.
+    pub(crate) async fn start(&self, id: &str) -> InstanceKey {
+        self.start_as(create(id)).await
+    }
+
+    pub(crate) async fn start_as(&self, create: CreateInstance) -> InstanceKey {
+        match self.create(create).await {
+            Written::Created { key, .. } => key,
+            other => panic!("a creation was answered by {other:?}"),
+        }
+    }
+
+    pub(crate) async fn row(&self, id: &str) -> InstanceRow {
+        let row = self.0.instance(id).await.expect("an instance can be read");
+        row.unwrap_or_else(|| panic!("there is no instance '{id}'"))
+    }
+
+    pub(crate) async fn history(&self, key: InstanceKey) -> Vec<HistoryRow> {
+        self.0.history(key).await.expect("a history can be read")
+    }
+
+    pub(crate) async fn timers(&self) -> Vec<TimerRow> {
+        self.0.timers(None, usize::MAX).await.expect("timers can be read")
+    }
+
+    pub(crate) async fn ready(&self, worker: WorkerId) -> Vec<InstanceKey> {
+        self.0.ready(worker, InstanceKey(0), usize::MAX).await.expect("ready instances can be read")
+    }
+
+    pub(crate) async fn list(&self, filter: InstanceFilter) -> Vec<String> {
+        let rows = self.0.list(filter).await.expect("instances can be listed");
+        rows.into_iter().map(|row| row.id).collect()
+    }
+}

@@ -1,0 +1,201 @@
+//! Creating and replacing instances.
+
+use std::sync::Arc;
+
+use durable_core::backend::{Backend, CreateInstance, InstanceKey, InstanceRow, TurnCommit, Write, Written};
+use durable_core::model::{RuntimeStatus, Timestamp};
+
+use super::fixtures::{Hub, again, at, create, execution, free_call, happened, json, last_turn, message, timer, turn};
+
+/// A new instance is pending, with what it was created with and nothing else.
+pub async fn a_new_instance_is_pending(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let Written::Created { key, epoch } = hub.create(create("a")).await else { panic!("it was not created") };
+    assert_eq!(epoch, 1);
+    let expected = InstanceRow {
+        key,
+        id: "a".to_owned(),
+        execution: execution("a"),
+        name: "Greet".to_owned(),
+        status: RuntimeStatus::Pending,
+        input: json(r#""Ada""#),
+        custom_status: None,
+        output: None,
+        reason: None,
+        stalled: None,
+        created: at(0),
+        updated: at(0),
+        epoch: 1,
+        turn: 0,
+        turn_time: Timestamp::UNIX_EPOCH,
+        history_len: 0,
+        crashes: 0,
+    };
+    assert_eq!(hub.row("a").await, expected);
+    assert!(hub.history(key).await.is_empty());
+}
+
+/// An id that nobody created has no row.
+pub async fn an_unknown_instance_is_none(store: Arc<dyn Backend>) {
+    assert_eq!(store.instance("a").await.expect("it can be read"), None);
+}
+
+/// Keys grow in the order of creation, within a batch too.
+pub async fn keys_grow(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let batch = |ids: &[&str]| ids.iter().map(|id| Write::Create(create(id))).collect::<Vec<_>>();
+    let mut written = hub.commit(batch(&["z", "m"])).await;
+    written.extend(hub.commit(batch(&["a"])).await);
+    let mut last = InstanceKey(0);
+    for written in written {
+        let Written::Created { key, .. } = written else { panic!("it was not created: {written:?}") };
+        assert!(key > last, "{key:?} after {last:?}");
+        last = key;
+    }
+}
+
+/// An existing id is not created again; the answer says how it is doing.
+pub async fn an_existing_id_is_reported_with_its_status(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let key = hub.start("a").await;
+    let again = || CreateInstance { input: json("2"), ..again("a") };
+    assert_eq!(hub.create(again()).await, Written::Exists { status: RuntimeStatus::Pending });
+    hub.done(turn("a", key, 1)).await;
+    assert_eq!(hub.create(again()).await, Written::Exists { status: RuntimeStatus::Running });
+    hub.done(last_turn("a", key, 2)).await;
+    assert_eq!(hub.create(again()).await, Written::Exists { status: RuntimeStatus::Completed });
+    let row = hub.row("a").await;
+    assert_eq!((row.key, row.input), (key, json(r#""Ada""#)));
+}
+
+/// A batch sees what it did before.
+pub async fn the_second_creation_of_a_batch_finds_the_first(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let written = hub.commit(vec![Write::Create(create("a")), Write::Create(again("a"))]).await;
+    assert!(matches!(written[0], Written::Created { .. }), "{written:?}");
+    assert_eq!(written[1], Written::Exists { status: RuntimeStatus::Pending });
+}
+
+/// A creation whose answer was lost can be repeated: the execution tells that it is the same.
+pub async fn a_repeated_creation_is_the_same_creation(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let first = hub.create(create("a")).await;
+    assert_eq!(hub.create(CreateInstance { replace: RuntimeStatus::ALL.into(), ..create("a") }).await, first);
+    let Written::Created { key, .. } = first else { panic!("it was not created: {first:?}") };
+    hub.done(turn("a", key, 1)).await;
+    assert_eq!(hub.create(create("a")).await, first);
+    assert_eq!(hub.row("a").await.turn, 1);
+}
+
+/// Ids that differ only in case are different.
+pub async fn ids_are_case_sensitive(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let (lower, upper) = (hub.start("order").await, hub.start("Order").await);
+    assert_ne!(lower, upper);
+    hub.done(turn("Order", upper, 1)).await;
+    assert_eq!(hub.row("order").await.status, RuntimeStatus::Pending);
+    assert_eq!(hub.row("Order").await.status, RuntimeStatus::Running);
+    assert_eq!(hub.0.instance("ORDER").await.expect("it can be read"), None);
+}
+
+/// Replacing happens in the named states only.
+pub async fn only_the_named_states_are_replaced(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let replace = |states: &[RuntimeStatus]| CreateInstance { replace: states.to_vec(), ..again("a") };
+    let key = hub.start("a").await;
+    let finished = [RuntimeStatus::Completed, RuntimeStatus::Failed];
+    assert_eq!(hub.create(replace(&finished)).await, Written::Exists { status: RuntimeStatus::Pending });
+    hub.done(turn("a", key, 1)).await;
+    assert_eq!(hub.create(replace(&finished)).await, Written::Exists { status: RuntimeStatus::Running });
+    hub.done(last_turn("a", key, 2)).await;
+    assert_eq!(
+        hub.create(replace(&[RuntimeStatus::Failed])).await,
+        Written::Exists { status: RuntimeStatus::Completed }
+    );
+    assert!(matches!(hub.create(replace(&finished)).await, Written::Created { .. }));
+}
+
+/// The replacement has a new key, a higher epoch and nothing of what was there.
+pub async fn a_replacement_starts_from_nothing(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let old = hub.start("a").await;
+    hub.done(TurnCommit {
+        custom_status: Some(json("1")),
+        history: vec![happened(1), happened(2)],
+        new_activities: vec![free_call(0)],
+        new_timers: vec![timer(1, 9)],
+        ..turn("a", old, 1)
+    })
+    .await;
+    hub.message(message("a")).await;
+    let replace = CreateInstance {
+        execution: "second".to_owned(),
+        name: "Part".to_owned(),
+        input: json("[2]"),
+        now: at(70),
+        replace: vec![RuntimeStatus::Running],
+        ..create("a")
+    };
+    let Written::Created { key, epoch } = hub.create(replace).await else { panic!("it was not replaced") };
+    assert!(key > old);
+    assert_eq!(epoch, 2);
+    let row = hub.row("a").await;
+    assert_eq!((row.key, row.epoch, row.turn, row.history_len), (key, 2, 0, 0));
+    assert_eq!((row.execution.as_str(), row.name.as_str(), row.input), ("second", "Part", json("[2]")));
+    assert_eq!((row.status, row.custom_status, row.created), (RuntimeStatus::Pending, None, at(70)));
+    for key in [old, key] {
+        assert!(hub.history(key).await.is_empty());
+    }
+    assert!(hub.timers().await.is_empty());
+    let worker = hub.attach().await;
+    assert!(hub.free_tasks(worker).await.is_empty());
+    assert_eq!(hub.claim(old, worker).await, Written::NotFound);
+    assert!(hub.inbox(key, worker).await.is_empty());
+    assert_eq!(hub.message(message("a")).await, Written::Queued { key, seq: 1 });
+}
+
+/// What the old owner still commits is refused, even when it guesses the new key.
+pub async fn turns_of_a_replaced_instance_are_refused(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let old = hub.start("a").await;
+    let replace =
+        CreateInstance { execution: "second".to_owned(), replace: vec![RuntimeStatus::Pending], ..create("a") };
+    let new = hub.start_as(replace).await;
+    assert_eq!(hub.turn(turn("a", old, 1)).await, Written::Refused);
+    assert_eq!(hub.turn(turn("a", new, 1)).await, Written::Refused);
+    assert_eq!(hub.row("a").await.turn, 0);
+}
+
+/// The epoch goes on from what take-overs made of it.
+pub async fn a_replacement_has_a_higher_epoch_than_every_owner(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let key = hub.start("a").await;
+    let worker = hub.attach().await;
+    assert_eq!(hub.claimed(key, worker).await.instance.epoch, 2);
+    let replace = || CreateInstance { replace: vec![RuntimeStatus::Pending], ..again("a") };
+    assert!(matches!(hub.create(replace()).await, Written::Created { epoch: 3, .. }));
+    assert!(matches!(hub.create(replace()).await, Written::Created { epoch: 4, .. }));
+}
+
+/// Replacing inside one batch works, and the other instances keep what they have.
+pub async fn a_replacement_leaves_the_neighbours_alone(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let (a, b) = (hub.start("a").await, hub.start("b").await);
+    for (id, key) in [("a", a), ("b", b)] {
+        hub.done(TurnCommit {
+            history: vec![happened(1)],
+            new_timers: vec![timer(1, 9)],
+            new_activities: vec![free_call(2)],
+            ..turn(id, key, 1)
+        })
+        .await;
+        hub.message(message(id)).await;
+    }
+    let replace = CreateInstance { replace: vec![RuntimeStatus::Running], ..again("a") };
+    hub.start_as(replace).await;
+    let worker = hub.attach().await;
+    assert_eq!(hub.history(b).await.len(), 1);
+    assert_eq!(hub.timers().await.len(), 1);
+    assert_eq!(hub.free_tasks(worker).await, [2]);
+    assert_eq!(hub.inbox(b, worker).await, [1]);
+}

@@ -1,0 +1,252 @@
+//! What a backend must do, as tests that run on any.
+//!
+//! Every case gets an empty store. [`conformance_tests!`](crate::conformance_tests) makes one test of each case:
+//!
+//! ```
+//! use std::sync::Arc;
+//! use durable_core::backend::{Backend, memory::Memory};
+//!
+//! durable_testing::conformance_tests!(async || {
+//!     let store: Arc<dyn Backend> = Arc::new(Memory::new());
+//!     (store, ()) // instead of (): whatever must outlive the store, such as its directory
+//! });
+//! ```
+//!
+//! [`cases`] is for other ways to run them.
+#![expect(clippy::missing_panics_doc, reason = "a case fails by panicking")]
+
+pub mod activities;
+pub mod claims;
+pub mod concurrency;
+pub(crate) mod fixtures;
+pub mod instances;
+pub mod messages;
+pub mod queries;
+pub mod timers;
+pub mod turns;
+
+use std::fmt;
+use std::sync::Arc;
+
+use durable_core::BoxFuture;
+use durable_core::backend::Backend;
+
+/// One rule for backends.
+#[derive(Clone, Copy)]
+pub struct Case {
+    area: &'static str,
+    name: &'static str,
+    run: fn(Arc<dyn Backend>) -> BoxFuture<'static, ()>,
+}
+
+impl Case {
+    /// The area of the rule, which is the module of its function.
+    #[must_use]
+    pub fn area(&self) -> &'static str {
+        self.area
+    }
+
+    /// The name of the rule, which is that of its function.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Checks an empty store. It panics when the store breaks the rule.
+    pub async fn run(&self, store: Arc<dyn Backend>) {
+        (self.run)(store).await;
+    }
+}
+
+impl fmt::Debug for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}::{}", self.area, self.name)
+    }
+}
+
+/// All cases.
+#[must_use]
+pub fn cases() -> Vec<Case> {
+    crate::__conformance_cases! { list }
+}
+
+/// Makes a `#[tokio::test]` of every conformance case, in a module for each area.
+///
+/// It takes an expression that is called without arguments for each test and gives, when awaited, an empty store as
+/// `Arc<dyn Backend>` and a value that is dropped after the store. The calling crate needs tokio with the features
+/// `macros` and `rt-multi-thread`.
+#[macro_export]
+macro_rules! conformance_tests {
+    ($fresh:expr) => {
+        $crate::__conformance_cases! { tests $fresh }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __conformance_expand {
+    ([list] $($area:ident { $($case:ident,)* })*) => {
+        vec![$($(Case {
+            area: stringify!($area),
+            name: stringify!($case),
+            run: |store| Box::pin($area::$case(store)),
+        },)*)*]
+    };
+    ([tests $fresh:expr] $($area:ident { $($case:ident,)* })*) => {
+        $(
+            mod $area {
+                #[allow(unused_imports, reason = "the expression may need what stands beside it")]
+                use super::*;
+
+                $(
+                    #[::tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                    async fn $case() {
+                        let (store, outlives_it) = ($fresh)().await;
+                        $crate::conformance::$area::$case(store).await;
+                        drop(outlives_it);
+                    }
+                )*
+            }
+        )*
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __conformance_cases {
+    ($($mode:tt)*) => {
+        $crate::__conformance_expand! { [$($mode)*]
+            instances {
+                a_new_instance_is_pending,
+                an_unknown_instance_is_none,
+                keys_grow,
+                an_existing_id_is_reported_with_its_status,
+                the_second_creation_of_a_batch_finds_the_first,
+                a_repeated_creation_is_the_same_creation,
+                ids_are_case_sensitive,
+                only_the_named_states_are_replaced,
+                a_replacement_starts_from_nothing,
+                turns_of_a_replaced_instance_are_refused,
+                a_replacement_has_a_higher_epoch_than_every_owner,
+                a_replacement_leaves_the_neighbours_alone,
+            }
+            turns {
+                a_turn_writes_all_its_rows,
+                history_rows_know_their_turn,
+                the_fence_has_four_posts,
+                a_turn_can_be_resubmitted,
+                a_turn_is_resubmitted_under_its_own_fence,
+                nothing_follows_the_last_turn,
+                a_refused_turn_does_not_disturb_its_batch,
+                turns_of_one_batch_happen_in_order,
+                an_empty_batch_is_done,
+                a_turn_keeps_the_custom_status_it_does_not_set,
+                the_status_can_change_with_every_turn,
+                a_turn_clears_stall_and_crashes,
+                only_what_is_over_goes,
+                the_last_turn_tidies_up,
+                a_last_turn_can_start_calls,
+                dropping_spares_the_calls_of_the_same_turn,
+            }
+            messages {
+                messages_queue_up_in_order,
+                messages_keep_all_their_parts,
+                messages_need_an_instance,
+                messages_to_another_execution_are_refused,
+                finished_instances_take_no_messages,
+                a_turn_consumes_what_it_has_read,
+                messages_do_not_change_the_instance,
+                a_result_ends_its_call,
+                a_result_needs_its_claim,
+                a_result_ends_the_call_of_its_instance,
+                a_result_for_another_execution_ends_nothing,
+                a_result_for_a_finished_instance_ends_the_call,
+                a_result_can_end_a_waiting_call,
+                messages_can_be_large,
+            }
+            activities {
+                a_claimed_call_is_complete,
+                calls_of_a_drained_runner_are_not_delivered_again,
+                a_claim_can_be_repeated,
+                waiting_calls_are_taken_in_order,
+                running_calls_are_not_taken,
+                calls_of_a_dead_runner_are_delivered_again,
+                only_deliveries_are_counted,
+                a_late_result_counts_until_the_call_is_taken_over,
+                calls_that_are_over_are_not_taken,
+                a_number_can_return_as_another_call,
+                calls_outlive_their_instance,
+                calls_of_a_replaced_instance_are_gone,
+                inputs_can_be_large,
+            }
+            timers {
+                timers_come_in_the_order_of_their_due_times,
+                timers_can_be_read_in_pages,
+                timers_go_away,
+                a_number_can_return_as_another_timer,
+                due_times_are_exact,
+            }
+            claims {
+                workers_are_told_apart,
+                the_first_claim_is_no_crash,
+                a_repeated_claim_changes_nothing,
+                take_overs_count_crashes_until_a_turn,
+                a_drained_owner_did_not_crash,
+                a_take_over_locks_the_old_owner_out,
+                a_claim_reads_instance_and_messages,
+                only_unfinished_instances_are_claimed,
+                a_stall_is_noted_and_taken_back,
+                ready_instances_have_something_to_do,
+                a_pending_instance_that_ran_is_not_ready,
+                own_instances_are_not_ready,
+                ready_instances_can_be_read_in_pages,
+            }
+            queries {
+                an_unknown_history_is_empty,
+                a_long_history_comes_in_order,
+                events_keep_all_their_parts,
+                payloads_are_kept_byte_for_byte,
+                payloads_can_be_large,
+                lists_contain_whole_rows,
+                lists_are_ordered_by_id,
+                every_filter_holds,
+                every_filter_can_be_paged,
+                a_page_can_start_anywhere,
+                prefixes_are_exact,
+                lists_can_be_long,
+            }
+            concurrency {
+                callers_do_not_disturb_each_other,
+                an_id_is_created_once,
+                every_message_gets_its_own_position,
+                a_call_is_taken_once,
+                a_turn_is_committed_once,
+                a_batch_is_seen_whole,
+            }
+        }
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    /// The list must not forget a case that somebody writes.
+    #[test]
+    fn every_case_is_listed() {
+        let sources = [
+            ("instances", include_str!("instances.rs")),
+            ("turns", include_str!("turns.rs")),
+            ("messages", include_str!("messages.rs")),
+            ("activities", include_str!("activities.rs")),
+            ("timers", include_str!("timers.rs")),
+            ("claims", include_str!("claims.rs")),
+            ("queries", include_str!("queries.rs")),
+            ("concurrency", include_str!("concurrency.rs")),
+        ];
+        let written = sources.iter().flat_map(|(area, source)| {
+            let names = source.lines().filter_map(|line| line.strip_prefix("pub async fn ")?.split_once('('));
+            names.map(move |(name, _)| format!("{area}::{name}"))
+        });
+        let listed: Vec<_> = super::cases().iter().map(|case| format!("{case:?}")).collect();
+        assert_eq!(listed, written.collect::<Vec<_>>());
+    }
+}

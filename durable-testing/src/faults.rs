@@ -1,0 +1,230 @@
+//! A backend whose commits fail on demand.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use durable_core::backend::{
+    Backend, BackendError, BackendErrorKind, HistoryRow, InstanceFilter, InstanceKey, InstanceRow, TimerRow, WorkerId,
+    Write, Written,
+};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+/// Passes everything on to another backend, except the commits that shall fail.
+///
+/// Commits are counted from 1, in the order in which they arrive. Queries, [`attach`](Backend::attach) and
+/// [`detach`](Backend::detach) always work, and are not counted. A failed commit reports an error of the kind [`BackendErrorKind::Unavailable`], as a store does that
+/// has lost its disk or its connection.
+///
+/// ```
+/// use std::sync::Arc;
+/// use durable_core::backend::{Backend, memory::Memory};
+/// use durable_testing::faults::FaultyBackend;
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let store = FaultyBackend::new(Arc::new(Memory::new()));
+/// store.fail(2);
+/// assert!(store.commit(Arc::default()).await.is_ok());
+/// assert!(store.commit(Arc::default()).await.is_err());
+/// assert!(store.commit(Arc::default()).await.is_ok());
+/// assert_eq!(store.count(), 3);
+/// # });
+/// ```
+pub struct FaultyBackend {
+    inner: Arc<dyn Backend>,
+    script: Mutex<Script>,
+    ended: watch::Sender<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Script {
+    arrived: u64,
+    faults: BTreeMap<u64, Fault>,
+    fail_from: Option<u64>,
+}
+
+/// How a commit fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    Before,
+    After,
+}
+
+impl FaultyBackend {
+    /// A backend that works, until it is told otherwise.
+    #[must_use]
+    pub fn new(inner: Arc<dyn Backend>) -> Self {
+        Self { inner, script: Mutex::default(), ended: watch::Sender::new(0) }
+    }
+
+    /// The `n`th commit fails without happening.
+    pub fn fail(&self, n: u64) {
+        self.script.lock().faults.insert(n, Fault::Before);
+    }
+
+    /// The `n`th commit happens, and its answer is lost: it reports an error nevertheless.
+    pub fn lose_answer(&self, n: u64) {
+        self.script.lock().faults.insert(n, Fault::After);
+    }
+
+    /// The `n`th commit and all that follow fail without happening, as after a crash of the process at this point.
+    pub fn fail_from(&self, n: u64) {
+        self.script.lock().fail_from = Some(n);
+    }
+
+    /// No commit fails any more. The count goes on.
+    pub fn heal(&self) {
+        let mut script = self.script.lock();
+        script.faults.clear();
+        script.fail_from = None;
+    }
+
+    /// How many commits have arrived so far.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.script.lock().arrived
+    }
+
+    /// Waits until `n` commits have been answered or have failed.
+    pub async fn reached(&self, n: u64) {
+        // The sender lives as long as `self`, so waiting cannot fail.
+        let _ = self.ended.subscribe().wait_for(|ended| *ended >= n).await;
+    }
+
+    fn next(&self) -> (u64, Option<Fault>) {
+        let mut script = self.script.lock();
+        script.arrived += 1;
+        let n = script.arrived;
+        let fault = match script.fail_from {
+            Some(from) if n >= from => Some(Fault::Before),
+            _ => script.faults.remove(&n),
+        };
+        (n, fault)
+    }
+
+    async fn carry_out(&self, batch: Arc<Vec<Write>>) -> Result<Vec<Written>, BackendError> {
+        let failed = |what: String| Err(BackendError::new(BackendErrorKind::Unavailable, what));
+        match self.next() {
+            (_, None) => self.inner.commit(batch).await,
+            (n, Some(Fault::Before)) => failed(format!("commit {n} was made to fail")),
+            (n, Some(Fault::After)) => {
+                self.inner.commit(batch).await?;
+                failed(format!("the answer to commit {n} was made to get lost"))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for FaultyBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FaultyBackend").field("script", &self.script.lock()).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Backend for FaultyBackend {
+    async fn attach(&self, name: &str) -> Result<WorkerId, BackendError> {
+        self.inner.attach(name).await
+    }
+
+    async fn detach(&self, worker: WorkerId) -> Result<(), BackendError> {
+        self.inner.detach(worker).await
+    }
+
+    async fn commit(&self, batch: Arc<Vec<Write>>) -> Result<Vec<Written>, BackendError> {
+        let result = self.carry_out(batch).await;
+        self.ended.send_modify(|ended| *ended += 1);
+        result
+    }
+
+    async fn ready(
+        &self,
+        worker: WorkerId,
+        after: InstanceKey,
+        limit: usize,
+    ) -> Result<Vec<InstanceKey>, BackendError> {
+        self.inner.ready(worker, after, limit).await
+    }
+
+    async fn timers(&self, after: Option<TimerRow>, limit: usize) -> Result<Vec<TimerRow>, BackendError> {
+        self.inner.timers(after, limit).await
+    }
+
+    async fn history(&self, key: InstanceKey) -> Result<Vec<HistoryRow>, BackendError> {
+        self.inner.history(key).await
+    }
+
+    async fn instance(&self, id: &str) -> Result<Option<InstanceRow>, BackendError> {
+        self.inner.instance(id).await
+    }
+
+    async fn list(&self, filter: InstanceFilter) -> Result<Vec<InstanceRow>, BackendError> {
+        self.inner.list(filter).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use durable_core::backend::memory::Memory;
+
+    use super::*;
+
+    fn store() -> FaultyBackend {
+        FaultyBackend::new(Arc::new(Memory::new()))
+    }
+
+    fn batch(id: &str) -> Arc<Vec<Write>> {
+        Arc::new(vec![Write::Create(crate::conformance::fixtures::create(id))])
+    }
+
+    fn block_on<T>(test: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(test)
+    }
+
+    #[test]
+    fn a_commit_fails_before_or_after_it_happens() {
+        block_on(async {
+            let store = store();
+            store.fail(1);
+            store.lose_answer(2);
+            assert!(store.commit(batch("a")).await.unwrap_err().is_retryable());
+            assert!(store.commit(batch("b")).await.unwrap_err().is_retryable());
+            assert!(store.instance("a").await.unwrap().is_none());
+            assert!(store.instance("b").await.unwrap().is_some());
+            assert_eq!(store.count(), 2);
+        });
+    }
+
+    #[test]
+    fn a_dead_store_can_be_healed() {
+        block_on(async {
+            let store = store();
+            store.fail_from(2);
+            assert!(store.commit(batch("a")).await.is_ok());
+            assert!(store.commit(batch("b")).await.is_err());
+            assert!(store.commit(batch("b")).await.is_err());
+            store.heal();
+            assert!(store.commit(batch("b")).await.is_ok());
+            assert_eq!(store.count(), 4);
+        });
+    }
+
+    #[test]
+    fn waiting_for_a_commit_ends_when_it_has_ended() {
+        block_on(async {
+            let store = Arc::new(store());
+            store.fail(2);
+            let watched = Arc::clone(&store);
+            let mut waiting = std::pin::pin!(watched.reached(2));
+            let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+            assert!(waiting.as_mut().poll(&mut context).is_pending());
+            let _ = store.commit(batch("a")).await;
+            assert!(waiting.as_mut().poll(&mut context).is_pending());
+            let _ = store.commit(batch("b")).await;
+            assert!(waiting.as_mut().poll(&mut context).is_ready());
+            store.reached(0).await;
+        });
+    }
+}
