@@ -80,7 +80,10 @@ impl<'a> Definition<'a> {
                 fn stored<E: #private::IntoFailure>(error: E) -> #private::FailureDetails {
                     error.into_failure()
                 }
-                returned.map_err(stored::<#error>)
+                match returned {
+                    ::core::result::Result::Ok(value) => ::core::result::Result::Ok(value),
+                    ::core::result::Result::Err(error) => ::core::result::Result::Err(stored::<#error>(error)),
+                }
             }};
             return Returned { output: quote!(#value), conversion };
         }
