@@ -1,15 +1,25 @@
-//! Durable orchestrations for Rust.
+#![doc = include_str!("docs/crate.md")]
 
 pub mod activity;
 pub mod backend;
 pub mod client;
+pub mod engine;
 pub mod failure;
 pub mod history;
+pub mod hub;
 pub mod model;
 pub mod orchestration;
 pub mod prelude;
 pub mod registry;
 pub mod replay;
+pub mod worker;
+
+#[doc = include_str!("docs/failure.md")]
+pub use durable_macros::Failure;
+#[doc = include_str!("docs/activity.md")]
+pub use durable_macros::activity;
+#[doc = include_str!("docs/orchestrator.md")]
+pub use durable_macros::orchestrator;
 
 /// A boxed future that can be sent between threads.
 pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;

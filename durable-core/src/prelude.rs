@@ -8,11 +8,15 @@
 pub use futures_util::future::{Either, join, join_all, select, try_join, try_join_all};
 
 #[doc(no_inline)]
+pub use durable_macros::{Failure, activity, orchestrator};
+
+#[doc(no_inline)]
 pub use crate::{
     activity::{ActivityContext, State},
     backend::memory::Memory,
     client::Client,
     failure::{ActivityError, Failure, OrchestratorError},
+    hub::TaskHub,
     model::{InstanceId, RuntimeStatus},
     orchestration::OrchestrationContext,
 };

@@ -4,6 +4,7 @@
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 
 use durable_core::backend::sqlite::Sqlite;
 use durable_core::backend::{
@@ -77,7 +78,7 @@ fn turn(key: InstanceKey) -> Write {
 }
 
 async fn start(store: &Sqlite, id: &str) -> InstanceKey {
-    match store.commit(vec![create(id)]).await.expect("it can be committed").remove(0) {
+    match store.commit(Arc::new(vec![create(id)])).await.expect("it can be committed").remove(0) {
         Written::Created { key, .. } => key,
         other => panic!("a creation was answered by {other:?}"),
     }
@@ -173,7 +174,7 @@ async fn everything_is_there_after_a_reopening() {
         event: event(),
         completes: None,
     };
-    store.commit(vec![turn(key), Write::Message(message)]).await.unwrap();
+    store.commit(Arc::new(vec![turn(key), Write::Message(message)])).await.unwrap();
     let (row, history) = (store.instance("a").await.unwrap(), store.history(key).await.unwrap());
     let timers = store.timers(None, 9).await.unwrap();
     drop(store);
@@ -186,7 +187,7 @@ async fn everything_is_there_after_a_reopening() {
     assert!(next > worker);
     assert_eq!(store.ready(next, InstanceKey(0), 9).await.unwrap(), [key]);
     let claim = Write::ClaimActivities { worker: next, first_claim: 9, limit: 9 };
-    let Written::Activities(calls) = store.commit(vec![claim]).await.unwrap().remove(0) else { panic!() };
+    let Written::Activities(calls) = store.commit(Arc::new(vec![claim])).await.unwrap().remove(0) else { panic!() };
     assert_eq!((calls.len(), calls[0].deliveries), (1, 2));
     assert!(start(&store, "b").await > key);
 }
@@ -313,7 +314,9 @@ async fn one_bad_write_fails_alone() {
     for n in 0..40 {
         let store = store.clone();
         let id = if n == 20 { "bad".to_owned() } else { n.to_string() };
-        calls.push(tokio::spawn(async move { store.commit(vec![create(&format!("{id} first")), create(&id)]).await }));
+        calls.push(tokio::spawn(async move {
+            store.commit(Arc::new(vec![create(&format!("{id} first")), create(&id)])).await
+        }));
     }
     tokio::task::yield_now().await;
     shell.execute_batch("COMMIT").unwrap();
@@ -332,7 +335,7 @@ async fn a_shell_can_read_along() {
     let store = Sqlite::open(&path).unwrap();
     store.attach("worker 1").await.unwrap();
     let key = start(&store, "a").await;
-    store.commit(vec![turn(key)]).await.unwrap();
+    store.commit(Arc::new(vec![turn(key)])).await.unwrap();
     let shell = Connection::open(&path).unwrap();
     let text = |sql: &str| shell.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap();
     assert_eq!(text("PRAGMA journal_mode"), "wal");
@@ -345,7 +348,7 @@ async fn a_shell_can_read_along() {
     assert_eq!(text("SELECT runner || ' ' || name FROM activities_readable"), "worker 1 Say");
     assert_eq!(text("SELECT count(*) || '' FROM inbox_readable"), "0");
     assert_eq!(text("PRAGMA integrity_check"), "ok");
-    store.commit(vec![create("b")]).await.unwrap();
+    store.commit(Arc::new(vec![create("b")])).await.unwrap();
     assert_eq!(text("SELECT count(*) || '' FROM instances"), "2");
 }
 

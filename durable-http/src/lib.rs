@@ -1,1 +1,64 @@
-//! Placeholder.
+//! The HTTP API of Durable Functions for a task hub of [`durable_core`]: existing clients, tools and links work
+//! unchanged.
+//!
+//! [`serve`] is a whole server in one line, [`Server`] one with settings. [`DurableService`] is the API as a
+//! [`tower_service::Service`], to be mounted in your own server. [`DurableClientHttpExt`] makes the answers of your own
+//! HTTP functions. [`testing`] calls any of them without a socket.
+//!
+//! # Routes
+//!
+//! Each is there under `/runtime/webhooks/durabletask` and under `/durabletask`:
+//!
+//! | request | does |
+//! | --- | --- |
+//! | `POST /orchestrators/{name}/{id?}` | starts an instance; with `timeout` waits for it |
+//! | `GET /instances/{id}` | shows its state; with `showHistory=true` also its history |
+//! | `GET /instances` | shows a page of instances |
+//! | `POST /instances/{id}/raiseEvent/{event}` | sends an external event |
+//! | `POST /instances/{id}/terminate` | ends an instance |
+//! | `/makeprimary` | nothing: there is one application per task hub |
+//!
+//! The rest of the API answers **501** with an error object until it comes: purging (`DELETE /instances`,
+//! `DELETE /instances/{id}`), `suspend`, `resume`, `rewind`, `restart`, and signals to entities. No entity exists, so to
+//! read one is a 404. Links to these routes are part of the payloads already, since their form is fixed.
+//!
+//! # What is promised
+//!
+//! * A 202 to a start, an event or a termination means that it is stored.
+//! * Waiting is by notification, and ends after an hour at most.
+//! * Bad input is answered with an error object or an empty body as Durable Functions does; it never ends the process.
+//! * `taskHub` selects a hub: without it, or with the name of ours, ours; any other is a hub without orchestrators and
+//!   instances.
+//!
+//! # Security
+//!
+//! There are no keys yet: whoever reaches the server can do everything. It therefore listens on loopback addresses only,
+//! unless [`ServerBuilder::allow_public`] is said. Programs and browsers on the same machine reach it there too. Links
+//! repeat the host that a request named only when it is a plain host name or address. Sizes, times and the number of
+//! connections are limited; see [`ServerBuilder`].
+
+mod body;
+mod client_ext;
+mod error_json;
+mod history_json;
+mod links;
+mod origin;
+mod query;
+mod router;
+mod routes;
+mod serve;
+mod serve_error;
+mod server;
+mod service;
+mod stall_guard;
+mod status_json;
+pub mod testing;
+
+pub use self::body::{Body, BoxError};
+pub use self::client_ext::{DurableClientHttpExt, WaitForCompletion};
+pub use self::links::HttpManagementPayload;
+pub use self::origin::RequestHead;
+pub use self::serve::{AsClient, serve};
+pub use self::serve_error::ServeError;
+pub use self::server::{BoundServer, Server, ServerBuilder};
+pub use self::service::DurableService;

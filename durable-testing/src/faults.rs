@@ -14,8 +14,8 @@ use tokio::sync::watch;
 
 /// Passes everything on to another backend, except the commits that shall fail.
 ///
-/// Commits are counted from 1, in the order in which they arrive. Queries and [`attach`](Backend::attach) always work, and
-/// are not counted. A failed commit reports an error of the kind [`BackendErrorKind::Unavailable`], as a store does that
+/// Commits are counted from 1, in the order in which they arrive. Everything else always works, and is
+/// not counted. A failed commit reports an error of the kind [`BackendErrorKind::Unavailable`], as a store does that
 /// has lost its disk or its connection.
 ///
 /// ```
@@ -26,9 +26,9 @@ use tokio::sync::watch;
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// let store = FaultyBackend::new(Arc::new(Memory::new()));
 /// store.fail(2);
-/// assert!(store.commit(vec![]).await.is_ok());
-/// assert!(store.commit(vec![]).await.is_err());
-/// assert!(store.commit(vec![]).await.is_ok());
+/// assert!(store.commit(Arc::default()).await.is_ok());
+/// assert!(store.commit(Arc::default()).await.is_err());
+/// assert!(store.commit(Arc::default()).await.is_ok());
 /// assert_eq!(store.count(), 3);
 /// # });
 /// ```
@@ -104,7 +104,7 @@ impl FaultyBackend {
         (n, fault)
     }
 
-    async fn carry_out(&self, batch: Vec<Write>) -> Result<Vec<Written>, BackendError> {
+    async fn carry_out(&self, batch: Arc<Vec<Write>>) -> Result<Vec<Written>, BackendError> {
         let failed = |what: String| Err(BackendError::new(BackendErrorKind::Unavailable, what));
         match self.next() {
             (_, None) => self.inner.commit(batch).await,
@@ -129,7 +129,11 @@ impl Backend for FaultyBackend {
         self.inner.attach(name).await
     }
 
-    async fn commit(&self, batch: Vec<Write>) -> Result<Vec<Written>, BackendError> {
+    async fn detach(&self, worker: WorkerId) -> Result<(), BackendError> {
+        self.inner.detach(worker).await
+    }
+
+    async fn commit(&self, batch: Arc<Vec<Write>>) -> Result<Vec<Written>, BackendError> {
         let result = self.carry_out(batch).await;
         self.ended.send_modify(|ended| *ended += 1);
         result
@@ -171,8 +175,8 @@ mod tests {
         FaultyBackend::new(Arc::new(Memory::new()))
     }
 
-    fn batch(id: &str) -> Vec<Write> {
-        vec![Write::Create(crate::conformance::fixtures::create(id))]
+    fn batch(id: &str) -> Arc<Vec<Write>> {
+        Arc::new(vec![Write::Create(crate::conformance::fixtures::create(id))])
     }
 
     fn block_on<T>(test: impl Future<Output = T>) -> T {

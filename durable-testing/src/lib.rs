@@ -3,5 +3,11 @@
 //! * [`conformance`] checks any [`Backend`](durable_core::backend::Backend) against the rules that the engine relies on.
 //! * [`faults`] makes the commits of a backend fail on demand, before or after they happen.
 
+mod clock;
 pub mod conformance;
+pub mod events;
 pub mod faults;
+mod script;
+
+pub use self::clock::VirtualClock;
+pub use self::script::Script;

@@ -11,6 +11,8 @@ mod rows;
 pub mod sqlite;
 mod write;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 pub use self::error::{BackendError, BackendErrorKind};
@@ -34,13 +36,20 @@ pub trait Backend: Send + Sync + 'static {
     /// The store failed.
     async fn attach(&self, name: &str) -> Result<WorkerId, BackendError>;
 
+    /// Ends a worker that was drained. Taking its instances and calls over does not count as a crash.
+    ///
+    /// # Errors
+    ///
+    /// The store failed.
+    async fn detach(&self, worker: WorkerId) -> Result<(), BackendError>;
+
     /// Carries out a batch of writes in order, all in one transaction, and says what became of each. A write that is
     /// refused, by its fence or by the state of its instance, changes nothing and does not keep the others from happening.
     ///
     /// # Errors
     ///
     /// Whether the batch happened is unknown. Repeating a [`Write::Turn`] is safe.
-    async fn commit(&self, batch: Vec<Write>) -> Result<Vec<Written>, BackendError>;
+    async fn commit(&self, batch: Arc<Vec<Write>>) -> Result<Vec<Written>, BackendError>;
 
     /// The keys of instances that have something to do and that `worker` does not own: they were never run, or have
     /// unread messages. At most `limit`, with keys above `after`, ascending.

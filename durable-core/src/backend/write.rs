@@ -8,7 +8,8 @@ use crate::model::{Payload, RuntimeStatus, TaskId, Timestamp};
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Write {
-    /// Creates an instance. Answered by [`Written::Created`] or [`Written::Exists`].
+    /// Creates an instance. Answered by [`Written::Created`] or [`Written::Exists`]. When the id is taken by this very
+    /// execution, the create happened before and is answered in the same way.
     Create(CreateInstance),
     /// Commits a turn. Answered by [`Written::Done`] or [`Written::Refused`].
     Turn(Box<TurnCommit>),
@@ -16,7 +17,7 @@ pub enum Write {
     /// the activity claim it completes does not hold any more, [`Written::Refused`].
     Message(NewMessage),
     /// Takes an instance over and reads its state and unread messages. When the worker owns it already, this changes
-    /// nothing; otherwise it bumps the epoch and, if another worker owned the instance, counts a crash. Answered by
+    /// nothing; otherwise it bumps the epoch and, if a worker that was not drained owned the instance, counts a crash. Answered by
     /// [`Written::Claimed`], [`Written::NotFound`] or [`Written::Finished`].
     Claim {
         /// The instance.
@@ -25,7 +26,8 @@ pub enum Write {
         worker: WorkerId,
     },
     /// Takes over activities that have no living runner, in the order of their rows. A row that had a runner is delivered
-    /// once more. Answered by [`Written::Activities`].
+    /// once more, unless its runner was drained. Rows that hold one of these claim tokens already, because the answer to
+    /// this very write was lost, are among them. Answered by [`Written::Activities`].
     ClaimActivities {
         /// Who takes them.
         worker: WorkerId,

@@ -53,6 +53,7 @@ impl Client {
     ///
     /// Awaiting it fails when the orchestrator is unknown, when the id is not valid or taken by an instance that is not
     /// finished, and when the store fails. A finished instance with the id is replaced.
+    #[expect(clippy::needless_pass_by_value, reason = "a caller gives the function and its input away")]
     pub fn start<M, F: OrchestratorFn<M>>(&self, orchestrator: F, input: F::Input) -> Start<'_, F::Output> {
         let request = || Ok(StartRequest::new(orchestrator.name()?, Payload::encode(&input)?));
         Start::new(self, request())

@@ -88,6 +88,7 @@ impl OrchestrationContext {
     ///
     /// `TaskScheduled` with the turn that makes the call, `TaskCompleted` or `TaskFailed` when it is done, `TaskCanceled`
     /// when the call is dropped before that.
+    #[expect(clippy::needless_pass_by_value, reason = "a caller gives the function and its input away")]
     #[track_caller]
     pub fn call_activity<M, F: ActivityFn<M>>(&self, activity: F, input: F::Input) -> ActivityCall<F::Output> {
         let source = SourceLocation::caller();

@@ -83,20 +83,17 @@ impl<T: DeserializeOwned> Future for ActivityCall<T> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         let result = ready!(this.hold.poll(&this.handle, cx));
-        let Some(name) = &this.name else { return Poll::Ready(result.map_err(Into::into).and_then(decode_any)) };
-        Poll::Ready(match result {
-            Ok(payload) => payload.decode().map_err(|error| {
+        Poll::Ready(match (result, &this.name) {
+            (Ok(payload), name) => payload.decode().map_err(|error| {
+                let name = name.as_ref().map_or("", |name| name.as_str());
                 let cause = FailureDetails::from_error("InvalidPayload", &error);
                 let message = format!("the result of activity '{name}' is no `{}`", std::any::type_name::<T>());
                 FailureDetails::new("InvalidResult", message).non_retriable().caused_by(cause).into()
             }),
-            Err(failure) => Err(task_failed(name, failure).into()),
+            (Err(failure), Some(name)) => Err(task_failed(name, failure).into()),
+            (Err(refusal), None) => Err(refusal.into()),
         })
     }
-}
-
-fn decode_any<T: DeserializeOwned>(payload: Payload) -> Result<T, OrchestratorError> {
-    Ok(payload.decode()?)
 }
 
 /// The failure of a call: which activity failed, with the activity's own failure as its cause.

@@ -63,6 +63,18 @@ impl Executor {
         }
     }
 
+    /// An executor for an orchestrator whose code is missing. It can only be ended.
+    #[must_use]
+    pub fn without_code(identity: Identity) -> Self {
+        Self::new(identity, Arc::new(|_, _| Box::pin(std::future::pending())), None)
+    }
+
+    /// Whose executor this is.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        self.handle.identity()
+    }
+
     /// The last turn that was run or replayed.
     #[must_use]
     pub fn turn(&self) -> u64 {
@@ -113,8 +125,16 @@ impl Executor {
         self.check_strangers()?;
         let mut state = self.handle.shared.state.lock();
         let mut outcome = state.take_outcome();
+        outcome.drop_tasks = matches!(self.completion, Some(Completion::Terminated(_)));
         outcome.completion = self.completion.clone().map(|completion| (state.take_task_id(), completion));
         Ok(outcome)
+    }
+
+    /// The outcome that ends the instance without its code: nothing that the code did in this turn counts.
+    #[must_use]
+    pub fn end_without_code(self, completion: Completion) -> TurnOutcome {
+        let id = self.handle.shared.state.lock().take_task_id();
+        TurnOutcome { completion: Some((id, completion)), drop_tasks: true, ..TurnOutcome::default() }
     }
 
     /// Delivers one event and lets the code run until it can go no further.

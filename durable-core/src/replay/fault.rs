@@ -74,14 +74,8 @@ impl fmt::Display for NonDeterminism {
         } else {
             write!(f, "in turn {}, ", self.turn)?;
         }
-        match (&self.recorded, &self.produced) {
-            (Some(recorded), Some(produced)) => {
-                write!(f, "the history has {recorded}, but the code now does {produced}")?
-            }
-            (Some(recorded), None) => write!(f, "the history has {recorded}, but the code now does nothing")?,
-            (None, Some(produced)) => write!(f, "the history has nothing, but the code now does {produced}")?,
-            (None, None) => f.write_str("the history and the code differ")?,
-        }
+        let text = |side: &Option<Side>| side.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string);
+        write!(f, "the history has {}, but the code now does {}", text(&self.recorded), text(&self.produced))?;
         f.write_str(
             ". Either the orchestrator was changed after this instance had started, or it depends on something besides \
              its input and its history, such as the clock, random numbers or the order of a HashMap",

@@ -82,7 +82,7 @@ impl DurableRng {
     pub fn random_range(&mut self, range: Range<u64>) -> u64 {
         assert!(!range.is_empty(), "the range {range:?} is empty");
         let width = u128::from(range.end - range.start);
-        range.start + (u128::from(self.next_u64()) * width >> 64) as u64
+        range.start + ((u128::from(self.next_u64()) * width) >> 64) as u64
     }
 
     /// Shuffles a slice.

@@ -21,6 +21,9 @@ pub struct TurnOutcome {
     pub actions: Vec<(TaskId, Action)>,
     /// Actions of this or earlier turns whose handles were dropped, ascending.
     pub canceled: Vec<TaskId>,
+    /// Every task that is still open goes with the end of the instance, also detached ones: it was terminated, or cannot
+    /// be trusted any more.
+    pub drop_tasks: bool,
     /// The custom status as it stands after the turn.
     pub custom_status: Option<Payload>,
     /// How the orchestrator ended, with the sequence number of its end.

@@ -59,6 +59,22 @@ pub async fn take_overs_count_crashes_until_a_turn(store: Arc<dyn Backend>) {
     assert_eq!(hub.row("a").await.crashes, 1);
 }
 
+/// Taking over what a drained worker owned bumps the epoch, and is no crash.
+pub async fn a_drained_owner_did_not_crash(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let (crashed, drained) = (hub.attach().await, hub.attach().await);
+    let key = hub.start_as(CreateInstance { owner: Some(crashed), ..create("a") }).await;
+    assert_eq!(hub.claimed(key, drained).await.instance.crashes, 1);
+    for _ in 0..2 {
+        hub.0.detach(drained).await.expect("a worker can be detached, again too");
+    }
+    let last = hub.attach().await;
+    let instance = hub.claimed(key, last).await.instance;
+    assert_eq!((instance.epoch, instance.crashes), (3, 1));
+    let next = hub.attach().await;
+    assert_eq!(hub.claimed(key, next).await.instance.crashes, 2);
+}
+
 /// The one who was replaced cannot commit any more, the new owner can.
 pub async fn a_take_over_locks_the_old_owner_out(store: Arc<dyn Backend>) {
     let hub = Hub(store);

@@ -52,7 +52,10 @@ pub async fn callers_do_not_disturb_each_other(store: Arc<dyn Backend>) {
 /// One of many creations of the same id wins.
 pub async fn an_id_is_created_once(store: Arc<dyn Backend>) {
     for id in ["a", "b", "c", "d"] {
-        let written = together(&store, |hub, _| async move { hub.create(create(id)).await }).await;
+        let written = together(&store, |hub, n| async move {
+            hub.create(CreateInstance { execution: n.to_string(), ..create(id) }).await
+        })
+        .await;
         let created = written.iter().filter(|written| matches!(written, Written::Created { .. }));
         assert_eq!(created.count(), 1, "{written:?}");
     }

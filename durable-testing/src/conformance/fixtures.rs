@@ -1,6 +1,7 @@
 //! What the cases write, and how they look at it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use durable_core::backend::{
     ActivityRow, Backend, Claimed, CreateInstance, HistoryRow, InstanceFilter, InstanceKey, InstanceRow, MessageTarget,
@@ -33,6 +34,11 @@ pub(crate) fn create(id: &str) -> CreateInstance {
         owner: None,
         replace: Vec::new(),
     }
+}
+
+/// Another start of the same id, which replaces the first in these states.
+pub(crate) fn create_again(id: &str, replace: &[RuntimeStatus]) -> CreateInstance {
+    CreateInstance { execution: "second".to_owned(), replace: replace.to_vec(), ..create(id) }
 }
 
 /// The turn of this number, which leaves the instance running and has no rows.
@@ -132,7 +138,7 @@ impl Hub {
 
     pub(crate) async fn commit(&self, batch: Vec<Write>) -> Vec<Written> {
         let count = batch.len();
-        let written = self.0.commit(batch).await.expect("a batch can be committed");
+        let written = self.0.commit(Arc::new(batch)).await.expect("a batch can be committed");
         assert_eq!(written.len(), count, "every write is answered");
         written
     }
@@ -184,7 +190,10 @@ impl Hub {
 
     /// The calls that have no living runner, which `worker` runs from now on.
     pub(crate) async fn free_tasks(&self, worker: WorkerId) -> Vec<u32> {
-        self.claim_activities(worker, 1_000, usize::MAX).await.iter().map(|row| row.task_id.0).collect()
+        // Tokens are never used twice.
+        static CLAIMS: AtomicI64 = AtomicI64::new(1 << 40);
+        let first = CLAIMS.fetch_add(1 << 20, Ordering::Relaxed);
+        self.claim_activities(worker, first, 1 << 20).await.iter().map(|row| row.task_id.0).collect()
     }
 
     /// A new instance that nobody owns.

@@ -11,7 +11,8 @@ impl Tables {
         }
         if instance.owner != Some(worker) {
             instance.row.epoch += 1;
-            instance.row.crashes += u32::from(instance.owner.is_some());
+            let crashed = instance.owner.is_some_and(|owner| !self.drained.contains(&owner));
+            instance.row.crashes += u32::from(crashed);
             instance.owner = Some(worker);
         }
         let inbox = instance.inbox.values().cloned().collect();
@@ -19,13 +20,29 @@ impl Tables {
     }
 
     pub(super) fn claim_activities(&mut self, worker: WorkerId, first_claim: i64, limit: usize) -> Written {
-        let taken: Vec<_> = self.orphans.iter().copied().take(limit).collect();
+        let end = first_claim.saturating_add(i64::try_from(limit).unwrap_or(i64::MAX));
+        let again = self.instances.iter().flat_map(|(key, instance)| {
+            let claims = first_claim..end;
+            let held = instance
+                .activities
+                .iter()
+                .filter(move |(_, activity)| activity.runner == Some(worker) && claims.contains(&activity.claim));
+            held.map(move |(task, activity)| (*key, *task, activity.claim))
+        });
+        let mut taken: Vec<_> = again.collect();
+        taken.sort_unstable_by_key(|(_, _, claim)| *claim);
+        if taken.is_empty() {
+            let orphans = self.orphans.iter().take(limit).zip(first_claim..);
+            taken = orphans.map(|((key, task), claim)| (*key, *task, claim)).collect();
+        }
         let mut rows = Vec::with_capacity(taken.len());
-        for (claim, (key, task_id)) in (first_claim..).zip(taken) {
-            self.orphans.remove(&(key, task_id));
+        for (key, task_id, claim) in taken {
             let Some(instance) = self.instances.get_mut(&key) else { continue };
             let Some(activity) = instance.activities.get_mut(&task_id) else { continue };
-            activity.deliveries += u32::from(activity.runner.is_some());
+            if self.orphans.remove(&(key, task_id)) {
+                let lost = activity.runner.is_some_and(|runner| !self.drained.contains(&runner));
+                activity.deliveries += u32::from(lost);
+            }
             activity.runner = Some(worker);
             activity.claim = claim;
             rows.push(ActivityRow {

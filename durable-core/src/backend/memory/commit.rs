@@ -22,6 +22,9 @@ impl Tables {
         let mut epoch = 1;
         if let Some(existing) = self.by_id(&create.id) {
             let (key, status) = (existing.row.key, existing.row.status);
+            if existing.row.execution == create.execution {
+                return Written::Created { key, epoch: existing.row.epoch };
+            }
             if !create.replace.contains(&status) {
                 return Written::Exists { status };
             }

@@ -39,9 +39,14 @@ impl Backend for Memory {
         Ok(self.tables.lock().attach())
     }
 
-    async fn commit(&self, batch: Vec<Write>) -> Result<Vec<Written>, BackendError> {
+    async fn detach(&self, worker: WorkerId) -> Result<(), BackendError> {
+        self.tables.lock().drained.insert(worker);
+        Ok(())
+    }
+
+    async fn commit(&self, batch: Arc<Vec<Write>>) -> Result<Vec<Written>, BackendError> {
         let mut tables = self.tables.lock();
-        Ok(batch.into_iter().map(|write| tables.apply(write)).collect())
+        Ok(batch.iter().map(|write| tables.apply(write.clone())).collect())
     }
 
     async fn ready(

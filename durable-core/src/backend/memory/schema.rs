@@ -1,6 +1,6 @@
 //! The tables.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::backend::{HistoryRow, InboxRow, InstanceKey, InstanceRow, TimerRow, WorkerId};
 use crate::model::{Payload, TaskId, Timestamp};
@@ -13,6 +13,8 @@ pub(super) struct Tables {
     pub(super) timers: BTreeSet<TimerRow>,
     /// Calls without a living runner.
     pub(super) orphans: BTreeSet<(InstanceKey, TaskId)>,
+    /// Workers that ended in order.
+    pub(super) drained: HashSet<WorkerId>,
     pub(super) last_key: i64,
     pub(super) last_worker: i64,
 }

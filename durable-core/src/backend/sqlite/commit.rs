@@ -24,11 +24,15 @@ fn create(conn: &Connection, create: &CreateInstance) -> Result<Written> {
     if let Some(created) = insert(conn, create, 1)? {
         return Ok(created);
     }
-    let (key, status, epoch) = conn
-        .prepare_cached("SELECT key, status, epoch FROM instances WHERE id = ?1")?
+    let (key, status, epoch, execution) = conn
+        .prepare_cached("SELECT key, status, epoch, execution FROM instances WHERE id = ?1")?
         .query_row([&create.id], |row| {
-            Ok((InstanceKey(row.get(0)?), row.get::<_, String>(1)?, row.get::<_, i64>(2)?))
+            let (status, epoch, execution): (String, i64, String) = (row.get(1)?, row.get(2)?, row.get(3)?);
+            Ok((InstanceKey(row.get(0)?), status, epoch, execution))
         })?;
+    if execution == create.execution {
+        return Ok(Written::Created { key, epoch: epoch.unsigned_abs() });
+    }
     let status = query::status(&create.id, &status)?;
     if !create.replace.contains(&status) {
         return Ok(Written::Exists { status });

@@ -134,7 +134,11 @@ impl Backend for Sqlite {
         self.hub.writer.call(move |conn| claim::attach(conn, &name)).await
     }
 
-    async fn commit(&self, batch: Vec<Write>) -> Result<Vec<Written>, BackendError> {
+    async fn detach(&self, worker: WorkerId) -> Result<(), BackendError> {
+        self.hub.writer.call(move |conn| claim::detach(conn, worker)).await
+    }
+
+    async fn commit(&self, batch: Arc<Vec<Write>>) -> Result<Vec<Written>, BackendError> {
         if batch.is_empty() {
             return Ok(Vec::new());
         }

@@ -1,0 +1,150 @@
+//! The activity calls that this process holds.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use tokio_util::sync::CancellationToken;
+
+use super::source::{ActivityLease, ActivityWork};
+use crate::activity::ActivityCallInfo;
+use crate::backend::InstanceKey;
+use crate::model::{Payload, TaskId};
+
+/// Calls that wait or run here, with room for a bounded number of them.
+///
+/// Instances take turns: a fan-out of ten thousand calls delays a single call of another instance by one call.
+#[derive(Debug)]
+pub(super) struct Activities {
+    calls: BTreeMap<(InstanceKey, TaskId), Call>,
+    waiting: HashMap<InstanceKey, VecDeque<(ActivityCallInfo, Payload)>>,
+    rotation: VecDeque<InstanceKey>,
+    held: HashMap<InstanceKey, usize>,
+    total: usize,
+    capacity: usize,
+    /// The store may hold calls that nobody runs.
+    surplus: bool,
+}
+
+#[derive(Debug)]
+struct Call {
+    claim: i64,
+    cancellation: CancellationToken,
+}
+
+impl Activities {
+    pub(super) fn new(capacity: usize) -> Self {
+        Self {
+            calls: BTreeMap::new(),
+            waiting: HashMap::new(),
+            rotation: VecDeque::new(),
+            held: HashMap::new(),
+            total: 0,
+            capacity: capacity.max(4),
+            surplus: true,
+        }
+    }
+
+    /// Reserves room for one call. One instance gets at most a quarter of all room.
+    pub(super) fn reserve(&mut self, key: InstanceKey) -> bool {
+        let held = self.held.get(&key).copied().unwrap_or(0);
+        if self.total >= self.capacity || held >= self.capacity / 4 {
+            self.surplus = true;
+            return false;
+        }
+        self.hold(key);
+        true
+    }
+
+    fn hold(&mut self, key: InstanceKey) {
+        *self.held.entry(key).or_default() += 1;
+        self.total += 1;
+    }
+
+    /// Gives reserved room back.
+    pub(super) fn release(&mut self, key: InstanceKey) {
+        self.total -= 1;
+        if let Some(held) = self.held.get_mut(&key) {
+            *held -= 1;
+            if *held == 0 {
+                self.held.remove(&key);
+            }
+        }
+    }
+
+    /// How many calls to take from the store, when it may hold some and there is room enough to make it worthwhile.
+    pub(super) fn begin_refill(&mut self) -> Option<usize> {
+        if !self.surplus || self.total > self.capacity / 2 {
+            return None;
+        }
+        self.surplus = false;
+        Some(self.capacity - self.total)
+    }
+
+    /// A look into the store is over; when it brought all that was asked for, there may be more.
+    pub(super) fn end_refill(&mut self, more: bool) {
+        self.surplus |= more;
+    }
+
+    /// Takes a call into the queue, for which room was reserved.
+    pub(super) fn enqueue(&mut self, key: InstanceKey, call: ActivityCallInfo, claim: i64, input: Payload) {
+        let id = (key, call.task_id);
+        self.calls.insert(id, Call { claim, cancellation: CancellationToken::new() });
+        let waiting = self.waiting.entry(key).or_default();
+        if waiting.is_empty() {
+            self.rotation.push_back(key);
+        }
+        waiting.push_back((call, input));
+    }
+
+    /// Takes a call that came from the store into the queue.
+    pub(super) fn enqueue_claimed(&mut self, key: InstanceKey, call: ActivityCallInfo, claim: i64, input: Payload) {
+        self.hold(key);
+        self.enqueue(key, call, claim, input);
+    }
+
+    /// The next call to run, one instance after the other.
+    pub(super) fn next(&mut self) -> Option<ActivityWork> {
+        loop {
+            let key = self.rotation.pop_front()?;
+            let Some(waiting) = self.waiting.get_mut(&key) else { continue };
+            let Some((call, input)) = waiting.pop_front() else { continue };
+            if waiting.is_empty() {
+                self.waiting.remove(&key);
+            } else {
+                self.rotation.push_back(key);
+            }
+            // Cancelled while it waited.
+            let Some(known) = self.calls.get(&(key, call.task_id)) else { continue };
+            let execution = call.execution.clone();
+            let lease = ActivityLease { key, execution, task: call.task_id, claim: known.claim };
+            return Some(ActivityWork { lease, call, input, cancellation: known.cancellation.clone() });
+        }
+    }
+
+    /// Ends a call. False when it was cancelled, or ended before under another claim.
+    pub(super) fn finish(&mut self, lease: &ActivityLease) -> bool {
+        let id = (lease.key, lease.task);
+        if self.calls.get(&id).is_none_or(|call| call.claim != lease.claim) {
+            return false;
+        }
+        self.calls.remove(&id);
+        self.release(lease.key);
+        true
+    }
+
+    /// Cancels one call.
+    pub(super) fn cancel(&mut self, key: InstanceKey, task: TaskId) {
+        if let Some(call) = self.calls.remove(&(key, task)) {
+            call.cancellation.cancel();
+            self.release(key);
+        }
+    }
+
+    /// Cancels every call of an instance.
+    pub(super) fn cancel_all(&mut self, key: InstanceKey) {
+        let range = (key, TaskId(0))..=(key, TaskId(u32::MAX));
+        let tasks: Vec<_> = self.calls.range(range).map(|((_, task), _)| *task).collect();
+        for task in tasks {
+            self.cancel(key, task);
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! What follows from a commit: calls to run, timers to set, messages to deliver, clients to wake.
+
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::group::Patience;
+use super::instances::{AfterTurn, Delivery};
+use super::local::LocalEngine;
+use super::message::{Message, Origin};
+use super::source::{ActivityLease, SourceError, TurnLease};
+use crate::activity::ActivityCallInfo;
+use crate::backend::{
+    ActivityRow, BackendError, InstanceKey, MessageTarget, NewMessage, TimerRow, TurnCommit, Write, Written,
+};
+use crate::history::{EventKind, encode_event};
+use crate::model::{ExecutionId, FailureDetails, FunctionName, InstanceId, TaskId};
+use crate::replay::LeafResult;
+
+impl LocalEngine {
+    /// Everything that waited for a turn to be durable.
+    pub(super) fn finish_turn(&self, write: &Write, written: Result<Written, BackendError>) -> Result<(), SourceError> {
+        let Write::Turn(commit) = write else { return Err(SourceError::LeaseLost) };
+        match written {
+            Ok(Written::Done) => {
+                self.turn_is_durable(commit);
+                Ok(())
+            }
+            Ok(_) => {
+                tracing::error!(
+                    key = commit.key.0,
+                    turn = commit.turn,
+                    "the store refused a turn: the instance is not ours any more"
+                );
+                self.give_up(commit);
+                Err(SourceError::LeaseLost)
+            }
+            Err(error) => {
+                self.give_up(commit);
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Forgets an instance whose turn did not happen. Whoever owns it goes on from its rows.
+    fn give_up(&self, commit: &TurnCommit) {
+        self.inner.instances.lock().remove(commit.key);
+        let mut activities = self.inner.activities.lock();
+        for _ in commit.new_activities.iter().filter(|call| call.runner.is_some()) {
+            activities.release(commit.key);
+        }
+        activities.cancel_all(commit.key);
+    }
+
+    fn turn_is_durable(&self, commit: &TurnCommit) {
+        let inner = &self.inner;
+        let mut instances = inner.instances.lock();
+        let id = instances.id_of(commit.key);
+        let after = instances.committed(commit);
+        drop(instances);
+        self.set_timers(commit);
+        let Some(id) = id else { return };
+        self.run_activities(commit, &id);
+        match after {
+            AfterTurn::Resting => {}
+            AfterTurn::Ready => inner.turns_ready.add_permits(1),
+            AfterTurn::Finished(late) => {
+                inner.waiters.finished(&id);
+                let execution = ExecutionId::from_stored(&commit.execution);
+                for message in late {
+                    self.store_result(commit.key, &execution, message);
+                }
+            }
+        }
+    }
+
+    fn set_timers(&self, commit: &TurnCommit) {
+        let terminal = commit.status.is_terminal();
+        if commit.new_timers.is_empty() && commit.timers_gone.is_empty() && !terminal {
+            return;
+        }
+        let mut timers = self.inner.timers.lock();
+        let first = timers.next_due();
+        for task in &commit.timers_gone {
+            timers.remove(commit.key, *task);
+        }
+        if terminal {
+            timers.remove_all(commit.key);
+        } else {
+            for new in &commit.new_timers {
+                timers.add(TimerRow { fire_at: new.fire_at, key: commit.key, task_id: new.task_id });
+            }
+        }
+        let changed = timers.next_due() != first;
+        drop(timers);
+        if changed {
+            self.inner.timers_changed.notify_one();
+        }
+    }
+
+    fn run_activities(&self, commit: &TurnCommit, instance: &InstanceId) {
+        let mut activities = self.inner.activities.lock();
+        for task in &commit.activities_gone {
+            activities.cancel(commit.key, *task);
+        }
+        if commit.drop_activities {
+            activities.cancel_all(commit.key);
+        }
+        let mut started = 0;
+        for new in commit.new_activities.iter().filter(|call| call.runner.is_some()) {
+            let Ok(name) = FunctionName::new(&new.name) else { continue };
+            let call = ActivityCallInfo {
+                instance: instance.clone(),
+                execution: ExecutionId::from_stored(&commit.execution),
+                name,
+                task_id: new.task_id,
+                delivery: 1,
+            };
+            activities.enqueue(commit.key, call, new.claim, new.input.clone());
+            started += 1;
+        }
+        drop(activities);
+        self.inner.activities_ready.add_permits(started);
+        if started < commit.new_activities.len() {
+            self.refill_activities();
+        }
+    }
+
+    /// The result of an activity goes to its instance in memory when that can take it, and into the store otherwise.
+    pub(super) fn deliver_result(&self, lease: &ActivityLease, result: LeafResult) {
+        let task_id = lease.task;
+        let event = match result {
+            Ok(result) => EventKind::TaskCompleted { task_id, result },
+            Err(failure) => EventKind::TaskFailed { task_id, failure },
+        };
+        let origin = Origin::Activity { task: task_id, claim: lease.claim };
+        let message = Message { time: self.inner.clock.now(), event, origin };
+        let delivery = self.inner.instances.lock().deliver(lease.key, message, Some(&lease.execution));
+        match delivery {
+            Delivery::Held => {}
+            Delivery::Ready => self.inner.turns_ready.add_permits(1),
+            Delivery::Absent(message) => self.store_result(lease.key, &lease.execution, message),
+        }
+    }
+
+    /// Turns the result of an activity into an inbox row, in one commit with the deletion of the call's row.
+    pub(super) fn store_result(&self, key: InstanceKey, execution: &ExecutionId, message: Message) {
+        let Origin::Activity { task, claim } = message.origin else { return };
+        let write = Write::Message(NewMessage {
+            to: MessageTarget::Execution(key, execution.as_str().to_owned()),
+            time: message.time,
+            event: encode_event(&message.event),
+            completes: Some((task, claim)),
+        });
+        let engine = self.clone();
+        self.inner.submit(write, Patience::Endless, move |_, written| {
+            if let Ok(Written::Queued { key, seq }) = written {
+                engine.message_is_durable(key, Message { origin: Origin::Inbox(seq), ..message });
+            }
+        });
+    }
+
+    /// A message lies in the inbox: tell the instance, or bring it into memory.
+    pub(super) fn message_is_durable(&self, key: InstanceKey, message: Message) {
+        let delivery = self.inner.instances.lock().deliver(key, message, None);
+        match delivery {
+            Delivery::Held => {}
+            Delivery::Ready => self.inner.turns_ready.add_permits(1),
+            Delivery::Absent(message) => self.load(key, Some(message)),
+        }
+    }
+
+    /// A timer is due.
+    pub(super) fn timer_is_due(&self, timer: TimerRow) {
+        let event = EventKind::TimerFired { timer_id: timer.task_id, fire_at: timer.fire_at };
+        let message = Message { time: self.inner.clock.now(), event, origin: Origin::Timer(timer.task_id) };
+        self.message_is_durable(timer.key, message);
+    }
+
+    /// Looks into the store for calls that nobody runs, when there may be some and there is room.
+    pub(super) fn refill_activities(&self) {
+        let Some(limit) = self.inner.activities.lock().begin_refill() else { return };
+        let first_claim = self.inner.next_claim.fetch_add(limit as i64, std::sync::atomic::Ordering::Relaxed);
+        let engine = self.clone();
+        let write = Write::ClaimActivities { worker: self.inner.worker, first_claim, limit };
+        self.inner.submit(write, Patience::Endless, move |_, written| {
+            let Ok(Written::Activities(rows)) = written else { return };
+            engine.inner.activities.lock().end_refill(rows.len() >= limit);
+            for row in rows {
+                engine.take_call(row);
+            }
+        });
+    }
+
+    fn take_call(&self, row: ActivityRow) {
+        let parsed = (InstanceId::new(&row.instance), FunctionName::new(&row.name));
+        let (Ok(instance), Ok(name)) = parsed else {
+            tracing::error!(instance = row.instance, name = row.name, "a stored activity call cannot be read");
+            return;
+        };
+        let execution = ExecutionId::from_stored(&row.execution);
+        let call = ActivityCallInfo {
+            instance,
+            execution: execution.clone(),
+            name,
+            task_id: row.task_id,
+            delivery: row.deliveries,
+        };
+        let poisoned = row.deliveries > self.inner.options.max_deliveries;
+        let lease = ActivityLease { key: row.key, execution, task: row.task_id, claim: row.claim };
+        if poisoned {
+            tracing::error!(instance = %call.instance, activity = %call.name, task = %row.task_id, "an activity is poison");
+            let failure = poison(&call.name, row.task_id, row.deliveries - 1);
+            self.deliver_result(&lease, Err(failure));
+            return;
+        }
+        self.inner.activities.lock().enqueue_claimed(row.key, call, row.claim, row.input);
+        self.inner.activities_ready.add_permits(1);
+    }
+
+    /// Puts an instance aside whose code cannot go on, and tries it again later.
+    pub(super) async fn stall(
+        &self,
+        lease: &TurnLease,
+        reason: String,
+        retry_after: Duration,
+    ) -> Result<(), SourceError> {
+        let (volatile, execution, epoch) = {
+            let mut instances = self.inner.instances.lock();
+            let (known, _) = instances.leased(lease).ok_or(SourceError::LeaseLost)?;
+            let (execution, epoch) = (known.standing.execution.clone(), known.standing.epoch);
+            (instances.stall(lease), execution, epoch)
+        };
+        for message in volatile {
+            self.store_result(lease.key, &execution, message);
+        }
+        let (answer, stored) = oneshot::channel();
+        let write = Write::Stall { key: lease.key, epoch, reason: Some(reason) };
+        self.inner.submit(write, Patience::Endless, move |_, written| {
+            let _ = answer.send(written);
+        });
+        let written = stored.await.map_err(|_gone| SourceError::Closed)??;
+        let (engine, key) = (self.clone(), lease.key);
+        let retry_at = self.inner.clock.now().saturating_add(retry_after);
+        tokio::spawn(async move {
+            while engine.inner.clock.now() < retry_at && !engine.inner.is_closing() {
+                engine.inner.clock.sleep_until(retry_at).await;
+            }
+            if engine.inner.instances.lock().wake(key) {
+                engine.inner.turns_ready.add_permits(1);
+            }
+        });
+        if written == Written::Done { Ok(()) } else { Err(SourceError::LeaseLost) }
+    }
+}
+
+fn poison(name: &FunctionName, task: TaskId, deliveries: u32) -> FailureDetails {
+    let message = format!(
+        "activity '{name}' ({task}) was started {deliveries} times and its process ended each time before it did: it is not \
+         started again"
+    );
+    FailureDetails::new("Poison", message).non_retriable()
+}

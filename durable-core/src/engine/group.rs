@@ -1,0 +1,139 @@
+//! Group commit: writes of many instances share one transaction and one flush.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::options::EngineOptions;
+use crate::backend::{Backend, BackendError, BackendErrorKind, Write, Written};
+
+/// Called once with what became of a write. Calls come in the order of the writes, after they are durable and before any
+/// later write is made, and must not block.
+type Done = Box<dyn FnOnce(&Write, Result<Written, BackendError>) + Send>;
+
+/// How often a write is tried when the store fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// Until it happens or the engine closes: the write is fenced, so that repeating it does no harm.
+    Endless,
+    /// A few times: somebody waits for the answer.
+    Short,
+    /// Once: repeating it could do it twice.
+    Once,
+}
+
+const SHORT_ATTEMPTS: u32 = 5;
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+
+struct Item {
+    patience: Patience,
+    done: Done,
+}
+
+/// The sending end. When the last one is gone and the queue is written, the committer ends.
+#[derive(Clone)]
+pub(super) struct Group {
+    queue: mpsc::UnboundedSender<(Write, Item)>,
+}
+
+impl Group {
+    /// Starts the committer.
+    pub(super) fn start(backend: Arc<dyn Backend>, options: &EngineOptions) -> (Self, tokio::task::JoinHandle<()>) {
+        let (queue, receiver) = mpsc::unbounded_channel();
+        let committer = Committer {
+            backend,
+            receiver,
+            limit: options.writes_per_commit.max(1),
+            ceiling: options.commit_retry_ceiling,
+            failures: 0,
+        };
+        (Self { queue }, tokio::spawn(committer.run()))
+    }
+
+    /// Queues a write.
+    pub(super) fn submit(
+        &self,
+        write: Write,
+        patience: Patience,
+        done: impl FnOnce(&Write, Result<Written, BackendError>) + Send + 'static,
+    ) {
+        let item = Item { patience, done: Box::new(done) };
+        if let Err(mpsc::error::SendError((write, item))) = self.queue.send((write, item)) {
+            (item.done)(&write, Err(BackendError::new(BackendErrorKind::Unavailable, "the task hub is shut down")));
+        }
+    }
+}
+
+struct Committer {
+    backend: Arc<dyn Backend>,
+    receiver: mpsc::UnboundedReceiver<(Write, Item)>,
+    limit: usize,
+    ceiling: Duration,
+    failures: u32,
+}
+
+impl Committer {
+    async fn run(mut self) {
+        let mut writes = Vec::new();
+        let mut items = Vec::new();
+        loop {
+            if writes.is_empty() {
+                let Some((write, item)) = self.receiver.recv().await else { return };
+                writes.push(write);
+                items.push(item);
+            }
+            while writes.len() < self.limit
+                && let Ok((write, item)) = self.receiver.try_recv()
+            {
+                writes.push(write);
+                items.push(item);
+            }
+            let batch = Arc::new(std::mem::take(&mut writes));
+            match self.backend.commit(Arc::clone(&batch)).await {
+                Ok(results) => self.succeed(&batch, std::mem::take(&mut items), results),
+                Err(error) => {
+                    (writes, items) = self.fail(&batch, std::mem::take(&mut items), &error);
+                    tokio::time::sleep(self.pause()).await;
+                }
+            }
+        }
+    }
+
+    fn succeed(&mut self, batch: &[Write], items: Vec<Item>, results: Vec<Written>) {
+        if self.failures > 0 {
+            tracing::info!(attempts = self.failures + 1, "the store takes commits again");
+            self.failures = 0;
+        }
+        for ((write, item), written) in batch.iter().zip(items).zip(results) {
+            (item.done)(write, Ok(written));
+        }
+    }
+
+    /// Keeps what may be repeated, and answers the rest.
+    fn fail(&mut self, batch: &[Write], items: Vec<Item>, error: &BackendError) -> (Vec<Write>, Vec<Item>) {
+        self.failures += 1;
+        if self.failures == 1 {
+            tracing::error!(%error, source = ?std::error::Error::source(error), "the store does not take a commit, trying again");
+        }
+        let mut kept = (Vec::new(), Vec::new());
+        for (write, item) in batch.iter().zip(items) {
+            let keep = match item.patience {
+                Patience::Endless => true,
+                Patience::Short => self.failures < SHORT_ATTEMPTS,
+                Patience::Once => false,
+            };
+            if keep {
+                kept.0.push(write.clone());
+                kept.1.push(item);
+            } else {
+                (item.done)(write, Err(error.clone()));
+            }
+        }
+        kept
+    }
+
+    fn pause(&self) -> Duration {
+        FIRST_PAUSE.saturating_mul(1 << self.failures.min(16)).min(self.ceiling)
+    }
+}

@@ -1,0 +1,337 @@
+//! The instances that this process holds in memory.
+
+use std::collections::{HashMap, VecDeque};
+use std::num::NonZeroUsize;
+
+use lru::LruCache;
+
+use super::apply::Standing;
+use super::message::{Message, Origin};
+use super::source::{TurnLease, TurnWork};
+use crate::backend::{InstanceKey, TurnCommit};
+use crate::history::{EventKind, ExecutionHeader};
+use crate::model::{ExecutionId, FunctionName, InstanceId, Payload, Timestamp};
+use crate::replay::{Identity, TurnInput};
+
+/// What is known of an instance that is not being loaded.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub(super) id: InstanceId,
+    pub(super) name: FunctionName,
+    pub(super) input: Payload,
+    pub(super) standing: Standing,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// Its row is on its way.
+    Loading,
+    /// Nothing to do.
+    Idle,
+    /// Has something to do and waits for a worker.
+    Queued,
+    /// A worker runs its turn.
+    Running(Box<Turn>),
+    /// Its code cannot go on for now.
+    Stalled,
+}
+
+/// A turn that a worker holds.
+#[derive(Debug)]
+pub(super) struct Turn {
+    token: u64,
+    pub(super) time: Timestamp,
+    pub(super) received: Vec<Message>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    known: Option<Known>,
+    phase: Phase,
+    pending: VecDeque<Message>,
+}
+
+/// What became of a message.
+#[derive(Debug)]
+pub(super) enum Delivery {
+    /// The instance has it, and nobody needs to be told.
+    Held,
+    /// The instance has it, and has become ready to run.
+    Ready,
+    /// The instance is not in memory, or takes nothing in memory at present.
+    Absent(Message),
+}
+
+/// Where a committed turn leaves its instance.
+#[derive(Debug)]
+pub(super) enum AfterTurn {
+    /// It waits for something to happen.
+    Resting,
+    /// It has more to do.
+    Ready,
+    /// It is over. These results of detached activities came too late for it.
+    Finished(Vec<Message>),
+}
+
+/// All instances in memory, and the order in which they run.
+#[derive(Debug)]
+pub(super) struct Instances {
+    entries: HashMap<InstanceKey, Entry>,
+    keys: HashMap<InstanceId, InstanceKey>,
+    ready: VecDeque<InstanceKey>,
+    idle: LruCache<InstanceKey, ()>,
+    next_token: u64,
+}
+
+impl Instances {
+    pub(super) fn new(warm: usize) -> Self {
+        let warm = NonZeroUsize::new(warm).unwrap_or(NonZeroUsize::MIN);
+        Self {
+            entries: HashMap::new(),
+            keys: HashMap::new(),
+            ready: VecDeque::new(),
+            idle: LruCache::new(warm),
+            next_token: 0,
+        }
+    }
+
+    /// Takes in an instance that was created here: it has its first turn to run.
+    pub(super) fn created(&mut self, known: Known, now: Timestamp) {
+        let key = known.standing.key;
+        self.keys.insert(known.id.clone(), key);
+        let pending = VecDeque::from([start_message(&known, now)]);
+        self.entries.insert(key, Entry { known: Some(known), phase: Phase::Queued, pending });
+        self.ready.push_back(key);
+    }
+
+    /// Hands a message to an instance in memory. The result of an activity is taken only by the execution that called it,
+    /// and by no instance that cannot run: it would be lost in a crash without its row.
+    pub(super) fn deliver(&mut self, key: InstanceKey, message: Message, execution: Option<&ExecutionId>) -> Delivery {
+        let Some(entry) = self.entries.get_mut(&key) else { return Delivery::Absent(message) };
+        let fits = |known: &Known| execution.is_none_or(|execution| *execution == known.standing.execution);
+        if message.origin.is_volatile()
+            && (!entry.known.as_ref().is_some_and(fits) || matches!(entry.phase, Phase::Stalled))
+        {
+            return Delivery::Absent(message);
+        }
+        let wakes = match entry.phase {
+            Phase::Idle => true,
+            Phase::Stalled => matches!(message.event, EventKind::ExecutionTerminated { .. }),
+            Phase::Loading | Phase::Queued | Phase::Running(_) => false,
+        };
+        entry.pending.push_back(message);
+        if wakes {
+            self.enqueue(key);
+            return Delivery::Ready;
+        }
+        Delivery::Held
+    }
+
+    fn enqueue(&mut self, key: InstanceKey) {
+        if let Some(entry) = self.entries.get_mut(&key) {
+            entry.phase = Phase::Queued;
+            self.idle.pop(&key);
+            self.ready.push_back(key);
+        }
+    }
+
+    /// Makes an idle or stalled instance ready. False when there is no such instance, or it is busy anyway.
+    pub(super) fn wake(&mut self, key: InstanceKey) -> bool {
+        let waits = self.entries.get(&key).is_some_and(|entry| matches!(entry.phase, Phase::Idle | Phase::Stalled));
+        if waits {
+            self.enqueue(key);
+        }
+        waits
+    }
+
+    /// The id of an instance in memory.
+    pub(super) fn id_of(&self, key: InstanceKey) -> Option<InstanceId> {
+        self.entries.get(&key)?.known.as_ref().map(|known| known.id.clone())
+    }
+
+    /// The key of an instance in memory.
+    pub(super) fn key_of(&self, id: &InstanceId) -> Option<InstanceKey> {
+        self.keys.get(id).copied()
+    }
+
+    /// Begins to bring an instance into memory. False when it is there or on its way.
+    pub(super) fn begin_load(&mut self, key: InstanceKey, message: Option<Message>) -> bool {
+        if let Some(entry) = self.entries.get_mut(&key) {
+            entry.pending.extend(message);
+            return false;
+        }
+        let pending = message.into_iter().collect();
+        self.entries.insert(key, Entry { known: None, phase: Phase::Loading, pending });
+        true
+    }
+
+    /// Ends the loading of an instance: `unread` are the messages of its inbox. True when it has something to do.
+    pub(super) fn loaded(&mut self, known: Known, unread: Vec<Message>, now: Timestamp) -> bool {
+        let key = known.standing.key;
+        let Some(entry) = self.entries.get_mut(&key) else { return false };
+        let last = unread.iter().rev().find_map(|message| message.origin.inbox_seq()).unwrap_or(0);
+        let arrived = std::mem::take(&mut entry.pending);
+        if known.standing.turn == 0 {
+            entry.pending.push_back(start_message(&known, now));
+        }
+        entry.pending.extend(unread);
+        // What arrived while the row was being read may be among what was read.
+        entry.pending.extend(arrived.into_iter().filter(|new| new.origin.inbox_seq().is_none_or(|seq| seq > last)));
+        let busy = !entry.pending.is_empty();
+        self.keys.insert(known.id.clone(), key);
+        entry.known = Some(known);
+        if busy {
+            self.enqueue(key);
+        } else {
+            self.settle(key);
+        }
+        busy
+    }
+
+    /// Forgets an instance. Its rows are untouched.
+    pub(super) fn remove(&mut self, key: InstanceKey) -> Option<Vec<Message>> {
+        self.idle.pop(&key);
+        let entry = self.entries.remove(&key)?;
+        if let Some(known) = entry.known
+            && self.keys.get(&known.id) == Some(&key)
+        {
+            self.keys.remove(&known.id);
+        }
+        Some(entry.pending.into())
+    }
+
+    /// Gives the next turn to a worker.
+    pub(super) fn take_turn(&mut self, limit: usize, now: Timestamp) -> Option<TurnWork> {
+        loop {
+            let key = self.ready.pop_front()?;
+            let Some(entry) = self.entries.get_mut(&key) else { continue };
+            let (Phase::Queued, Some(known)) = (&entry.phase, &entry.known) else { continue };
+            let taken = entry.pending.len().min(limit.max(1));
+            let received: Vec<_> = entry.pending.drain(..taken).collect();
+            let events = received.iter().map(|message| message.event.clone()).collect();
+            let time = now.max(known.standing.turn_time.next_tick());
+            let token = self.next_token;
+            self.next_token += 1;
+            let work = TurnWork {
+                lease: TurnLease { key, token },
+                identity: Identity {
+                    instance: known.id.clone(),
+                    execution: known.standing.execution.clone(),
+                    name: known.name.clone(),
+                },
+                prior_turn: known.standing.turn,
+                input: TurnInput { turn: known.standing.turn + 1, time, events },
+            };
+            entry.phase = Phase::Running(Box::new(Turn { token, time, received }));
+            return Some(work);
+        }
+    }
+
+    /// The instance and the turn of a lease that holds.
+    pub(super) fn leased(&self, lease: &TurnLease) -> Option<(&Known, &Turn)> {
+        let entry = self.entries.get(&lease.key)?;
+        match (&entry.known, &entry.phase) {
+            (Some(known), Phase::Running(turn)) if turn.token == lease.token => Some((known, turn)),
+            _ => None,
+        }
+    }
+
+    /// What is needed to read the history of a leased instance.
+    pub(super) fn header(&self, lease: &TurnLease) -> Option<ExecutionHeader> {
+        let (known, _) = self.leased(lease)?;
+        Some(ExecutionHeader {
+            instance: known.id.clone(),
+            execution: known.standing.execution.clone(),
+            input: known.input.clone(),
+        })
+    }
+
+    /// The leased turn is durable. A finished instance is forgotten.
+    pub(super) fn committed(&mut self, commit: &TurnCommit) -> AfterTurn {
+        let key = commit.key;
+        if commit.status.is_terminal() {
+            let mut left = self.remove(key).unwrap_or_default();
+            left.retain(|message| message.origin.is_volatile());
+            return AfterTurn::Finished(left);
+        }
+        let Some(entry) = self.entries.get_mut(&key) else { return AfterTurn::Resting };
+        if let Some(known) = &mut entry.known {
+            known.standing.turn = commit.turn;
+            known.standing.turn_time = commit.turn_time;
+            known.standing.history_len += commit.history.len() as u64;
+        }
+        if self.rest(key) { AfterTurn::Ready } else { AfterTurn::Resting }
+    }
+
+    /// The leased turn ended without a commit, since nothing happened in it. True when the instance has more to do.
+    pub(super) fn rest(&mut self, key: InstanceKey) -> bool {
+        let busy = self.entries.get(&key).is_some_and(|entry| !entry.pending.is_empty());
+        if busy {
+            self.enqueue(key);
+        } else {
+            self.settle(key);
+        }
+        busy
+    }
+
+    /// The leased turn cannot be run for now: its messages go back. Gives those that only memory holds, whose results must
+    /// be stored.
+    pub(super) fn stall(&mut self, lease: &TurnLease) -> Vec<Message> {
+        let Some(entry) = self.entries.get_mut(&lease.key) else { return Vec::new() };
+        if let Phase::Running(turn) = std::mem::replace(&mut entry.phase, Phase::Stalled) {
+            for message in turn.received.into_iter().rev() {
+                entry.pending.push_front(message);
+            }
+        }
+        let (volatile, kept): (Vec<_>, Vec<_>) =
+            entry.pending.drain(..).partition(|message| message.origin.is_volatile());
+        entry.pending = kept.into();
+        volatile
+    }
+
+    /// Results of activities that only memory holds, at the end of the engine.
+    pub(super) fn take_volatile(&mut self) -> Vec<(InstanceKey, ExecutionId, Message)> {
+        let mut volatile = Vec::new();
+        for (key, entry) in &mut self.entries {
+            let Some(known) = &entry.known else { continue };
+            let of_activities = entry.pending.drain(..).filter(|message| message.origin.is_volatile());
+            volatile.extend(of_activities.map(|message| (*key, known.standing.execution.clone(), message)));
+        }
+        volatile
+    }
+
+    /// Lets an instance rest, and forgets the one that has rested longest when there are too many.
+    fn settle(&mut self, key: InstanceKey) {
+        let Some(entry) = self.entries.get_mut(&key) else { return };
+        entry.phase = Phase::Idle;
+        if let Some((evicted, ())) = self.idle.push(key, ())
+            && evicted != key
+        {
+            self.remove(evicted);
+        }
+    }
+}
+
+impl Origin {
+    /// True when only memory knows that the message arrived.
+    fn is_volatile(self) -> bool {
+        matches!(self, Self::Activity { .. })
+    }
+
+    fn inbox_seq(self) -> Option<u64> {
+        match self {
+            Self::Inbox(seq) => Some(seq),
+            Self::Start | Self::Activity { .. } | Self::Timer(_) => None,
+        }
+    }
+}
+
+fn start_message(known: &Known, now: Timestamp) -> Message {
+    let event = EventKind::ExecutionStarted {
+        instance: known.id.clone(),
+        execution: known.standing.execution.clone(),
+        name: known.name.clone(),
+        input: known.input.clone(),
+    };
+    Message { time: now, event, origin: Origin::Start }
+}

@@ -1,0 +1,223 @@
+//! Starting, recovering and closing an engine.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use parking_lot::Mutex;
+use tokio::sync::{Notify, Semaphore};
+
+use super::activities::Activities;
+use super::apply::{Standing, apply};
+use super::clock::Clock;
+use super::group::{Group, Patience};
+use super::instances::{Instances, Known};
+use super::local::{Inner, LocalEngine};
+use super::message::{Message, Origin};
+use super::options::EngineOptions;
+use super::source::SourceError;
+use super::timers::{PAGE, Timers};
+use crate::backend::{Backend, BackendError, BackendErrorKind, Claimed, InstanceKey, Write, Written};
+use crate::history::{Completion, EventKind, ExecutionHeader, decode_event};
+use crate::model::{ExecutionId, FailureDetails, FunctionName, InstanceId, TaskHubName, TaskId};
+use crate::replay::TurnOutcome;
+
+/// How many instances are brought into memory at once when a hub starts.
+const RECOVERY_PAGE: usize = 1_000;
+
+pub(super) fn closed() -> BackendError {
+    BackendError::new(BackendErrorKind::Unavailable, "the task hub is shut down")
+}
+
+impl LocalEngine {
+    /// Attaches to a store as a new worker. Nothing runs before a worker opens the engine.
+    ///
+    /// # Errors
+    ///
+    /// The store failed.
+    pub async fn attach(
+        hub: TaskHubName,
+        backend: Arc<dyn Backend>,
+        clock: Arc<dyn Clock>,
+        options: EngineOptions,
+    ) -> Result<Self, BackendError> {
+        let worker = backend.attach(&format!("{hub} in process {}", std::process::id())).await?;
+        let (group, committer) = Group::start(Arc::clone(&backend), &options);
+        Ok(Self {
+            inner: Arc::new(Inner {
+                hub,
+                worker,
+                clock,
+                group: Mutex::new(Some(group)),
+                committer: Mutex::new(Some(committer)),
+                instances: Mutex::new(Instances::new(options.warm_instances)),
+                turns_ready: Semaphore::new(0),
+                activities: Mutex::new(Activities::new(options.local_activities)),
+                activities_ready: Semaphore::new(0),
+                timers: Mutex::new(Timers::default()),
+                timers_changed: Notify::new(),
+                waiters: Arc::default(),
+                orchestrators: Mutex::default(),
+                // Claims of different workers never meet: each has its own range.
+                next_claim: AtomicI64::new((worker.0 << 40) | 1),
+                closing: AtomicBool::new(false),
+                options,
+                backend,
+            }),
+        })
+    }
+
+    /// Takes up what earlier workers left, and starts to watch the timers.
+    pub(super) async fn recover(&self) -> Result<(), SourceError> {
+        let mut after = InstanceKey::default();
+        loop {
+            let page = self.inner.backend.ready(self.inner.worker, after, RECOVERY_PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = *last;
+            for key in page {
+                self.load(key, None);
+            }
+        }
+        self.refill_activities();
+        tokio::spawn(watch_timers(self.clone()));
+        Ok(())
+    }
+
+    /// Brings an instance into memory.
+    pub(super) fn load(&self, key: InstanceKey, message: Option<Message>) {
+        if !self.inner.instances.lock().begin_load(key, message) {
+            return;
+        }
+        let engine = self.clone();
+        self.inner.submit(Write::Claim { key, worker: self.inner.worker }, Patience::Endless, move |_, written| {
+            match written {
+                Ok(Written::Claimed(claimed)) => engine.loaded(*claimed),
+                _ => drop(engine.inner.instances.lock().remove(key)),
+            }
+        });
+    }
+
+    fn loaded(&self, claimed: Claimed) {
+        let key = claimed.instance.key;
+        let poisoned = claimed.instance.crashes > self.inner.options.max_deliveries;
+        let id = claimed.instance.id.clone();
+        match read(claimed) {
+            Ok((known, unread)) if poisoned => self.bury(&known, &unread),
+            Ok((known, unread)) => {
+                let ready = self.inner.instances.lock().loaded(known, unread, self.inner.clock.now());
+                self.inner.turns_ready.add_permits(usize::from(ready));
+            }
+            Err(problem) => {
+                tracing::error!(instance = id, problem, "a stored instance cannot be read");
+                self.inner.instances.lock().remove(key);
+            }
+        }
+    }
+
+    /// Fails an instance that has brought its process down again and again.
+    fn bury(&self, known: &Known, unread: &[Message]) {
+        tracing::error!(instance = %known.id, "an instance is poison");
+        let message = "the process ended each time before this instance had finished a turn: it is not run again";
+        let failure = FailureDetails::new("Poison", message).non_retriable();
+        let outcome = TurnOutcome {
+            completion: Some((TaskId(u32::MAX), Completion::Failed(failure))),
+            drop_tasks: true,
+            ..TurnOutcome::default()
+        };
+        let now = self.inner.clock.now().max(known.standing.turn_time.next_tick());
+        let commit = apply(&known.standing, now, unread, outcome, || None);
+        let (engine, id, key) = (self.clone(), known.id.clone(), known.standing.key);
+        self.inner.submit(Write::Turn(Box::new(commit)), Patience::Endless, move |_, _| {
+            engine.inner.instances.lock().remove(key);
+            engine.inner.waiters.finished(&id);
+        });
+    }
+
+    /// Gives out no more work. What is running goes on.
+    pub fn stop_giving_work(&self) {
+        self.inner.closing.store(true, Ordering::Release);
+        self.inner.turns_ready.close();
+        self.inner.activities_ready.close();
+        self.inner.timers_changed.notify_one();
+    }
+
+    /// Ends the engine: stores what only memory holds, waits for all writes, and tells waiting clients.
+    ///
+    /// # Errors
+    ///
+    /// The store failed. Nothing that was acknowledged is lost; the next start takes longer.
+    pub async fn close(&self) -> Result<(), BackendError> {
+        self.stop_giving_work();
+        let volatile = self.inner.instances.lock().take_volatile();
+        for (key, execution, message) in volatile {
+            self.store_result(key, &execution, message);
+        }
+        // Without senders the committer writes what is queued, and ends.
+        self.inner.group.lock().take();
+        let committer = self.inner.committer.lock().take();
+        if let Some(committer) = committer {
+            let _ = committer.await;
+        }
+        self.inner.waiters.all();
+        self.inner.backend.detach(self.inner.worker).await
+    }
+}
+
+/// From rows to what the engine keeps in memory.
+fn read(claimed: Claimed) -> Result<(Known, Vec<Message>), String> {
+    let Claimed { instance: row, inbox } = claimed;
+    let known = Known {
+        id: InstanceId::new(&row.id).map_err(|error| error.to_string())?,
+        name: FunctionName::new(&row.name).map_err(|error| error.to_string())?,
+        input: row.input,
+        standing: Standing {
+            key: row.key,
+            execution: ExecutionId::from_stored(&row.execution),
+            epoch: row.epoch,
+            turn: row.turn,
+            turn_time: row.turn_time,
+            history_len: row.history_len,
+        },
+    };
+    let header = ExecutionHeader {
+        instance: known.id.clone(),
+        execution: known.standing.execution.clone(),
+        input: known.input.clone(),
+    };
+    let unread = inbox.into_iter().map(|row| {
+        let event: EventKind = decode_event(row.event, &header).map_err(|error| error.to_string())?;
+        Ok(Message { time: row.time, event, origin: Origin::Inbox(row.seq) })
+    });
+    Ok((known, unread.collect::<Result<_, String>>()?))
+}
+
+/// Fires timers when they are due. It sleeps until the next one; without timers it does nothing at all.
+async fn watch_timers(engine: LocalEngine) {
+    let inner = &engine.inner;
+    while !inner.is_closing() {
+        let page = inner.timers.lock().begin_page();
+        if let Some(after) = page {
+            let page = inner.backend.timers(after, PAGE).await;
+            if let Err(error) = &page {
+                tracing::error!(%error, "the store does not give its timers");
+                inner.clock.sleep_until(inner.clock.now().saturating_add(inner.options.commit_retry_ceiling)).await;
+            }
+            inner.timers.lock().end_page(page.ok());
+            continue;
+        }
+        let due = inner.timers.lock().take_due(inner.clock.now());
+        if !due.is_empty() {
+            due.into_iter().for_each(|timer| engine.timer_is_due(timer));
+            continue;
+        }
+        let next = inner.timers.lock().next_due();
+        match next {
+            Some(next) => {
+                tokio::select! {
+                    () = inner.clock.sleep_until(next) => {}
+                    () = inner.timers_changed.notified() => {}
+                }
+            }
+            None => inner.timers_changed.notified().await,
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! The engine in this process, as a work source.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use tokio::sync::{Notify, Semaphore, oneshot};
+
+use super::activities::Activities;
+use super::apply::apply;
+use super::clock::Clock;
+use super::group::{Group, Patience};
+use super::instances::Instances;
+use super::options::EngineOptions;
+use super::source::{ActivityLease, ActivityWork, SourceError, TurnLease, TurnWork, WorkOffer, WorkSource};
+use super::timers::Timers;
+use super::waiters::Waiters;
+use crate::backend::{Backend, WorkerId, Write};
+use crate::history::{HistoryRecord, decode_event};
+use crate::model::{FunctionName, InstanceId, TaskHubName};
+use crate::replay::{LeafResult, TurnOutcome};
+
+/// The engine in this process. Clones share it.
+#[derive(Clone)]
+pub struct LocalEngine {
+    pub(super) inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    pub(super) hub: TaskHubName,
+    pub(super) backend: Arc<dyn Backend>,
+    pub(super) worker: WorkerId,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) options: EngineOptions,
+    pub(super) group: Mutex<Option<Group>>,
+    pub(super) committer: Mutex<Option<tokio::task::JoinHandle<()>>>,
+    pub(super) instances: Mutex<Instances>,
+    pub(super) turns_ready: Semaphore,
+    pub(super) activities: Mutex<Activities>,
+    pub(super) activities_ready: Semaphore,
+    pub(super) timers: Mutex<Timers>,
+    pub(super) timers_changed: Notify,
+    pub(super) waiters: Arc<Waiters>,
+    pub(super) orchestrators: Mutex<HashSet<FunctionName>>,
+    pub(super) next_claim: AtomicI64,
+    pub(super) closing: AtomicBool,
+}
+
+impl Inner {
+    /// Queues a write for the next group commit.
+    pub(super) fn submit(
+        &self,
+        write: Write,
+        patience: Patience,
+        done: impl FnOnce(&Write, Result<crate::backend::Written, crate::backend::BackendError>) + Send + 'static,
+    ) {
+        let group = self.group.lock().clone();
+        match group {
+            Some(group) => group.submit(write, patience, done),
+            None => done(&write, Err(super::lifecycle::closed())),
+        }
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+}
+
+#[async_trait]
+impl WorkSource for LocalEngine {
+    async fn open(&self, offer: WorkOffer) -> Result<(), SourceError> {
+        *self.inner.orchestrators.lock() = offer.orchestrators.into_iter().collect();
+        self.recover().await
+    }
+
+    async fn next_turn(&self) -> Option<TurnWork> {
+        let inner = &self.inner;
+        loop {
+            inner.turns_ready.acquire().await.ok()?.forget();
+            let now = inner.clock.now();
+            if let Some(work) = inner.instances.lock().take_turn(inner.options.events_per_turn, now) {
+                return Some(work);
+            }
+        }
+    }
+
+    async fn next_activity(&self) -> Option<ActivityWork> {
+        let inner = &self.inner;
+        loop {
+            inner.activities_ready.acquire().await.ok()?.forget();
+            if let Some(work) = inner.activities.lock().next() {
+                return Some(work);
+            }
+        }
+    }
+
+    async fn read_history(&self, lease: &TurnLease) -> Result<Vec<HistoryRecord>, SourceError> {
+        let header = self.inner.instances.lock().header(lease).ok_or(SourceError::LeaseLost)?;
+        let rows = self.inner.backend.history(lease.key).await?;
+        let mut records = Vec::with_capacity(rows.len());
+        for row in rows {
+            let kind = decode_event(row.event, &header)?;
+            records.push(HistoryRecord { turn: row.turn, turn_time: row.turn_time, time: row.time, kind });
+        }
+        Ok(records)
+    }
+
+    async fn complete_turn(&self, lease: TurnLease, outcome: TurnOutcome) -> Result<(), SourceError> {
+        let Some(commit) = self.prepare_turn(&lease, outcome)? else { return Ok(()) };
+        let (answer, committed) = oneshot::channel();
+        let engine = self.clone();
+        self.inner.submit(Write::Turn(Box::new(commit)), Patience::Endless, move |write, written| {
+            // The worker may be gone; the turn is committed all the same.
+            let _ = answer.send(engine.finish_turn(write, written));
+        });
+        committed.await.map_err(|_gone| SourceError::Closed)?
+    }
+
+    async fn stall_turn(&self, lease: TurnLease, reason: String, retry_after: Duration) -> Result<(), SourceError> {
+        self.stall(&lease, reason, retry_after).await
+    }
+
+    async fn nudge(&self, instance: &InstanceId) {
+        let mut instances = self.inner.instances.lock();
+        let woken = instances.key_of(instance).is_some_and(|key| instances.wake(key));
+        drop(instances);
+        if woken {
+            self.inner.turns_ready.add_permits(1);
+        }
+    }
+
+    async fn complete_activity(&self, lease: ActivityLease, result: LeafResult) -> Result<(), SourceError> {
+        if !self.inner.activities.lock().finish(&lease) {
+            return Err(SourceError::LeaseLost);
+        }
+        self.deliver_result(&lease, result);
+        self.refill_activities();
+        Ok(())
+    }
+
+    async fn abandon_activity(&self, work: ActivityWork) {
+        let ActivityWork { lease, call, input, .. } = work;
+        let mut activities = self.inner.activities.lock();
+        if activities.finish(&lease) {
+            activities.enqueue_claimed(lease.key, call, lease.claim, input);
+            drop(activities);
+            self.inner.activities_ready.add_permits(1);
+        }
+    }
+}
+
+impl LocalEngine {
+    /// The write of a turn; `None` when nothing happened in it, so that there is nothing to write.
+    fn prepare_turn(
+        &self,
+        lease: &TurnLease,
+        outcome: TurnOutcome,
+    ) -> Result<Option<crate::backend::TurnCommit>, SourceError> {
+        let inner = &self.inner;
+        let mut instances = inner.instances.lock();
+        let (known, turn) = instances.leased(lease).ok_or(SourceError::LeaseLost)?;
+        let idle = outcome.actions.is_empty() && outcome.canceled.is_empty() && outcome.completion.is_none();
+        if turn.received.is_empty() && idle {
+            let busy = instances.rest(lease.key);
+            inner.turns_ready.add_permits(usize::from(busy));
+            return Ok(None);
+        }
+        let mut activities = inner.activities.lock();
+        let place = || {
+            let room = activities.reserve(lease.key);
+            room.then(|| (inner.worker, inner.next_claim.fetch_add(1, Ordering::Relaxed)))
+        };
+        Ok(Some(apply(&known.standing, turn.time, &turn.received, outcome, place)))
+    }
+}
+
+impl fmt::Debug for LocalEngine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalEngine")
+            .field("hub", &self.inner.hub)
+            .field("worker", &self.inner.worker)
+            .finish_non_exhaustive()
+    }
+}

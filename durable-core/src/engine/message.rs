@@ -1,0 +1,30 @@
+//! What reaches an instance, and which row it came from.
+
+use crate::history::EventKind;
+use crate::model::{TaskId, Timestamp};
+
+/// One event on its way to an instance.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Message {
+    pub(super) time: Timestamp,
+    pub(super) event: EventKind,
+    pub(super) origin: Origin,
+}
+
+/// The row that the consuming turn removes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// The instance row itself: its first turn.
+    Start,
+    /// A row of the inbox.
+    Inbox(u64),
+    /// The row of a call whose result was handed over in memory.
+    Activity {
+        /// The call.
+        task: TaskId,
+        /// The claim under which it ran.
+        claim: i64,
+    },
+    /// The row of a timer.
+    Timer(TaskId),
+}

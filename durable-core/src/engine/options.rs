@@ -1,0 +1,36 @@
+//! Limits of a local engine.
+
+use std::time::Duration;
+
+/// How much a local engine holds in memory, and how patient it is.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct EngineOptions {
+    /// The most idle instances whose state stays in memory.
+    pub warm_instances: usize,
+    /// The most activity calls that this process holds, waiting or running. Further ones stay in the store until there is
+    /// room.
+    pub local_activities: usize,
+    /// The most new events of one turn.
+    pub events_per_turn: usize,
+    /// The most writes that share a flush.
+    pub writes_per_commit: usize,
+    /// How often an activity is handed out before it counts as poison, and how often an owner of an instance may die
+    /// without committing a turn before the instance does.
+    pub max_deliveries: u32,
+    /// The longest pause between two attempts to commit when the store fails.
+    pub commit_retry_ceiling: Duration,
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        Self {
+            warm_instances: 10_000,
+            local_activities: 16_384,
+            events_per_turn: 1_000,
+            writes_per_commit: 1_024,
+            max_deliveries: 10,
+            commit_retry_ceiling: Duration::from_secs(5),
+        }
+    }
+}

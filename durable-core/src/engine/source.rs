@@ -1,0 +1,145 @@
+//! The seam between workers and engines.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+
+use crate::activity::ActivityCallInfo;
+use crate::backend::{BackendError, InstanceKey};
+use crate::history::{CorruptHistory, HistoryRecord};
+use crate::model::{ExecutionId, FunctionName, InstanceId, Payload, TaskId};
+use crate::replay::{Identity, LeafResult, TurnInput, TurnOutcome};
+
+/// Where a worker takes its work from and gives its outcomes to.
+///
+/// Work is leased: an outcome counts only while its lease holds, and a lease that was lost tells so when it is used.
+/// Retries, event buffering, waits and determinism checks are the business of the worker; the source stores what it is
+/// told and delivers what arrives.
+#[async_trait]
+pub trait WorkSource: Send + Sync + 'static {
+    /// Says what the worker can run. Until then there is no work.
+    ///
+    /// # Errors
+    ///
+    /// The source cannot be reached.
+    async fn open(&self, offer: WorkOffer) -> Result<(), SourceError>;
+
+    /// The next turn to run; `None` when there will be none any more.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses no turn.
+    async fn next_turn(&self) -> Option<TurnWork>;
+
+    /// The next activity to run; `None` when there will be none any more.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses no activity.
+    async fn next_activity(&self) -> Option<ActivityWork>;
+
+    /// The committed history of the leased instance, for a worker that does not hold it warm.
+    ///
+    /// # Errors
+    ///
+    /// The lease is lost, or the history cannot be read.
+    async fn read_history(&self, lease: &TurnLease) -> Result<Vec<HistoryRecord>, SourceError>;
+
+    /// Commits a turn. When this returns without an error, the turn is durable.
+    ///
+    /// # Errors
+    ///
+    /// The lease is lost: the turn did not happen, and whatever the worker holds of the instance is worthless.
+    async fn complete_turn(&self, lease: TurnLease, outcome: TurnOutcome) -> Result<(), SourceError>;
+
+    /// Gives a turn back that cannot be run by this program, with the reason. It comes again after `retry_after`.
+    ///
+    /// # Errors
+    ///
+    /// The lease is lost.
+    async fn stall_turn(&self, lease: TurnLease, reason: String, retry_after: Duration) -> Result<(), SourceError>;
+
+    /// Asks for a turn of an instance although nothing reached it: its code was woken by something foreign.
+    async fn nudge(&self, instance: &InstanceId);
+
+    /// Gives the result of an activity.
+    ///
+    /// # Errors
+    ///
+    /// The lease is lost: the result is not wanted any more, or another runner was first.
+    async fn complete_activity(&self, lease: ActivityLease, result: LeafResult) -> Result<(), SourceError>;
+
+    /// Gives an activity back that was not run, or not to its end. It runs again, here or elsewhere.
+    async fn abandon_activity(&self, work: ActivityWork);
+}
+
+/// What a worker can run.
+#[derive(Debug, Clone, Default)]
+pub struct WorkOffer {
+    /// The orchestrators that it knows.
+    pub orchestrators: Vec<FunctionName>,
+    /// The activities that it knows.
+    pub activities: Vec<FunctionName>,
+}
+
+/// The right to decide one turn of one instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TurnLease {
+    pub(super) key: InstanceKey,
+    pub(super) token: u64,
+}
+
+/// One turn to run.
+#[derive(Debug, Clone)]
+pub struct TurnWork {
+    /// The right to decide it.
+    pub lease: TurnLease,
+    /// Whose turn it is.
+    pub identity: Identity,
+    /// The turn that the instance stands at. A worker that holds the instance warm at this turn feeds it `input`; any other
+    /// replays the history first.
+    pub prior_turn: u64,
+    /// The turn's number, time and new events.
+    pub input: TurnInput,
+}
+
+/// The right to complete one activity call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActivityLease {
+    pub(super) key: InstanceKey,
+    pub(super) execution: ExecutionId,
+    pub(super) task: TaskId,
+    pub(super) claim: i64,
+}
+
+/// One activity to run.
+#[derive(Debug, Clone)]
+pub struct ActivityWork {
+    /// The right to complete it.
+    pub lease: ActivityLease,
+    /// Which call it is.
+    pub call: ActivityCallInfo,
+    /// Its input.
+    pub input: Payload,
+    /// Fires when the result is no longer wanted.
+    pub cancellation: CancellationToken,
+}
+
+/// Why a work source refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SourceError {
+    /// The lease does not hold any more.
+    #[error("the lease does not hold any more")]
+    LeaseLost,
+    /// The source is closed.
+    #[error("the work source is closed")]
+    Closed,
+    /// The store failed.
+    #[error("the store failed")]
+    Backend(#[from] BackendError),
+    /// The history cannot be read.
+    #[error("the history cannot be read")]
+    Corrupt(#[from] CorruptHistory),
+}

@@ -1,0 +1,171 @@
+//! Which timer is due next.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::backend::{InstanceKey, TimerRow};
+use crate::model::{TaskId, Timestamp};
+
+/// How many timers one look into the store brings.
+pub(super) const PAGE: usize = 10_000;
+
+/// The timers that are due first. Later ones stay in the store until their time comes near.
+#[derive(Debug, Default)]
+pub(super) struct Timers {
+    due: BTreeSet<TimerRow>,
+    fire_at: BTreeMap<(InstanceKey, TaskId), Timestamp>,
+    horizon: Horizon,
+    loading: bool,
+}
+
+/// How far memory reaches.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Horizon {
+    /// Nothing was looked up yet.
+    #[default]
+    Nothing,
+    /// Every timer up to this one is in memory.
+    Through(TimerRow),
+    /// Every timer is in memory.
+    Everything,
+}
+
+impl Timers {
+    /// A timer was committed.
+    pub(super) fn add(&mut self, timer: TimerRow) {
+        let near = match self.horizon {
+            Horizon::Nothing => false,
+            Horizon::Through(last) => timer <= last,
+            Horizon::Everything => true,
+        };
+        // A page that is on its way may have been read before the timer was committed.
+        if near || self.loading {
+            self.insert(timer);
+            self.shrink();
+        }
+    }
+
+    fn insert(&mut self, timer: TimerRow) {
+        self.fire_at.insert((timer.key, timer.task_id), timer.fire_at);
+        self.due.insert(timer);
+    }
+
+    /// A timer was cancelled.
+    pub(super) fn remove(&mut self, key: InstanceKey, task_id: TaskId) {
+        if let Some(fire_at) = self.fire_at.remove(&(key, task_id)) {
+            self.due.remove(&TimerRow { fire_at, key, task_id });
+        }
+    }
+
+    /// The instance is finished.
+    pub(super) fn remove_all(&mut self, key: InstanceKey) {
+        let range = (key, TaskId(0))..=(key, TaskId(u32::MAX));
+        let tasks: Vec<_> = self.fire_at.range(range).map(|((_, task), _)| *task).collect();
+        for task in tasks {
+            self.remove(key, task);
+        }
+    }
+
+    /// Keeps memory bounded: the later half goes back to being only in the store.
+    fn shrink(&mut self) {
+        if self.due.len() <= 2 * PAGE || self.loading {
+            return;
+        }
+        let Some(last) = self.due.iter().nth(PAGE).copied() else { return };
+        for far in self.due.split_off(&last.after()) {
+            self.fire_at.remove(&(far.key, far.task_id));
+        }
+        self.horizon = Horizon::Through(last);
+    }
+
+    /// Takes what is due at `now`.
+    pub(super) fn take_due(&mut self, now: Timestamp) -> Vec<TimerRow> {
+        let mut taken = Vec::new();
+        while let Some(first) = self.due.first().copied().filter(|timer| timer.fire_at <= now) {
+            self.remove(first.key, first.task_id);
+            taken.push(first);
+        }
+        taken
+    }
+
+    /// When the next timer in memory is due.
+    pub(super) fn next_due(&self) -> Option<Timestamp> {
+        self.due.first().map(|timer| timer.fire_at)
+    }
+
+    /// Begins a look into the store when memory runs low: gives the timer after which to read.
+    pub(super) fn begin_page(&mut self) -> Option<Option<TimerRow>> {
+        if self.due.len() > PAGE / 2 {
+            return None;
+        }
+        let after = match self.horizon {
+            Horizon::Nothing => None,
+            Horizon::Through(last) => Some(last),
+            Horizon::Everything => return None,
+        };
+        self.loading = true;
+        Some(after)
+    }
+
+    /// Ends a look into the store. `None` when it failed.
+    pub(super) fn end_page(&mut self, page: Option<Vec<TimerRow>>) {
+        self.loading = false;
+        let Some(page) = page else { return };
+        self.horizon = match page.last() {
+            Some(last) if page.len() >= PAGE => Horizon::Through(*last),
+            _ => Horizon::Everything,
+        };
+        for timer in page {
+            self.insert(timer);
+        }
+    }
+}
+
+impl TimerRow {
+    /// The smallest timer that is larger than this.
+    fn after(self) -> Self {
+        Self { task_id: TaskId(self.task_id.0.saturating_add(1)), ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn timer(ticks: i64) -> TimerRow {
+        TimerRow { fire_at: Timestamp::from_ticks(ticks), key: InstanceKey(ticks), task_id: TaskId(0) }
+    }
+
+    #[test]
+    fn a_timer_committed_during_a_look_is_not_lost() {
+        let mut timers = Timers::default();
+        assert_eq!(timers.begin_page(), Some(None));
+        timers.add(timer(5));
+        timers.end_page(Some(vec![timer(3)]));
+        assert_eq!(timers.take_due(Timestamp::from_ticks(9)), [timer(3), timer(5)]);
+    }
+
+    #[test]
+    fn memory_is_bounded_and_the_rest_is_read_again() {
+        let mut timers = Timers::default();
+        timers.begin_page();
+        timers.end_page(Some(Vec::new()));
+        let far = 2 * PAGE as i64 + 10;
+        for ticks in 0..far {
+            timers.add(timer(ticks));
+        }
+        assert!(timers.due.len() <= 2 * PAGE && timers.fire_at.len() == timers.due.len());
+        let taken = timers.take_due(Timestamp::from_ticks(far));
+        let next = timers.begin_page().flatten().unwrap();
+        assert_eq!(taken.last(), Some(&next));
+    }
+
+    #[test]
+    fn a_cancelled_timer_does_not_fire() {
+        let mut timers = Timers::default();
+        timers.begin_page();
+        timers.end_page(Some(vec![timer(1), timer(2)]));
+        timers.remove(InstanceKey(1), TaskId(0));
+        timers.remove_all(InstanceKey(2));
+        assert_eq!(timers.next_due(), None);
+    }
+}

@@ -1,0 +1,215 @@
+//! Describing a task hub.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::{StartError, TaskHub};
+use crate::activity::{ActivityHandler, ActivityItem, StateMap};
+use crate::backend::Backend;
+use crate::client::Client;
+use crate::engine::{Clock, EngineOptions, LocalEngine, SystemClock};
+use crate::model::TaskHubName;
+use crate::orchestration::OrchestratorItem;
+use crate::registry::{Registry, RegistryError};
+use crate::worker::{NonDeterminismPolicy, Worker, WorkerOptions};
+
+/// The description of a task hub. Mistakes are collected and reported together by [`start`](Self::start).
+#[must_use = "a hub runs only after `.start().await`"]
+pub struct TaskHubBuilder {
+    name: TaskHubName,
+    backend: Option<Arc<dyn Backend>>,
+    registry: Registry,
+    state: StateMap,
+    clock: Arc<dyn Clock>,
+    engine: EngineOptions,
+    worker: WorkerOptions,
+    mistakes: Vec<String>,
+}
+
+impl Default for TaskHubBuilder {
+    fn default() -> Self {
+        Self {
+            name: TaskHubName::default(),
+            backend: None,
+            registry: Registry::default(),
+            state: StateMap::default(),
+            clock: Arc::new(SystemClock),
+            engine: EngineOptions::default(),
+            worker: WorkerOptions::default(),
+            mistakes: Vec::new(),
+        }
+    }
+}
+
+impl TaskHubBuilder {
+    /// Names the hub; the default is `TestHubName`. The name appears in the links of the HTTP API.
+    pub fn name(mut self, name: &str) -> Self {
+        match TaskHubName::new(name) {
+            Ok(name) => self.name = name,
+            Err(error) => self.mistakes.push(error.to_string()),
+        }
+        self
+    }
+
+    /// Sets the store.
+    pub fn backend(mut self, backend: impl Backend) -> Self {
+        self.backend = Some(Arc::new(backend));
+        self
+    }
+
+    /// Adds a function annotated with `#[orchestrator]`.
+    pub fn orchestrator<M, F: OrchestratorItem<M>>(mut self, _orchestrator: F) -> Self {
+        let added = self.registry.add_orchestrator::<F::Definition>();
+        self.note(added)
+    }
+
+    /// Adds a function annotated with `#[activity]`.
+    pub fn activity<M, F: ActivityItem<M>>(mut self, _activity: F) -> Self {
+        let added = self.registry.add_activity::<F::Definition>();
+        self.note(added)
+    }
+
+    /// Adds a closure or a method as an activity, which is called by its name.
+    ///
+    /// ```
+    /// use durable_core::prelude::*;
+    /// use std::sync::Arc;
+    ///
+    /// struct Mailer;
+    /// impl Mailer {
+    ///     async fn send(&self, to: String) -> Result<(), ActivityError> {
+    ///         println!("mail to {to}");
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let mailer = Arc::new(Mailer);
+    /// let hub = TaskHub::builder().activity_fn("send_mail", move |to: String| {
+    ///     let mailer = Arc::clone(&mailer);
+    ///     async move { mailer.send(to).await }
+    /// });
+    /// ```
+    pub fn activity_fn<M, H: ActivityHandler<M>>(mut self, name: &str, handler: H) -> Self {
+        let added = self.registry.add_activity_fn(name, handler);
+        self.note(added)
+    }
+
+    fn note(mut self, added: Result<(), RegistryError>) -> Self {
+        if let Err(error) = added {
+            self.mistakes.push(error.to_string());
+        }
+        self
+    }
+
+    /// Gives activities a value that they take as a `State<T>` argument. A hub holds one value of each type.
+    pub fn state<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
+        if !self.state.insert(value) {
+            let name = std::any::type_name::<T>();
+            self.mistakes.push(format!("there are two states of type `{name}`: wrap one of them in a type of its own"));
+        }
+        self
+    }
+
+    /// Limits how many activities run at once; the default is 1,024.
+    pub fn max_concurrent_activities(mut self, limit: usize) -> Self {
+        self.worker.max_activities = limit;
+        self
+    }
+
+    /// Limits how many turns run or are being committed at once; the default is 4,096.
+    pub fn max_concurrent_turns(mut self, limit: usize) -> Self {
+        self.worker.max_turns = limit;
+        self
+    }
+
+    /// Limits how many waiting instances stay in memory; the default is 10,000. Others are replayed when they are needed.
+    pub fn warm_instances(mut self, limit: usize) -> Self {
+        self.worker.warm_instances = limit;
+        self.engine.warm_instances = limit;
+        self
+    }
+
+    /// Limits how many activity calls this process takes out of the store, running ones included; the default is 16,384.
+    pub fn local_activities(mut self, limit: usize) -> Self {
+        self.engine.local_activities = limit;
+        self
+    }
+
+    /// Sets how often an activity is started, and an instance taken over, in processes that died over it before it counts as
+    /// poison and fails; the default is 10.
+    pub fn max_deliveries(mut self, limit: u32) -> Self {
+        self.engine.max_deliveries = limit;
+        self
+    }
+
+    /// Sets what happens to an instance whose code no longer fits its history; the default is
+    /// [`NonDeterminismPolicy::Stall`].
+    pub fn non_determinism(mut self, policy: NonDeterminismPolicy) -> Self {
+        self.worker.non_determinism = policy;
+        self
+    }
+
+    /// Sets how long a shutdown waits for running activities; the default is 30 seconds.
+    pub fn drain_timeout(mut self, timeout: Duration) -> Self {
+        self.worker.drain_timeout = timeout;
+        self
+    }
+
+    /// Replaces the system's clock, for tests.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Opens the store, takes up what earlier processes left, and starts to run.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] with every mistake of the description: no backend, duplicate or invalid names, state that an activity
+    /// asks for and nobody gave. Otherwise why the store does not open.
+    pub async fn start(mut self) -> Result<TaskHub, StartError> {
+        self.check_state();
+        let backend = self.backend.take();
+        if backend.is_none() {
+            self.mistakes.push("it has no backend: add `.backend(Sqlite::open(\"hub.db\")?)`".to_owned());
+        }
+        let (Some(backend), true) = (backend, self.mistakes.is_empty()) else {
+            return Err(StartError::mistakes(self.mistakes));
+        };
+        let engine = LocalEngine::attach(self.name, backend, self.clock, self.engine).await?;
+        let orchestrators = self.registry.orchestrator_names().into();
+        let activities = self.registry.activity_names().into();
+        let worker = Worker::start(Arc::new(engine.clone()), self.registry, self.state, self.worker).await?;
+        Ok(TaskHub {
+            client: Client::new(Arc::new(engine.clone())),
+            engine,
+            worker: Arc::new(Mutex::new(Some(worker))),
+            orchestrators,
+            activities,
+        })
+    }
+
+    fn check_state(&mut self) {
+        for (activity, key) in self.registry.required_state() {
+            if !self.state.contains(*key) {
+                let name = key.type_name();
+                let mistake =
+                    format!("activity '{activity}' needs state of type `{name}`: add `.state(value)` with one");
+                self.mistakes.push(mistake);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for TaskHubBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskHubBuilder")
+            .field("name", &self.name)
+            .field("registry", &self.registry)
+            .field("mistakes", &self.mistakes)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,56 @@
+//! Running activities.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use tokio::sync::Semaphore;
+
+use super::Shared;
+use crate::activity::ActivityContext;
+use crate::engine::ActivityWork;
+use crate::model::FailureDetails;
+use crate::replay::LeafResult;
+
+pub(super) async fn take_activities(shared: Arc<Shared>) {
+    let slots = Arc::new(Semaphore::new(shared.options.max_activities.max(1)));
+    while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
+        let Some(work) = shared.source.next_activity().await else { return };
+        let worker = Arc::clone(&shared);
+        shared.running.spawn(async move {
+            worker.run_activity(work).await;
+            drop(slot);
+        });
+    }
+}
+
+impl Shared {
+    async fn run_activity(&self, work: ActivityWork) {
+        let lease = work.lease.clone();
+        let instance = work.call.instance.clone();
+        let result = tokio::select! {
+            result = self.invoke(work) => result,
+            () = self.abort.cancelled() => return,
+        };
+        if let Err(error) = self.source.complete_activity(lease, result).await {
+            tracing::debug!(%instance, %error, "the result of an activity is not wanted any more");
+        }
+    }
+
+    async fn invoke(&self, work: ActivityWork) -> LeafResult {
+        let name = work.call.name.clone();
+        let Some(program) = self.registry.activity(&name) else {
+            let known = self.registry.activity_names();
+            let known = known.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+            let message = format!("there is no activity '{name}'; registered are: {known}");
+            return Err(FailureDetails::new("ActivityTaskNotFound", message).non_retriable());
+        };
+        let ctx = ActivityContext::new(work.call, self.state.clone(), work.cancellation);
+        // The call itself is inside: a closure may panic before it gives its future.
+        let run = async { program(ctx, work.input).await };
+        match AssertUnwindSafe(run).catch_unwind().await {
+            Ok(result) => result,
+            Err(panic) => Err(FailureDetails::from_panic(&*panic)),
+        }
+    }
+}

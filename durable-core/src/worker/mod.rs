@@ -1,0 +1,84 @@
+//! The worker: it runs the code of orchestrators and activities for a work source.
+
+mod activities;
+mod options;
+mod turns;
+mod warm;
+
+use std::sync::Arc;
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::activity::StateMap;
+use crate::engine::{SourceError, WorkOffer, WorkSource};
+use crate::registry::Registry;
+
+pub use self::options::{NonDeterminismPolicy, WorkerOptions};
+
+/// A running worker.
+#[derive(Debug)]
+pub struct Worker {
+    loops: Vec<JoinHandle<()>>,
+    running: TaskTracker,
+    abort: CancellationToken,
+    options: WorkerOptions,
+}
+
+/// What every task of a worker shares.
+struct Shared {
+    source: Arc<dyn WorkSource>,
+    registry: Registry,
+    state: StateMap,
+    options: WorkerOptions,
+    warm: warm::WarmExecutors,
+    running: TaskTracker,
+    /// Activities that are still running when the drain is over are dropped.
+    abort: CancellationToken,
+}
+
+impl Worker {
+    /// Starts to take work.
+    ///
+    /// # Errors
+    ///
+    /// The source cannot be opened.
+    pub async fn start(
+        source: Arc<dyn WorkSource>,
+        registry: Registry,
+        state: StateMap,
+        options: WorkerOptions,
+    ) -> Result<Self, SourceError> {
+        let offer = WorkOffer { orchestrators: registry.orchestrator_names(), activities: registry.activity_names() };
+        let shared = Arc::new(Shared {
+            source: Arc::clone(&source),
+            registry,
+            state,
+            warm: warm::WarmExecutors::new(options.warm_instances),
+            running: TaskTracker::new(),
+            abort: CancellationToken::new(),
+            options: options.clone(),
+        });
+        source.open(offer).await?;
+        let loops = vec![
+            tokio::spawn(turns::take_turns(Arc::clone(&shared))),
+            tokio::spawn(activities::take_activities(Arc::clone(&shared))),
+        ];
+        Ok(Self { loops, running: shared.running.clone(), abort: shared.abort.clone(), options })
+    }
+
+    /// Waits for what is running, at most for the drain timeout; the source must have stopped giving work. An activity that
+    /// takes longer is dropped, and runs again after the next start.
+    pub async fn drain(self) {
+        for work in self.loops {
+            let _ = work.await;
+        }
+        self.running.close();
+        if tokio::time::timeout(self.options.drain_timeout, self.running.wait()).await.is_err() {
+            tracing::warn!(left = self.running.len(), "the drain timeout is over, dropping what still runs");
+            self.abort.cancel();
+            self.running.wait().await;
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Running turns.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use super::{NonDeterminismPolicy, Shared};
+use crate::engine::{SourceError, TurnWork, WorkSource};
+use crate::history::{Completion, EventKind};
+use crate::model::FailureDetails;
+use crate::replay::{Executor, ReplayFault, TurnInput, TurnOutcome, WakeHook};
+
+pub(super) async fn take_turns(shared: Arc<Shared>) {
+    let slots = Arc::new(Semaphore::new(shared.options.max_turns.max(1)));
+    while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
+        let Some(work) = shared.source.next_turn().await else { return };
+        let worker = Arc::clone(&shared);
+        shared.running.spawn(async move {
+            worker.run_turn(work).await;
+            drop(slot);
+        });
+    }
+}
+
+/// Why a turn has no outcome.
+enum Trouble {
+    /// The source does not want it any more.
+    Lost(SourceError),
+    /// The code and the history differ, or the code awaits what is not durable.
+    Fault(ReplayFault, Option<Executor>),
+    /// This program has no such orchestrator.
+    Unknown(String),
+}
+
+impl Shared {
+    async fn run_turn(self: &Arc<Self>, mut work: TurnWork) {
+        let instance = work.identity.instance.clone();
+        let outcome = match self.executor(&work).await {
+            Ok(mut executor) => {
+                // The events are needed again only if the turn fails, and then only for one question.
+                let terminated = termination(&work);
+                let events = std::mem::take(&mut work.input.events);
+                match executor.run_turn(TurnInput { events, ..work.input }) {
+                    Ok(outcome) => Ok((outcome, Some(executor))),
+                    Err(fault) => self.settle(&work, terminated, Trouble::Fault(fault, Some(executor))),
+                }
+            }
+            Err(trouble) => self.settle(&work, termination(&work), trouble),
+        };
+        match outcome {
+            Ok((outcome, executor)) => self.commit(work, outcome, executor).await,
+            Err(Some(reason)) => {
+                let pause = self.warm.next_pause(&instance, self.options.stall_pause);
+                tracing::error!(%instance, %reason, ?pause, "the instance is stalled");
+                if let Err(error) = self.source.stall_turn(work.lease, reason, pause).await {
+                    tracing::error!(%instance, %error, "a stalled instance could not be put aside");
+                }
+            }
+            Err(None) => {}
+        }
+    }
+
+    async fn commit(&self, work: TurnWork, outcome: TurnOutcome, executor: Option<Executor>) {
+        let goes_on = outcome.completion.is_none();
+        match self.source.complete_turn(work.lease, outcome).await {
+            Ok(()) => {
+                self.warm.went_on(&work.identity.instance);
+                if let (true, Some(executor)) = (goes_on, executor) {
+                    self.warm.keep(executor);
+                }
+            }
+            // What the executor did is not what the store has: it goes, and the instance is read again.
+            Err(error) => tracing::warn!(instance = %work.identity.instance, %error, "a turn was not committed"),
+        }
+    }
+
+    /// The executor that stands where the instance stands: a warm one, or one that replays the history.
+    async fn executor(self: &Arc<Self>, work: &TurnWork) -> Result<Executor, Trouble> {
+        if let Some(executor) = self.warm.take(&work.identity, work.prior_turn) {
+            return Ok(executor);
+        }
+        let name = &work.identity.name;
+        let program = self.registry.orchestrator(name).ok_or_else(|| {
+            let known = self.registry.orchestrator_names();
+            let known = known.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+            Trouble::Unknown(format!("there is no orchestrator '{name}'; registered are: {known}"))
+        })?;
+        let mut executor = Executor::new(work.identity.clone(), Arc::clone(program), Some(self.wake_hook(work)));
+        if work.prior_turn > 0 {
+            let history = self.source.read_history(&work.lease).await.map_err(Trouble::Lost)?;
+            if let Err(fault) = executor.replay(&history) {
+                return Err(Trouble::Fault(fault, Some(executor)));
+            }
+        }
+        Ok(executor)
+    }
+
+    /// Asks for a turn when something foreign wakes the code between its turns, so that the fault shows at once.
+    fn wake_hook(self: &Arc<Self>, work: &TurnWork) -> WakeHook {
+        let source: std::sync::Weak<dyn WorkSource> = Arc::downgrade(&self.source);
+        let instance = work.identity.instance.clone();
+        let runtime = tokio::runtime::Handle::current();
+        Arc::new(move || {
+            if let Some(source) = source.upgrade() {
+                let instance = instance.clone();
+                runtime.spawn(async move { source.nudge(&instance).await });
+            }
+        })
+    }
+
+    /// What becomes of a turn in trouble: an outcome that ends the instance, `Err(Some(reason))` to put it aside, or
+    /// `Err(None)` when it is not ours any more.
+    fn settle(
+        &self,
+        work: &TurnWork,
+        terminated: Option<Option<String>>,
+        trouble: Trouble,
+    ) -> Result<(TurnOutcome, Option<Executor>), Option<String>> {
+        let instance = &work.identity.instance;
+        let (failure, executor, stalls) = match trouble {
+            Trouble::Lost(SourceError::Corrupt(error)) => {
+                (FailureDetails::from_error("CorruptHistory", &error), None, true)
+            }
+            Trouble::Lost(error) if matches!(error, SourceError::Backend(_)) => {
+                (FailureDetails::from_error("StoreFailed", &error), None, true)
+            }
+            Trouble::Lost(_) => return Err(None),
+            Trouble::Fault(fault, executor) => {
+                tracing::error!(%instance, name = %work.identity.name, %fault, "a turn cannot be trusted");
+                let stalls = fault.is_non_determinism() && self.options.non_determinism == NonDeterminismPolicy::Stall;
+                (fault.to_failure(), executor, stalls)
+            }
+            // An instance that has run before is missing its code after a deployment; one that has not never had any.
+            Trouble::Unknown(message) => {
+                let failure = FailureDetails::new("OrchestratorTaskNotFound", message).non_retriable();
+                (failure, None, work.prior_turn > 0)
+            }
+        };
+        let completion = match terminated {
+            Some(reason) => Completion::Terminated(reason),
+            None if stalls => return Err(Some(failure.to_string())),
+            None => Completion::Failed(failure),
+        };
+        let executor = executor.unwrap_or_else(|| Executor::without_code(work.identity.clone()));
+        Ok((executor.end_without_code(completion), None))
+    }
+}
+
+/// The reason, if the turn's events contain a termination: it needs no code, so nothing keeps it from happening.
+fn termination(work: &TurnWork) -> Option<Option<String>> {
+    work.input.events.iter().find_map(|event| match event {
+        EventKind::ExecutionTerminated { reason } => Some(reason.clone()),
+        _ => None,
+    })
+}

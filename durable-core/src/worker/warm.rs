@@ -1,0 +1,60 @@
+//! Orchestrators that stay in memory between their turns.
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use lru::LruCache;
+use parking_lot::Mutex;
+
+use crate::model::InstanceId;
+use crate::replay::{Executor, Identity};
+
+/// The executors that were used last, and how often stalled instances were tried.
+pub(super) struct WarmExecutors {
+    executors: Mutex<LruCache<InstanceId, Executor>>,
+    stalls: Mutex<LruCache<InstanceId, u32>>,
+}
+
+impl WarmExecutors {
+    pub(super) fn new(capacity: usize) -> Self {
+        let capacity = NonZeroUsize::new(capacity).unwrap_or(NonZeroUsize::MIN);
+        Self { executors: Mutex::new(LruCache::new(capacity)), stalls: Mutex::new(LruCache::new(capacity)) }
+    }
+
+    /// The executor of this execution, if it is here and stands at `turn`.
+    pub(super) fn take(&self, identity: &Identity, turn: u64) -> Option<Executor> {
+        let executor = self.executors.lock().pop(&identity.instance)?;
+        (executor.identity() == identity && executor.turn() == turn).then_some(executor)
+    }
+
+    /// Keeps an executor; the one that has rested longest goes when there are too many.
+    pub(super) fn keep(&self, executor: Executor) {
+        let evicted = self.executors.lock().push(executor.identity().instance.clone(), executor);
+        // Dropped without the lock: dropping a future runs the destructors of user code.
+        drop(evicted);
+    }
+
+    /// How long to wait before a stalled instance is tried again.
+    pub(super) fn next_pause(&self, instance: &InstanceId, (first, longest): (Duration, Duration)) -> Duration {
+        let mut stalls = self.stalls.lock();
+        let tried = stalls.get_or_insert_mut(instance.clone(), || 0);
+        let pause = first.saturating_mul(1 << (*tried).min(20)).min(longest);
+        *tried += 1;
+        pause
+    }
+
+    /// The instance runs again.
+    pub(super) fn went_on(&self, instance: &InstanceId) {
+        let mut stalls = self.stalls.lock();
+        if !stalls.is_empty() {
+            stalls.pop(instance);
+        }
+    }
+}
+
+impl fmt::Debug for WarmExecutors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WarmExecutors").field("executors", &self.executors.lock().len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,110 @@
+//! The body type of our responses, and reading the bodies of requests.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Response, StatusCode};
+use http_body::{Frame, SizeHint};
+use http_body_util::{BodyExt, Full};
+use serde::Serialize;
+
+use crate::error_json::Refusal;
+
+/// What is reserved before the first byte of a request body has come, whatever its length claims to be.
+const FIRST_RESERVE: usize = 64 * 1024;
+
+/// Any error: what the body of a request may fail with.
+pub type BoxError = Box<dyn Error + Send + Sync>;
+
+/// The body of a response, or of a request in a test: bytes that are all there.
+#[derive(Debug, Clone, Default)]
+pub struct Body(Full<Bytes>);
+
+impl Body {
+    /// A body of no bytes.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self::default()
+    }
+}
+
+impl<T: Into<Bytes>> From<T> for Body {
+    fn from(bytes: T) -> Self {
+        Self(Full::new(bytes.into()))
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Pin::new(&mut self.get_mut().0).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.size_hint()
+    }
+}
+
+/// A response without body and content type.
+pub(crate) fn empty(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}
+
+/// A response with this value as its compact JSON body.
+pub(crate) fn json<T: Serialize + ?Sized>(status: StatusCode, value: &T) -> Result<Response<Body>, Refusal> {
+    let text = serde_json::to_vec(value).map_err(Refusal::Unprintable)?;
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    Ok(response)
+}
+
+/// The most that is read of a request body, and the longest silence within it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BodyLimits {
+    pub(crate) max_bytes: usize,
+    pub(crate) idle: Duration,
+}
+
+/// Reads a request body to its end.
+pub(crate) async fn read<B>(body: B, limits: BodyLimits) -> Result<Vec<u8>, Refusal>
+where
+    B: http_body::Body,
+    B::Error: Into<BoxError>,
+{
+    let BodyLimits { max_bytes, idle } = limits;
+    let too_large = || Refusal::BodyTooLarge { max_bytes };
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if announced > max_bytes {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::with_capacity(announced.min(FIRST_RESERVE));
+    let mut body = pin!(body);
+    loop {
+        let frame = tokio::time::timeout(idle, body.frame()).await.map_err(|_| Refusal::BodyTooSlow)?;
+        let Some(frame) = frame else { return Ok(bytes) };
+        let Ok(mut data) = frame.map_err(|error| Refusal::BodyBroken(error.into()))?.into_data() else { continue };
+        if data.remaining() > max_bytes - bytes.len() {
+            return Err(too_large());
+        }
+        while data.has_remaining() {
+            let chunk = data.chunk();
+            let read = chunk.len();
+            bytes.extend_from_slice(chunk);
+            data.advance(read);
+        }
+    }
+}

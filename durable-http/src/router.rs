@@ -1,0 +1,113 @@
+//! Which route a request takes.
+
+use std::borrow::Cow;
+
+use http::Method;
+use percent_encoding::percent_decode_str;
+
+/// The webhook path, which links point to.
+pub(crate) const WEBHOOK_PATH: &str = "/runtime/webhooks/durabletask";
+/// The path that the SDKs of other languages use beside a worker.
+const RPC_PATH: &str = "/durabletask";
+
+/// A route with its parameters. Ids and names are decoded, and not checked yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Route<'p> {
+    /// `POST /orchestrators/{name}/{id?}`
+    Start { name: &'p str, id: Option<&'p str> },
+    /// `GET /instances/{id}`
+    Status { id: &'p str },
+    /// `GET /instances`
+    List,
+    /// `POST /instances/{id}/raiseEvent/{name}`
+    RaiseEvent { id: &'p str, name: &'p str },
+    /// `POST /instances/{id}/terminate`
+    Terminate { id: &'p str },
+    /// Any verb on `/makeprimary`.
+    MakePrimary,
+    /// A route of the contract that is still to come.
+    NotYet { feature: &'static str },
+}
+
+impl Route<'_> {
+    /// True when the request body matters.
+    pub(crate) fn takes_body(self) -> bool {
+        matches!(self, Self::Start { .. } | Self::RaiseEvent { .. })
+    }
+}
+
+/// The path with its escapes decoded. An encoded slash thereby splits a segment, as in Durable Functions; escapes that
+/// are not UTF-8 leave the path as it is.
+pub(crate) fn decode(path: &str) -> Cow<'_, str> {
+    percent_decode_str(path).decode_utf8().unwrap_or(Cow::Borrowed(path))
+}
+
+/// The route of a decoded path; `None` is the answer 404.
+pub(crate) fn find<'p>(method: &Method, path: &'p str) -> Option<Route<'p>> {
+    let rest = strip_base(path)?.trim_matches('/');
+    let segments: Vec<&str> = rest.split('/').collect();
+    if segments.iter().any(|segment| segment.is_empty()) {
+        return None;
+    }
+    let (collection, segments) = segments.split_first()?;
+    let is = |literal: &str| collection.eq_ignore_ascii_case(literal);
+    if is("orchestrators") {
+        orchestrators(method, segments)
+    } else if is("entities") {
+        entities(method, segments)
+    } else if is("instances") {
+        instances(method, segments)
+    } else if is("makeprimary") && segments.is_empty() {
+        Some(Route::MakePrimary)
+    } else {
+        None
+    }
+}
+
+fn strip_base(path: &str) -> Option<&str> {
+    [WEBHOOK_PATH, RPC_PATH].into_iter().find_map(|base| {
+        let (start, rest) = path.split_at_checked(base.len())?;
+        (start.eq_ignore_ascii_case(base) && (rest.is_empty() || rest.starts_with('/'))).then_some(rest)
+    })
+}
+
+fn orchestrators<'p>(method: &Method, segments: &[&'p str]) -> Option<Route<'p>> {
+    match (method, segments) {
+        (&Method::POST, [name]) => Some(Route::Start { name, id: None }),
+        (&Method::POST, [name, id]) => Some(Route::Start { name, id: Some(id) }),
+        _ => None,
+    }
+}
+
+fn instances<'p>(method: &Method, segments: &[&'p str]) -> Option<Route<'p>> {
+    match (method, segments) {
+        (&Method::GET, []) => Some(Route::List),
+        (&Method::DELETE, [] | [_]) => Some(Route::NotYet { feature: "Purging the history of instances" }),
+        (&Method::GET, [id]) => Some(Route::Status { id }),
+        (&Method::POST, [id, operation]) => control(id, operation),
+        (&Method::POST, [id, operation, name]) if operation.eq_ignore_ascii_case("raiseEvent") => {
+            Some(Route::RaiseEvent { id, name })
+        }
+        _ => None,
+    }
+}
+
+fn control<'p>(id: &'p str, operation: &str) -> Option<Route<'p>> {
+    [
+        ("terminate", Route::Terminate { id }),
+        ("suspend", Route::NotYet { feature: "Suspending an instance" }),
+        ("resume", Route::NotYet { feature: "Resuming an instance" }),
+        ("rewind", Route::NotYet { feature: "Rewinding an instance" }),
+        ("restart", Route::NotYet { feature: "Restarting an instance" }),
+    ]
+    .into_iter()
+    .find_map(|(name, route)| operation.eq_ignore_ascii_case(name).then_some(route))
+}
+
+/// No entity exists yet, so every GET is a 404.
+fn entities<'p>(method: &Method, segments: &[&'p str]) -> Option<Route<'p>> {
+    match (method, segments) {
+        (&Method::POST | &Method::DELETE, [_] | [_, _]) => Some(Route::NotYet { feature: "Signalling an entity" }),
+        _ => None,
+    }
+}

@@ -1,0 +1,11 @@
+//! `POST /instances/{instanceId}/terminate`: ends an instance.
+
+use http::StatusCode;
+
+use super::{Answer, Exchange, existing_id};
+use crate::body::empty;
+
+pub(super) async fn terminate(exchange: &Exchange<'_>, id: &str) -> Answer {
+    exchange.client.terminate(&existing_id(id)?, exchange.query.text("reason")).await?;
+    Ok(empty(StatusCode::ACCEPTED))
+}

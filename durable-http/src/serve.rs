@@ -1,0 +1,110 @@
+//! Serving a hub until the process is asked to stop.
+
+use std::future;
+use std::io;
+use std::net::ToSocketAddrs;
+
+use durable_core::BoxFuture;
+use durable_core::client::Client;
+use durable_core::hub::TaskHub;
+
+use crate::body::BoxError;
+use crate::serve_error::ServeError;
+use crate::server::Server;
+
+/// Something that gives out a durable client: a task hub, or a client itself.
+pub trait AsClient: Send + Sync {
+    /// The client.
+    fn as_client(&self) -> Client;
+
+    /// Lets the work in hand come to a safe stop, after the last request has been answered.
+    ///
+    /// # Errors
+    ///
+    /// What memory held could not be stored. Nothing that was acknowledged is lost.
+    fn drain(&self) -> BoxFuture<'_, Result<(), BoxError>> {
+        Box::pin(future::ready(Ok(())))
+    }
+}
+
+impl AsClient for Client {
+    fn as_client(&self) -> Client {
+        self.clone()
+    }
+}
+
+impl AsClient for TaskHub {
+    fn as_client(&self) -> Client {
+        self.client()
+    }
+
+    fn drain(&self) -> BoxFuture<'_, Result<(), BoxError>> {
+        Box::pin(async { Ok(self.shutdown().await?) })
+    }
+}
+
+/// Serves the HTTP API on `address` until Ctrl-C or SIGTERM.
+///
+/// Then it accepts no more connections, answers waiting requests with their check-status response, lets the other
+/// requests finish, and drains the hub. A second signal ends the draining early: nothing is lost by that either, since
+/// whatever was promised is stored.
+///
+/// The address must be a loopback address; see [`ServerBuilder::allow_public`](crate::ServerBuilder::allow_public).
+///
+/// ```no_run
+/// # async fn doc(hub: durable_core::hub::TaskHub) -> Result<(), durable_http::ServeError> {
+/// durable_http::serve(&hub, "127.0.0.1:7071").await?;
+/// # Ok(()) }
+/// ```
+///
+/// # Errors
+///
+/// [`ServeError`] when the address is not a loopback address or cannot be listened on, and when the hub cannot be drained.
+pub async fn serve<S: AsClient + ?Sized>(source: &S, address: impl ToSocketAddrs) -> Result<(), ServeError> {
+    let server = Server::builder(source.as_client()).addr(address).bind().await?;
+    let mut signals = Signals::listen().map_err(ServeError::signal)?;
+    server.run_until(signals.next()).await;
+    tokio::select! {
+        drained = source.drain() => drained.map_err(ServeError::drain),
+        () = signals.next() => {
+            tracing::warn!("stopped before the task hub was drained");
+            Ok(())
+        }
+    }
+}
+
+/// Ctrl-C and SIGTERM.
+struct Signals {
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+    #[cfg(windows)]
+    interrupt: tokio::signal::windows::CtrlC,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+#[cfg(windows)]
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self { interrupt: tokio::signal::windows::ctrl_c()? })
+    }
+
+    async fn next(&mut self) {
+        self.interrupt.recv().await;
+    }
+}

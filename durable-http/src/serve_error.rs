@@ -1,0 +1,93 @@
+//! Why a server did not start, or broke off.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+
+use crate::body::BoxError;
+
+/// The error of [`serve`](crate::serve) and [`Server`](crate::Server). Ask it with its predicates; the text is for people.
+#[derive(Debug)]
+pub struct ServeError {
+    kind: Kind,
+    source: Option<BoxError>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Resolve,
+    Public(SocketAddr),
+    Bind,
+    Signal,
+    Drain,
+}
+
+impl ServeError {
+    pub(crate) fn resolve(source: io::Error) -> Self {
+        Self { kind: Kind::Resolve, source: Some(source.into()) }
+    }
+
+    pub(crate) fn public(address: SocketAddr) -> Self {
+        Self { kind: Kind::Public(address), source: None }
+    }
+
+    pub(crate) fn bind(source: io::Error) -> Self {
+        Self { kind: Kind::Bind, source: Some(source.into()) }
+    }
+
+    pub(crate) fn signal(source: io::Error) -> Self {
+        Self { kind: Kind::Signal, source: Some(source.into()) }
+    }
+
+    pub(crate) fn drain(source: BoxError) -> Self {
+        Self { kind: Kind::Drain, source: Some(source) }
+    }
+
+    /// True when the address is no address, or a name that nobody knows.
+    #[must_use]
+    pub fn is_unknown_address(&self) -> bool {
+        matches!(self.kind, Kind::Resolve)
+    }
+
+    /// True when the address can be reached from other machines, which was not allowed.
+    #[must_use]
+    pub fn is_public_address(&self) -> bool {
+        matches!(self.kind, Kind::Public(_))
+    }
+
+    /// True when another program, or another server of this one, listens there already.
+    #[must_use]
+    pub fn is_address_in_use(&self) -> bool {
+        let source = self.source.as_deref().and_then(|source| source.downcast_ref::<io::Error>());
+        source.is_some_and(|source| source.kind() == io::ErrorKind::AddrInUse)
+    }
+
+    /// True when the server stopped as it should, but the task hub could not be drained.
+    #[must_use]
+    pub fn is_drain(&self) -> bool {
+        matches!(self.kind, Kind::Drain)
+    }
+}
+
+impl fmt::Display for ServeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            Kind::Resolve => f.write_str("the address to listen on cannot be resolved"),
+            Kind::Public(address) => write!(
+                f,
+                "other machines could reach {address}, and this server asks nobody for a key: listen on a loopback \
+                 address such as 127.0.0.1, or say `Server::builder(client).allow_public()`"
+            ),
+            Kind::Bind => f.write_str("the server cannot listen on its address"),
+            Kind::Signal => f.write_str("the server cannot wait for Ctrl-C"),
+            Kind::Drain => f.write_str("the task hub could not be drained"),
+        }
+    }
+}
+
+impl Error for ServeError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
+    }
+}

@@ -1,0 +1,278 @@
+//! The server: hyper around the service.
+
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use durable_core::client::Client;
+use http::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tower_service::Service;
+
+use crate::origin::LocalAddr;
+use crate::serve_error::ServeError;
+use crate::service::DurableService;
+use crate::stall_guard::StallGuard;
+
+const DEFAULT_ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7071);
+const DEFAULT_HEADER_READ_TIMEOUT: Duration = Duration::from_secs(30);
+const DEFAULT_WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+const DEFAULT_SHUTDOWN_GRACE: Duration = Duration::from_secs(30);
+const DEFAULT_MAX_CONNECTIONS: usize = 1_024;
+/// The longest request line and header section together.
+const MAX_HEAD_BYTES: u32 = 64 * 1024;
+/// How long to wait after the system refused a connection, for lack of file descriptors for example.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A server of its own, where [`serve`](crate::serve) is too simple.
+///
+/// ```no_run
+/// # async fn doc(client: durable_core::client::Client) -> Result<(), durable_http::ServeError> {
+/// let server = durable_http::Server::builder(client).addr("127.0.0.1:0").bind().await?;
+/// println!("listening on {}", server.local_addr());
+/// server.run_until(async { tokio::signal::ctrl_c().await.unwrap_or_default() }).await;
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Server;
+
+impl Server {
+    /// A server for the task hub of `client`.
+    pub fn builder(client: Client) -> ServerBuilder {
+        ServerBuilder {
+            service: DurableService::new(client),
+            addresses: Ok(vec![DEFAULT_ADDRESS]),
+            allow_public: false,
+            limits: Limits {
+                header_read_timeout: DEFAULT_HEADER_READ_TIMEOUT,
+                write_timeout: DEFAULT_WRITE_TIMEOUT,
+                max_connections: DEFAULT_MAX_CONNECTIONS,
+                shutdown_grace: DEFAULT_SHUTDOWN_GRACE,
+            },
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    header_read_timeout: Duration,
+    write_timeout: Duration,
+    max_connections: usize,
+    shutdown_grace: Duration,
+}
+
+/// The settings of a server; made by [`Server::builder`].
+#[derive(Debug)]
+#[must_use = "nothing is served before `bind` and `run_until`"]
+pub struct ServerBuilder {
+    service: DurableService,
+    addresses: io::Result<Vec<SocketAddr>>,
+    allow_public: bool,
+    limits: Limits,
+}
+
+impl ServerBuilder {
+    /// Where to listen, 127.0.0.1:7071 unless set. With port 0 the system chooses a free one. An address that cannot be
+    /// resolved is an error of [`bind`](Self::bind).
+    pub fn addr(mut self, address: impl ToSocketAddrs) -> Self {
+        self.addresses = address.to_socket_addrs().map(Iterator::collect);
+        self
+    }
+
+    /// Allows an address that other machines can reach. Whoever reaches it can start, read and terminate everything:
+    /// put something in front that asks for a key.
+    pub fn allow_public(mut self) -> Self {
+        self.allow_public = true;
+        self
+    }
+
+    /// The largest request body, 16 MiB unless set. A larger one is refused with 413.
+    pub fn max_body_bytes(mut self, max_bytes: usize) -> Self {
+        self.service = self.service.max_body_bytes(max_bytes);
+        self
+    }
+
+    /// The longest silence within a request body, 30 seconds unless set. A longer one is refused with 408.
+    pub fn body_read_timeout(mut self, timeout: Duration) -> Self {
+        self.service = self.service.body_read_timeout(timeout);
+        self
+    }
+
+    /// How long a client may take to send a request line and its header fields, 30 seconds unless set; also the longest
+    /// pause between two requests on a connection. After that the connection is closed.
+    pub fn header_read_timeout(mut self, timeout: Duration) -> Self {
+        self.limits.header_read_timeout = timeout;
+        self
+    }
+
+    /// How long a client may leave a response unread, 30 seconds unless set. After that the connection is closed.
+    pub fn write_timeout(mut self, timeout: Duration) -> Self {
+        self.limits.write_timeout = timeout;
+        self
+    }
+
+    /// The most connections at a time, 1,024 unless set; at least 1. More wait in the queue of the system.
+    pub fn max_connections(mut self, max_connections: usize) -> Self {
+        self.limits.max_connections = max_connections.clamp(1, Semaphore::MAX_PERMITS);
+        self
+    }
+
+    /// How long requests in flight may take to finish once the server stops, 30 seconds unless set. After that their
+    /// connections are closed.
+    pub fn shutdown_grace(mut self, grace: Duration) -> Self {
+        self.limits.shutdown_grace = grace;
+        self
+    }
+
+    /// Begins to listen. Connections wait until the server runs.
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError`] when the address cannot be resolved or listened on, and when other machines could reach it and
+    /// [`allow_public`](Self::allow_public) was not said.
+    pub async fn bind(self) -> Result<BoundServer, ServeError> {
+        let addresses = self.addresses.map_err(ServeError::resolve)?;
+        if !self.allow_public
+            && let Some(public) = addresses.iter().find(|address| !address.ip().to_canonical().is_loopback())
+        {
+            return Err(ServeError::public(*public));
+        }
+        let listener = TcpListener::bind(&*addresses).await.map_err(ServeError::bind)?;
+        let local_addr = listener.local_addr().map_err(ServeError::bind)?;
+        Ok(BoundServer { service: self.service, listener, local_addr, limits: self.limits })
+    }
+}
+
+/// A server that listens; made by [`ServerBuilder::bind`].
+#[derive(Debug)]
+#[must_use = "nothing is served before `run_until`"]
+pub struct BoundServer {
+    service: DurableService,
+    listener: TcpListener,
+    local_addr: SocketAddr,
+    limits: Limits,
+}
+
+impl BoundServer {
+    /// Where the server listens.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// Serves until `shutdown` completes, and then until the requests in flight are answered; requests that wait for an
+    /// instance are answered at once.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future stops accepting. Connections that are open then are closed.
+    pub async fn run_until(self, shutdown: impl Future<Output = ()>) {
+        let Self { service, listener, local_addr, limits } = self;
+        tracing::info!(address = %local_addr, task_hub = %service.task_hub(), "serving the Durable Functions HTTP API");
+        let slots = Arc::new(Semaphore::new(limits.max_connections));
+        let graceful = GracefulShutdown::new();
+        let abandon = CancellationToken::new();
+        let abandon_on_drop = abandon.clone().drop_guard();
+        let mut shutdown = pin!(shutdown);
+        loop {
+            let (stream, slot) = tokio::select! {
+                biased;
+                () = &mut shutdown => break,
+                accepted = accept(&listener, &slots) => accepted,
+            };
+            let connection = Connection { service: service.clone(), limits, slot };
+            tokio::spawn(connection.run(stream, graceful.watcher(), abandon.clone()));
+        }
+        drop(listener);
+        service.stop_waiting();
+        if tokio::time::timeout(limits.shutdown_grace, graceful.shutdown()).await.is_err() {
+            tracing::warn!("closed connections whose requests did not finish in time");
+        }
+        drop(abandon_on_drop);
+    }
+}
+
+/// The next connection, once there is room for one.
+async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> (TcpStream, Option<OwnedSemaphorePermit>) {
+    // The semaphore is never closed.
+    let slot = Arc::clone(slots).acquire_owned().await.ok();
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return (stream, slot),
+            Err(error) => {
+                tracing::warn!(%error, "a connection was not accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// One connection.
+struct Connection {
+    service: DurableService,
+    limits: Limits,
+    slot: Option<OwnedSemaphorePermit>,
+}
+
+impl Connection {
+    async fn run(self, stream: TcpStream, watcher: Watcher, abandon: CancellationToken) {
+        // Answers are written whole, so there is nothing to gather; an error here means that the peer has gone.
+        let _ = stream.set_nodelay(true);
+        let local_addr = stream.local_addr().ok().map(LocalAddr);
+        let first_request = CancellationToken::new();
+        let service = service_fn(|mut request: Request<Incoming>| {
+            first_request.cancel();
+            if let Some(address) = local_addr {
+                request.extensions_mut().insert(address);
+            }
+            self.service.clone().call(request)
+        });
+        let builder = protocol(self.limits);
+        let io = TokioIo::new(StallGuard::new(stream, self.limits.write_timeout));
+        let connection = watcher.watch(builder.serve_connection(io, service));
+        tokio::select! {
+            result = connection => {
+                if let Err(error) = result {
+                    tracing::debug!(%error, "a connection broke off");
+                }
+            }
+            () = never_asked(&first_request, self.limits.header_read_timeout) => {}
+            () = abandon.cancelled() => {}
+        }
+        drop(self.slot);
+    }
+}
+
+/// Completes when no request has come in time. hyper's own timeout does not count while it tells HTTP/1 from HTTP/2.
+async fn never_asked(first_request: &CancellationToken, timeout: Duration) {
+    if tokio::time::timeout(timeout, first_request.cancelled()).await.is_ok() {
+        std::future::pending::<()>().await;
+    }
+}
+
+fn protocol(limits: Limits) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    // A client that closes its sending half after the request still gets its answer.
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_read_timeout)
+        .max_buf_size(MAX_HEAD_BYTES as usize)
+        .half_close(true);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(MAX_HEAD_BYTES)
+        .keep_alive_interval(limits.header_read_timeout);
+    builder
+}

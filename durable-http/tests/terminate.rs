@@ -1,0 +1,109 @@
+//! `POST /instances/{instanceId}/terminate`, and the control routes that are still to come.
+
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+mod support;
+
+use durable_core::model::RuntimeStatus;
+use durable_http::testing::request;
+use support::*;
+
+#[tokio::test]
+async fn a_termination_is_an_empty_202_and_its_reason_comes_from_the_query() {
+    for (query, reason) in [
+        ("", None),
+        ("?reason=", Some("")),
+        ("?reason=it+took%20long%2B", Some("it took long+")),
+        ("?REASON=%20x%20", Some("x")),
+        ("?reason=a&reason=b", Some("a,b")),
+        ("?reason=%22quoted%20text%22", Some("\"quoted text\"")),
+    ] {
+        let mock = MockClient::new();
+        mock.put("i1", RuntimeStatus::Running);
+        let target = format!("{RPC}/instances/i1/terminate{query}");
+        // The JavaScript client sends this type with no body; a body never counts.
+        assert_empty(&send(&mock, request("POST", target).body("application/json", "")).await, 202);
+        assert_eq!(mock.calls(), [Call::Terminate { id: "i1".to_owned(), reason: reason.map(str::to_owned) }]);
+    }
+}
+
+#[tokio::test]
+async fn the_reason_becomes_the_output() {
+    let mock = MockClient::new();
+    mock.put("i1", RuntimeStatus::Running);
+    assert_empty(&post(&mock, &format!("{WEBHOOK}/instances/i1/Terminate/?reason=12+monkeys")).await, 202);
+    let status: serde_json::Value = get(&mock, &format!("{WEBHOOK}/instances/i1")).await.json();
+    assert_eq!((&status["runtimeStatus"], &status["output"]), (&"Terminated".into(), &"12 monkeys".into()));
+}
+
+#[tokio::test]
+async fn any_body_is_ignored() {
+    let mock = MockClient::new();
+    mock.put("i1", RuntimeStatus::Running);
+    let broken = request("POST", format!("{RPC}/instances/i1/terminate")).body("application/json", "{\"reason\":");
+    assert_empty(&send(&mock, broken).await, 202);
+    assert_eq!(mock.calls(), [Call::Terminate { id: "i1".to_owned(), reason: None }]);
+}
+
+#[tokio::test]
+async fn an_unknown_instance_is_a_404_and_a_finished_one_a_410() {
+    let mock = MockClient::new();
+    mock.put("over", RuntimeStatus::Terminated);
+    assert_empty(&post(&mock, &format!("{RPC}/instances/nope/terminate")).await, 404);
+    assert_empty(&post(&mock, &format!("{RPC}/instances/@a@b/terminate")).await, 404);
+    assert_empty(&post(&mock, &format!("{RPC}/instances/over/terminate")).await, 410);
+    assert_empty(&post(&mock, &format!("{RPC}/instances/over/terminate?taskHub=Other")).await, 404);
+}
+
+#[tokio::test]
+async fn unknown_operations_are_an_empty_404() {
+    let mock = MockClient::new();
+    mock.put("i1", RuntimeStatus::Running);
+    for (verb, path) in [
+        ("POST", "instances/i1/explode"),
+        ("POST", "instances/i1/terminate/now"),
+        ("GET", "instances/i1/terminate"),
+        ("DELETE", "instances/i1/terminate"),
+        ("POST", "instances"),
+    ] {
+        assert_empty(&send(&mock, request(verb, format!("{RPC}/{path}"))).await, 404);
+    }
+}
+
+#[tokio::test]
+async fn routes_that_are_still_to_come_are_a_long_501() {
+    let mock = MockClient::new();
+    mock.put("i1", RuntimeStatus::Running);
+    for (verb, path, feature) in [
+        ("DELETE", "instances/i1", "Purging the history of instances"),
+        ("DELETE", "instances/?createdTimeFrom=2024-05-01", "Purging the history of instances"),
+        ("POST", "instances/i1/suspend?reason=x", "Suspending an instance"),
+        ("POST", "instances/i1/Resume", "Resuming an instance"),
+        ("POST", "instances/i1/rewind", "Rewinding an instance"),
+        ("POST", "instances/i1/restart", "Restarting an instance"),
+        ("POST", "entities/counter/a?op=add", "Signalling an entity"),
+        ("DELETE", "entities/counter/a", "Signalling an entity"),
+    ] {
+        let message = format!("{feature} is not supported yet.");
+        let expected = long_error(&message, &message, "System.NotImplementedException");
+        assert_json(&send(&mock, request(verb, format!("{RPC}/{path}"))).await, 501, &expected);
+    }
+    assert_eq!(mock.status_now("i1").unwrap().runtime_status, RuntimeStatus::Running);
+}
+
+#[tokio::test]
+async fn an_entity_that_is_read_does_not_exist() {
+    let mock = MockClient::new();
+    for path in ["entities/counter/a", "entities/counter/$", "entities/counter", "entities"] {
+        assert_empty(&get(&mock, &format!("{RPC}/{path}")).await, 404);
+    }
+    assert_empty(&send(&mock, request("PUT", format!("{RPC}/entities/counter/a"))).await, 404);
+}
+
+#[tokio::test]
+async fn making_the_application_primary_does_nothing() {
+    let mock = MockClient::new();
+    for verb in ["GET", "POST", "PUT"] {
+        assert_empty(&send(&mock, request(verb, format!("{RPC}/makePrimary"))).await, 200);
+    }
+}

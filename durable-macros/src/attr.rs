@@ -1,0 +1,120 @@
+//! The arguments of `#[orchestrator(..)]` and `#[activity(..)]`.
+
+use proc_macro2::TokenStream;
+use syn::ext::IdentExt;
+use syn::parse::{ParseStream, Parser};
+use syn::punctuated::Punctuated;
+use syn::{Ident, LitStr, Path, Token, Type, parenthesized};
+
+use crate::errors::Errors;
+use crate::function::Kind;
+use crate::name;
+
+/// The options of one annotation.
+#[derive(Default)]
+pub(crate) struct Options {
+    /// The registered name, when it is not that of the function.
+    pub(crate) name: Option<String>,
+    /// Further state that an activity reaches through its context.
+    pub(crate) state: Vec<Type>,
+    /// Where durable-core is found.
+    pub(crate) krate: Option<Path>,
+}
+
+impl Options {
+    /// Reads the arguments; each bad one is reported and passed over.
+    pub(crate) fn parse(kind: Kind, args: TokenStream, errors: &mut Errors) -> Self {
+        let mut options = Self::default();
+        let mut seen = Vec::new();
+        let parser = |input: ParseStream<'_>| {
+            while !input.is_empty() {
+                if let Err(error) = options.option(kind, input, &mut seen) {
+                    errors.push(error);
+                    skip_to_comma(input)?;
+                }
+                if !input.is_empty() {
+                    input.parse::<Token![,]>()?;
+                }
+            }
+            Ok(())
+        };
+        if let Err(error) = parser.parse2(args) {
+            errors.push(error);
+        }
+        options
+    }
+
+    fn option(&mut self, kind: Kind, input: ParseStream<'_>, seen: &mut Vec<Ident>) -> syn::Result<()> {
+        let key = input.call(Ident::parse_any)?;
+        if seen.contains(&key) {
+            return Err(syn::Error::new(key.span(), format!("the option `{key}` is given twice")));
+        }
+        seen.push(key.clone());
+        match (key.to_string().as_str(), kind) {
+            ("name", _) => self.name = Some(name_literal(&key, input)?),
+            ("crate", _) => self.krate = Some(crate_path(&key, input)?),
+            ("state", Kind::Activity) => self.state = state_types(&key, input)?,
+            ("state", Kind::Orchestrator) => {
+                let message = "an orchestrator has no `state`: only activities touch the world, so declare it there";
+                return Err(syn::Error::new(key.span(), message));
+            }
+            _ => {
+                let known = match kind {
+                    Kind::Activity => "`name`, `state` and `crate`",
+                    Kind::Orchestrator => "`name` and `crate`",
+                };
+                let message = format!("unknown option `{key}`: {} knows {known}", kind.attribute());
+                return Err(syn::Error::new(key.span(), message));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn name_literal(key: &Ident, input: ParseStream<'_>) -> syn::Result<String> {
+    let literal: LitStr = value(key, input, "name = \"...\"")?;
+    let text = literal.value();
+    name::check(&text).map_err(|rule| syn::Error::new(literal.span(), rule))?;
+    Ok(text)
+}
+
+/// The path after `crate =`, bare or in quotes.
+pub(crate) fn crate_path(key: &Ident, input: ParseStream<'_>) -> syn::Result<Path> {
+    let form = "crate = \"path::to::durable_core\"";
+    if input.peek2(LitStr) {
+        return value::<LitStr>(key, input, form)?.parse_with(Path::parse_mod_style);
+    }
+    equals(key, input, form)?;
+    input.call(Path::parse_mod_style).map_err(|_| syn::Error::new(key.span(), format!("write `{form}`")))
+}
+
+fn state_types(key: &Ident, input: ParseStream<'_>) -> syn::Result<Vec<Type>> {
+    if !input.peek(syn::token::Paren) {
+        return Err(syn::Error::new(key.span(), "write `state(Type, ..)`"));
+    }
+    let types;
+    parenthesized!(types in input);
+    Ok(Punctuated::<Type, Token![,]>::parse_terminated(&types)?.into_iter().collect())
+}
+
+/// The value in `key = value`; what is missing is reported on the key, since the end of the input has no place.
+pub(crate) fn value<T: syn::parse::Parse>(key: &Ident, input: ParseStream<'_>, form: &str) -> syn::Result<T> {
+    equals(key, input, form)?;
+    let span = if input.is_empty() { key.span() } else { input.span() };
+    input.parse().map_err(|_| syn::Error::new(span, format!("write `{form}`")))
+}
+
+fn equals(key: &Ident, input: ParseStream<'_>, form: &str) -> syn::Result<()> {
+    if !input.peek(Token![=]) {
+        return Err(syn::Error::new(key.span(), format!("write `{form}`")));
+    }
+    input.parse::<Token![=]>().map(drop)
+}
+
+/// Passes over the rest of an argument that could not be read.
+pub(crate) fn skip_to_comma(input: ParseStream<'_>) -> syn::Result<()> {
+    while !input.is_empty() && !input.peek(Token![,]) {
+        input.parse::<proc_macro2::TokenTree>()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,15 @@
+//! The paths through which generated code reaches durable-core.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::Path;
+
+/// The hidden module of durable-core that holds what generated code names.
+///
+/// `override_with` is the value of the option `crate`, for programs that know durable-core under another name.
+pub(crate) fn private(override_with: Option<&Path>) -> TokenStream {
+    match override_with {
+        Some(path) => quote!(#path::__private),
+        None => quote!(::durable_core::__private),
+    }
+}

@@ -1,0 +1,11 @@
+use durable_core::prelude::*;
+use durable_macros::activity;
+
+struct Wrong;
+
+#[activity]
+async fn hello() -> Result<String, Wrong> {
+    Err(Wrong)
+}
+
+fn main() {}

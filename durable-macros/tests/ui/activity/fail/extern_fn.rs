@@ -1,0 +1,11 @@
+use durable_core::prelude::*;
+use durable_macros::activity;
+
+#[activity]
+extern "C" fn hello(input: String) -> Result<String, ActivityError> {
+    Ok(input)
+}
+
+fn main() {
+    let _ = |ctx: OrchestrationContext| drop(ctx.call_activity(hello, String::new()));
+}

@@ -1,0 +1,9 @@
+use durable_core::prelude::*;
+use durable_macros::activity;
+
+#[activity]
+fn hello() -> impl Future<Output = String> {
+    async { String::new() }
+}
+
+fn main() {}

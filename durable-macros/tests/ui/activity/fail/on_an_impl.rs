@@ -1,0 +1,9 @@
+use durable_core::prelude::*;
+use durable_macros::activity;
+
+struct Hello;
+
+#[activity]
+impl Hello {}
+
+fn main() {}

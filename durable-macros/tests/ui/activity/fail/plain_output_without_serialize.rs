@@ -1,0 +1,12 @@
+use durable_core::prelude::*;
+use durable_macros::activity;
+
+#[derive(serde::Deserialize)]
+struct Receipt;
+
+#[activity]
+fn hello() -> Receipt {
+    Receipt
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use durable_core::prelude::*;
+use durable_macros::activity;
+
+#[activity]
+async fn hello(_ctx: ActivityContext, _again: ActivityContext, a: String) -> Result<String, ActivityError> {
+    Ok(a)
+}
+
+fn main() {}

@@ -1,0 +1,11 @@
+use durable_core::prelude::*;
+use durable_macros::orchestrator;
+
+#[orchestrator(nam = "a", name = "")]
+unsafe fn hello(input: &str, more: u32) -> Result<String, OrchestratorError> {
+    Ok(uuid::Uuid::new_v4().to_string())
+}
+
+fn main() {
+    let _ = |ctx: OrchestrationContext| drop(ctx.call_sub_orchestrator(hello, String::new()));
+}

@@ -1,0 +1,11 @@
+use durable_core::prelude::*;
+use durable_macros::orchestrator;
+
+#[orchestrator]
+async fn hello(input: String, _ctx: OrchestrationContext) -> Result<String, OrchestratorError> {
+    Ok(input)
+}
+
+fn main() {
+    let _ = |ctx: OrchestrationContext| drop(ctx.call_sub_orchestrator(hello, String::new()));
+}

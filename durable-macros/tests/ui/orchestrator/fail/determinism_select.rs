@@ -1,0 +1,15 @@
+use durable_core::prelude::*;
+use durable_macros::orchestrator;
+
+#[orchestrator]
+async fn hello(_ctx: OrchestrationContext) -> Result<String, OrchestratorError> {
+    tokio::select! {
+        () = std::future::ready(()) => {}
+        () = std::future::ready(()) => {}
+    }
+    Ok(String::new())
+}
+
+fn main() {
+    let _ = |ctx: OrchestrationContext| drop(ctx.call_sub_orchestrator(hello, ()));
+}

@@ -1,0 +1,12 @@
+use durable_core::prelude::*;
+use durable_macros::orchestrator;
+
+#[orchestrator]
+async fn hello(_ctx: OrchestrationContext) -> Result<String, OrchestratorError> {
+    let _ = tokio::spawn(async {}).await;
+    Ok(String::new())
+}
+
+fn main() {
+    let _ = |ctx: OrchestrationContext| drop(ctx.call_sub_orchestrator(hello, ()));
+}

@@ -1,0 +1,11 @@
+use durable_core::prelude::*;
+use durable_macros::orchestrator;
+
+#[orchestrator(state(String))]
+async fn hello(_ctx: OrchestrationContext) -> Result<String, OrchestratorError> {
+    Ok(String::new())
+}
+
+fn main() {
+    let _ = |ctx: OrchestrationContext| drop(ctx.call_sub_orchestrator(hello, ()));
+}

@@ -1,0 +1,47 @@
+//! Short ways to write the events that reach an orchestrator.
+
+use durable_core::history::EventKind;
+use durable_core::model::{EventName, FailureDetails, Payload, TaskId, Timestamp};
+use serde::Serialize;
+
+/// A call completed with this value.
+///
+/// # Panics
+///
+/// When the value has no JSON form.
+#[must_use]
+pub fn completed(task: u32, result: impl Serialize) -> EventKind {
+    EventKind::TaskCompleted { task_id: TaskId(task), result: payload(&result) }
+}
+
+/// A call failed.
+#[must_use]
+pub fn failed(task: u32, failure: FailureDetails) -> EventKind {
+    EventKind::TaskFailed { task_id: TaskId(task), failure }
+}
+
+/// A timer fired.
+#[must_use]
+pub fn fired(timer: u32) -> EventKind {
+    EventKind::TimerFired { timer_id: TaskId(timer), fire_at: Timestamp::UNIX_EPOCH }
+}
+
+/// An external event arrived.
+///
+/// # Panics
+///
+/// When the name is not valid or the value has no JSON form.
+#[must_use]
+pub fn raised(name: &str, value: impl Serialize) -> EventKind {
+    EventKind::EventRaised { name: EventName::new(name).expect("a valid event name"), input: payload(&value) }
+}
+
+/// A client asked for the end.
+#[must_use]
+pub fn terminated(reason: &str) -> EventKind {
+    EventKind::ExecutionTerminated { reason: Some(reason.to_owned()) }
+}
+
+fn payload(value: &impl Serialize) -> Payload {
+    Payload::encode(value).expect("a value with a JSON form")
+}
