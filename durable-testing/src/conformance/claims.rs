@@ -205,6 +205,7 @@ pub async fn ready_instances_can_be_read_in_pages(store: Arc<dyn Backend>) {
         loop {
             let page = hub.0.ready(worker, after, limit).await.expect("ready instances can be read");
             assert!(page.len() <= limit);
+            assert!(page.first().is_none_or(|first| *first > after), "{page:?} comes after {after:?}");
             let Some(last) = page.last() else { break };
             after = *last;
             paged.extend(page);

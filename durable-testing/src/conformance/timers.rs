@@ -34,6 +34,7 @@ pub async fn timers_can_be_read_in_pages(store: Arc<dyn Backend>) {
         loop {
             let page = hub.0.timers(after, limit).await.expect("timers can be read");
             assert!(page.len() <= limit);
+            assert!(after.is_none() || page.first().is_none_or(|first| Some(*first) > after), "{page:?}");
             let Some(last) = page.last() else { break };
             after = Some(*last);
             paged.extend(page);
