@@ -70,11 +70,17 @@ pub fn cases() -> Vec<Case> {
     crate::__conformance_cases! { list }
 }
 
-/// Makes a `#[tokio::test]` of every conformance case, in a module for each area.
+/// Runs a test on a tokio runtime with several threads, time and input and output.
+#[doc(hidden)]
+pub fn block_on(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.expect("a runtime can be built").block_on(test);
+}
+
+/// Makes a `#[test]` of every conformance case, in a module for each area.
 ///
 /// It takes an expression that is called without arguments for each test and gives, when awaited, an empty store as
-/// `Arc<dyn Backend>` and a value that is dropped after the store. The calling crate needs tokio with the features
-/// `macros` and `rt-multi-thread`.
+/// `Arc<dyn Backend>` and a value that is dropped after the store. The tests run on tokio, with several threads.
 #[macro_export]
 macro_rules! conformance_tests {
     ($fresh:expr) => {
@@ -99,11 +105,13 @@ macro_rules! __conformance_expand {
                 use super::*;
 
                 $(
-                    #[::tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                    async fn $case() {
-                        let (store, outlives_it) = ($fresh)().await;
-                        $crate::conformance::$area::$case(store).await;
-                        drop(outlives_it);
+                    #[test]
+                    fn $case() {
+                        $crate::conformance::block_on(async {
+                            let (store, outlives_it) = ($fresh)().await;
+                            $crate::conformance::$area::$case(store).await;
+                            drop(outlives_it);
+                        });
                     }
                 )*
             }
