@@ -275,7 +275,7 @@ async fn panics_become_failures_with_their_message() {
         let one = ctx.call_activity(bursts, 1).await.unwrap_err();
         let two = ctx.call_activity(bursts_off_the_async_threads, 2).await.unwrap_err();
         assert!(one.is_panic() && two.is_panic());
-        Ok(vec![one.to_string(), two.to_string()])
+        Ok(vec![format!("{one:#}"), format!("{two:#}")])
     }
     let hub = TaskHub::builder()
         .backend(Memory::new())

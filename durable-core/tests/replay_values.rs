@@ -84,7 +84,7 @@ fn a_failure_keeps_its_whole_chain() {
     let mut script = Script::new(passes_on, ());
     script.fail(0, FailureDetails::new("Outer", "outer").caused_by(FailureDetails::new("Inner", "inner")));
     let Some(Completion::Failed(failure)) = script.completion() else { panic!("not failed") };
-    assert_eq!(format!("{failure:#}"), "activity 'note' failed: outer: outer: inner");
+    assert_eq!(format!("{failure:#}"), "activity 'note' failed: outer: inner");
     assert!(failure.is_caused_by("Inner"));
 }
 

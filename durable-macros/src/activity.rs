@@ -9,7 +9,7 @@ use crate::errors::Errors;
 use crate::function::{self, Function, Kind, Role};
 
 /// Expands the annotation, or shows what is wrong and leaves a stub behind.
-pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
+pub(crate) fn expand(args: TokenStream, item: &TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let options = Options::parse(Kind::Activity, args, &mut errors);
     let parsed = match function::parse(Kind::Activity, item.clone()) {
@@ -39,9 +39,9 @@ fn define(definition: &Definition<'_>, options: &Options) -> TokenStream {
     let state = definition.function.state().chain(&options.state);
     let (ctx, value) = (local("ctx"), local("input"));
     let body = invocation(definition);
-    quote! {
-        #items
+    let implementation = definition.refuse_result_alias(quote! {
         #(#cfg)*
+        #[allow(deprecated, reason = "a deprecated activity is still run")]
         impl #private::ActivityDefinition for #ident {
             const NAME: &'static str = #name;
             type Input = #input;
@@ -57,7 +57,8 @@ fn define(definition: &Definition<'_>, options: &Options) -> TokenStream {
                 ::core::result::Result<<Self as #private::ActivityDefinition>::Output, #private::FailureDetails>,
             > #body
         }
-    }
+    });
+    quote!(#items #implementation)
 }
 
 /// Finds the state, calls the function, and turns what it returns into the stored form.

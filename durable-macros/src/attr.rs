@@ -63,7 +63,7 @@ impl Options {
                     Kind::Activity => "`name`, `state` and `crate`",
                     Kind::Orchestrator => "`name` and `crate`",
                 };
-                let message = format!("unknown option `{key}`: {} knows {known}", kind.attribute());
+                let message = format!("unknown option `{key}`: `{}` knows {known}", kind.attribute());
                 return Err(syn::Error::new(key.span(), message));
             }
         }

@@ -61,19 +61,54 @@ impl<'a> Definition<'a> {
 
     /// How the return type is understood.
     pub(crate) fn returned(&self) -> Returned {
-        let private = &self.private;
         match &self.function.item.sig.output {
-            ReturnType::Type(_, ty) if types::is_named(ty, "Result") => {
-                let span = types::type_arguments(ty).first().map_or_else(|| types::span_of(ty), types::span_of);
-                let whole = respanned(ty, span);
-                Returned {
-                    output: quote_spanned!(span=> <#whole as #private::ReturnedResult>::Ok),
-                    conversion: quote! {
-                        #private::ReturnedResult::into_result(returned).map_err(#private::IntoFailure::into_failure)
-                    },
-                }
+            ReturnType::Type(_, ty) if types::is_named(ty, "Result") => self.returned_result(ty),
+            ReturnType::Type(_, ty) => self.returned_value(ty),
+            ReturnType::Default => {
+                Returned { output: quote!(()), conversion: quote!(::core::result::Result::Ok(returned)) }
             }
-            _ => Returned { output: self.return_type(), conversion: quote!(::core::result::Result::Ok(returned)) },
+        }
+    }
+
+    /// A `Result`, or an alias of that name with one argument. The tokens of the generated types and calls are placed so
+    /// that the compiler's errors about the value appear at its type, and those about the error at its own.
+    fn returned_result(&self, ty: &Type) -> Returned {
+        let private = &self.private;
+        if let [value, error] = types::type_arguments(ty)[..] {
+            // Through a generic function, so that an error that cannot be stored is reported once.
+            let conversion = quote! {{
+                fn stored<E: #private::IntoFailure>(error: E) -> #private::FailureDetails {
+                    error.into_failure()
+                }
+                match returned {
+                    ::core::result::Result::Ok(value) => ::core::result::Result::Ok(value),
+                    ::core::result::Result::Err(error) => ::core::result::Result::Err(stored::<#error>(error)),
+                }
+            }};
+            return Returned { output: quote!(#value), conversion };
+        }
+        let (first, last) = types::ends(types::type_arguments(ty).first().copied().unwrap_or(ty));
+        let (open, value) = (quote_spanned!(first=> <), quote_spanned!(last=> Ok));
+        Returned {
+            output: quote!(#open #ty as #private::ReturnedResult>::#value),
+            conversion: quote! {
+                #private::ReturnedResult::into_result(returned).map_err(#private::IntoFailure::into_failure)
+            },
+        }
+    }
+
+    /// A plain value. An alias of `Result` is refused by [`refuse_result_alias`](Self::refuse_result_alias); its
+    /// definition goes on with `()`, so that this is all that is said about it.
+    fn returned_value(&self, ty: &Type) -> Returned {
+        if self.is_stub {
+            return Returned { output: quote!(#ty), conversion: quote!(::core::result::Result::Ok(returned)) };
+        }
+        let (first, last) = types::ends(ty);
+        let (open, value) = (quote_spanned!(first=> <), quote_spanned!(last=> Value));
+        let choice = quote!(__DurableChoice<{ <__DurableProbe<#ty>>::IS_RESULT }, #ty>);
+        Returned {
+            output: quote!(#open #choice as __DurableChosen>::#value),
+            conversion: quote!(::core::result::Result::Ok(<#choice as __DurableChosen>::value(returned))),
         }
     }
 
@@ -81,8 +116,7 @@ impl<'a> Definition<'a> {
     pub(crate) fn items(&self) -> TokenStream {
         let function = self.callable();
         let future = if self.function.is_async() || self.is_stub { self.future() } else { self.deferred() };
-        let alias = self.refuse_result_alias();
-        quote!(#function #future #alias)
+        quote!(#function #future)
     }
 
     /// The function that users call and name.
@@ -166,6 +200,7 @@ impl<'a> Definition<'a> {
             let boxed = quote_spanned!(span=> ::std::boxed::Box::pin(__DurableBody::#ident(#(#names),*)));
             quote!(#ident { future: #boxed })
         } else {
+            let span = Span::call_site().located_at(span);
             let boxed = quote_spanned!(span=> ::std::boxed::Box::new(move || __DurableBody::#ident(#(#names),*)));
             quote!(#ident { work: ::core::option::Option::Some(#boxed) })
         }
@@ -223,7 +258,14 @@ impl<'a> Definition<'a> {
         let vis = &self.function.item.vis;
         let cfg = self.cfg();
         let returned = self.return_type();
-        let poll = if self.is_stub { quote!({ let _ = context; ::core::unreachable!() }) } else { poll.clone() };
+        let poll = if self.is_stub {
+            quote!({
+                let _ = context;
+                ::core::unreachable!()
+            })
+        } else {
+            poll.clone()
+        };
         let field = (!self.is_stub).then_some(field);
         let shown = self.function.name();
         let docs = format!("A direct call of `{shown}`, as a future; it also carries the definition of the function.");
@@ -252,29 +294,62 @@ impl<'a> Definition<'a> {
         }
     }
 
-    /// An assertion that a return type which is not called `Result` is none.
-    fn refuse_result_alias(&self) -> Option<TokenStream> {
-        let ReturnType::Type(_, ty) = &self.function.item.sig.output else { return None };
+    /// Wraps the implementation of the definition trait together with the assertion that a return type which is not
+    /// called `Result` is none.
+    pub(crate) fn refuse_result_alias(&self, implementation: TokenStream) -> TokenStream {
+        let ReturnType::Type(_, ty) = &self.function.item.sig.output else { return implementation };
         if self.is_stub || types::is_named(ty, "Result") {
-            return None;
+            return implementation;
         }
         let cfg = self.cfg();
-        let shown = ty.to_token_stream().to_string();
-        let message = format!("`{shown}` is an alias of `Result`: write it as `Result<..>`");
-        let assertion = quote_spanned!(types::span_of(ty)=> ::core::assert!(!<Probe<#ty>>::IS_RESULT, #message));
-        Some(quote! {
+        let message = format!("`{}` is an alias of `Result`: write it as `Result<..>`", types::shown(ty));
+        let assertion =
+            quote_spanned!(types::ends(ty).0=> ::core::assert!(!<__DurableProbe<#ty>>::IS_RESULT, #message));
+        let probe = probe();
+        quote! {
             #(#cfg)*
             const _: () = {
-                #[allow(dead_code, reason = "generated")]
-                struct Probe<T: ?Sized>(::core::marker::PhantomData<T>);
-                #[allow(dead_code, reason = "generated")]
-                trait Plain { const IS_RESULT: bool = false; }
-                impl<T: ?Sized> Plain for Probe<T> {}
-                #[allow(dead_code, reason = "generated")]
-                impl<T, E> Probe<::core::result::Result<T, E>> { const IS_RESULT: bool = true; }
+                #probe
+                #implementation
                 #assertion
             };
-        })
+        }
+    }
+}
+
+/// `<__DurableProbe<T>>::IS_RESULT` is true for a `Result`, whose own constant comes before that of the trait.
+fn probe() -> TokenStream {
+    quote! {
+        #[allow(dead_code, reason = "generated")]
+        struct __DurableProbe<T: ?Sized>(::core::marker::PhantomData<T>);
+        #[allow(dead_code, reason = "generated")]
+        trait __DurablePlain {
+            const IS_RESULT: bool = false;
+        }
+        impl<T: ?Sized> __DurablePlain for __DurableProbe<T> {}
+        #[allow(dead_code, reason = "generated")]
+        impl<T, E> __DurableProbe<::core::result::Result<T, E>> {
+            const IS_RESULT: bool = true;
+        }
+        #[allow(dead_code, reason = "generated")]
+        pub struct __DurableChoice<const IS_RESULT: bool, T>(::core::marker::PhantomData<T>);
+        pub trait __DurableChosen {
+            type Returned;
+            type Value;
+            fn value(returned: Self::Returned) -> Self::Value;
+        }
+        impl<T> __DurableChosen for __DurableChoice<false, T> {
+            type Returned = T;
+            type Value = T;
+            fn value(returned: T) -> T {
+                returned
+            }
+        }
+        impl<T> __DurableChosen for __DurableChoice<true, T> {
+            type Returned = T;
+            type Value = ();
+            fn value(_: T) {}
+        }
     }
 }
 
@@ -290,23 +365,4 @@ pub(crate) fn numbered(name: &str, index: usize) -> Ident {
 
 fn is_any(attribute: &Attribute, names: &[&str]) -> bool {
     names.iter().any(|name| attribute.path().is_ident(name))
-}
-
-/// `ty` with every token at `span`, so that the compiler's errors about it appear there.
-fn respanned(ty: &Type, span: Span) -> TokenStream {
-    fn each(tokens: TokenStream, span: Span) -> TokenStream {
-        tokens
-            .into_iter()
-            .map(|mut token| {
-                if let proc_macro2::TokenTree::Group(group) = &token {
-                    let inner = each(group.stream(), span);
-                    token = proc_macro2::Group::new(group.delimiter(), inner).into();
-                }
-                let located = token.span().located_at(span);
-                token.set_span(located);
-                token
-            })
-            .collect()
-    }
-    each(ty.to_token_stream(), span)
 }

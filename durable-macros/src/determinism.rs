@@ -115,7 +115,7 @@ impl VisitMut for Walk {
             let path = &call.path;
             self.find(&quote::quote!(#path #bang), message);
         }
-        if !segments.last().is_some_and(|name| name == "stringify") {
+        if segments.last().is_none_or(|name| name != "stringify") {
             for finding in macros::scan(call.tokens.clone()) {
                 self.find(&finding.tokens, finding.message);
             }

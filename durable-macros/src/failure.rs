@@ -25,7 +25,8 @@ pub(crate) fn expand(item: TokenStream) -> TokenStream {
     let tagged = tagged(&item, &marks, &mut errors);
     refuse_duplicates(&tagged, &mut errors);
     let is_stub = !errors.is_empty();
-    let expansion = (item.generics.params.is_empty()).then(|| implement(&item, &marks, &tagged, is_stub));
+    let has_form = item.generics.params.is_empty() && !matches!(item.data, Data::Union(_));
+    let expansion = has_form.then(|| implement(&item, &marks, &tagged, is_stub));
     let errors = errors.into_compile_errors();
     quote!(#errors #expansion)
 }
@@ -191,7 +192,11 @@ fn implement(item: &DeriveInput, marks: &Marks, tagged: &[Tagged], is_stub: bool
     let ident = &item.ident;
     let type_name = marks.type_name.as_ref().map_or_else(|| ident.unraw().to_string(), LitStr::value);
     let methods = if is_stub {
-        quote!(fn tag(&self) -> &'static str { ::core::unreachable!() })
+        quote!(
+            fn tag(&self) -> &'static str {
+                ::core::unreachable!()
+            }
+        )
     } else {
         methods(tagged)
     };
@@ -204,7 +209,11 @@ fn implement(item: &DeriveInput, marks: &Marks, tagged: &[Tagged], is_stub: bool
         #[automatically_derived]
         impl #private::IntoFailure for #ident {
             fn into_failure(self) -> #private::FailureDetails {
-                <Self as #private::Failure>::to_details(&self)
+                // Through a generic function, so that a missing supertrait is not reported once more here.
+                fn details<F: #private::Failure>(failure: &F) -> #private::FailureDetails {
+                    failure.to_details()
+                }
+                details(&self)
             }
         }
     }

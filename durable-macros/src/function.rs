@@ -3,6 +3,7 @@
 use proc_macro2::{Span, TokenStream};
 use quote::format_ident;
 use syn::ext::IdentExt;
+use syn::spanned::Spanned;
 use syn::{Attribute, FnArg, Ident, ItemFn, Pat, PatType, ReturnType, Safety, Type};
 
 use crate::errors::Errors;
@@ -70,7 +71,7 @@ pub(crate) struct Function {
 /// Parses the annotated item; anything but a function with a body is an error on what it is.
 pub(crate) fn parse(kind: Kind, item: TokenStream) -> syn::Result<ItemFn> {
     syn::parse2::<ItemFn>(item.clone()).map_err(|error| {
-        let message = format!("{} goes on a function", kind.attribute());
+        let message = format!("`{}` goes on a function", kind.attribute());
         match syn::parse2::<syn::Item>(item.clone()) {
             Ok(other) => syn::Error::new(keyword(&other), message),
             Err(_) if syn::parse2::<syn::TraitItemFn>(item).is_ok() => {
@@ -92,7 +93,7 @@ fn keyword(item: &syn::Item) -> Span {
         syn::Item::Const(item) => item.const_token.span,
         syn::Item::Static(item) => item.static_token.span,
         syn::Item::Type(item) => item.type_token.span,
-        other => types::span_of(other),
+        other => other.span(),
     }
 }
 
@@ -169,7 +170,6 @@ impl Function {
         }
         if let Some(variadic) = &self.item.sig.variadic {
             errors.on(&variadic.dots, format!("{noun} cannot be variadic"));
-            self.definable = false;
         }
     }
 
@@ -186,7 +186,7 @@ impl Function {
                         Kind::Orchestrator => "pass what it needs in the input",
                     };
                     let message = format!("wrong receiver: {noun} has no `self`; use a free function, or {by_hand}");
-                    errors.on(&receiver.self_token, message);
+                    errors.on(receiver, message);
                 }
             }
         }
@@ -206,7 +206,12 @@ impl Function {
             Role::Input
         };
         let name = match &*argument.pat {
-            Pat::Ident(pattern) if pattern.subpat.is_none() => pattern.ident.clone(),
+            Pat::Ident(pattern) if pattern.subpat.is_none() => {
+                let mut name = pattern.ident.clone();
+                // Marked as generated: the use of `_ctx` in the generated function is not the user's.
+                name.set_span(Span::call_site().located_at(name.span()));
+                name
+            }
             _ => format_ident!("arg{position}"),
         };
         Argument { name, ty, role }
@@ -226,7 +231,9 @@ impl Function {
                 }
             }
             match &argument.role {
-                Role::Context if found_context => errors.on(&argument.ty, "there is already a context: remove this one"),
+                Role::Context if found_context => {
+                    errors.on(&argument.ty, "there is already a context: remove this one");
+                }
                 Role::Context => {
                     found_context = true;
                     if self.kind == Kind::Orchestrator && position > 0 {
@@ -242,7 +249,6 @@ impl Function {
                         found_context = true;
                         inputs -= 1;
                         argument.role = Role::Context;
-                        self.definable = false;
                     } else if inputs > 1 {
                         errors.on(&argument.ty, self.kind.second_input());
                     } else {
@@ -278,7 +284,7 @@ impl Function {
         };
         for place in found {
             self.definable = false;
-            errors.at(place.span, format!("this is returned: {}", place.problem));
+            errors.on(&place.tokens, format!("this is returned: {}", place.problem));
         }
     }
 }
@@ -309,7 +315,7 @@ impl Kind {
 
 fn check_owned(ty: &Type, errors: &mut Errors, definable: &mut bool) {
     for place in types::unowned(ty, false) {
-        errors.at(place.span, format!("this is the input: {}", place.problem));
+        errors.on(&place.tokens, format!("this is the input: {}", place.problem));
         *definable &= types::owned(ty).is_some();
     }
 }
@@ -317,6 +323,6 @@ fn check_owned(ty: &Type, errors: &mut Errors, definable: &mut bool) {
 fn check_state(ty: &Type, errors: &mut Errors, definable: &mut bool) {
     for place in types::unowned(ty, true) {
         *definable = false;
-        errors.at(place.span, "state is shared by all calls and cannot be borrowed: use an owned type or an `Arc`");
+        errors.on(&place.tokens, "state is shared by all calls and cannot be borrowed: use an owned type or an `Arc`");
     }
 }

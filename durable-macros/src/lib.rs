@@ -57,7 +57,7 @@ use proc_macro::TokenStream;
 /// reported at once.
 #[proc_macro_attribute]
 pub fn orchestrator(args: TokenStream, item: TokenStream) -> TokenStream {
-    debug::show(orchestrator::expand(args.into(), item.into()))
+    debug::show(orchestrator::expand(args.into(), &item.into()))
 }
 
 /// Makes a function an activity: code that touches the world, and whose result is stored.
@@ -90,7 +90,7 @@ pub fn orchestrator(args: TokenStream, item: TokenStream) -> TokenStream {
 /// another name. All mistakes of a function are reported at once.
 #[proc_macro_attribute]
 pub fn activity(args: TokenStream, item: TokenStream) -> TokenStream {
-    debug::show(activity::expand(args.into(), item.into()))
+    debug::show(activity::expand(args.into(), &item.into()))
 }
 
 /// Makes an enum or a struct an error that callers get back with its type.

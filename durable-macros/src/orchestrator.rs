@@ -10,7 +10,7 @@ use crate::errors::Errors;
 use crate::function::{self, Function, Kind};
 
 /// Expands the annotation, or shows what is wrong and leaves a stub behind.
-pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
+pub(crate) fn expand(args: TokenStream, item: &TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let options = Options::parse(Kind::Orchestrator, args, &mut errors);
     let mut parsed = match function::parse(Kind::Orchestrator, item.clone()) {
@@ -53,9 +53,9 @@ fn define(definition: &Definition<'_>) -> TokenStream {
             ::std::boxed::Box::pin(async move { let returned = run.await; #conversion })
         }}
     };
-    quote! {
-        #items
+    let implementation = definition.refuse_result_alias(quote! {
         #(#cfg)*
+        #[allow(deprecated, reason = "a deprecated orchestrator is still run")]
         impl #private::OrchestratorDefinition for #ident {
             const NAME: &'static str = #name;
             type Input = #input;
@@ -68,5 +68,6 @@ fn define(definition: &Definition<'_>) -> TokenStream {
                 ::core::result::Result<<Self as #private::OrchestratorDefinition>::Output, #private::FailureDetails>,
             > #body
         }
-    }
+    });
+    quote!(#items #implementation)
 }

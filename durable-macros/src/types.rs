@@ -2,7 +2,6 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
-use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 use syn::{GenericArgument, Lifetime, PathArguments, PathSegment, Type, TypeFnPtr, TypeImplTrait, TypeReference};
 
@@ -48,7 +47,8 @@ pub(crate) fn referent(ty: &Type) -> Option<&Type> {
 
 /// A place in a type that borrows, or whose type has no name.
 pub(crate) struct Unowned {
-    pub(crate) span: Span,
+    /// What to underline.
+    pub(crate) tokens: TokenStream,
     pub(crate) problem: String,
 }
 
@@ -71,19 +71,19 @@ impl<'ast> Visit<'ast> for Finder {
         }
         let owned = owned_name(&reference.elem);
         let problem = format!("it crosses a store and cannot be borrowed: use `{owned}`");
-        self.found.push(Unowned { span: span_of(reference), problem });
+        self.found.push(Unowned { tokens: quote!(#reference), problem });
     }
 
     fn visit_lifetime(&mut self, lifetime: &'ast Lifetime) {
         if lifetime.ident != "static" {
             let problem = format!("it crosses a store and cannot borrow for `{lifetime}`: use an owned type");
-            self.found.push(Unowned { span: lifetime.span(), problem });
+            self.found.push(Unowned { tokens: quote!(#lifetime), problem });
         }
     }
 
     fn visit_type_impl_trait(&mut self, ty: &'ast TypeImplTrait) {
         let problem = "it crosses a store and needs one known type, not an `impl Trait`".to_owned();
-        self.found.push(Unowned { span: span_of(ty), problem });
+        self.found.push(Unowned { tokens: quote!(#ty), problem });
     }
 
     fn visit_type_fn_ptr(&mut self, _ty: &'ast TypeFnPtr) {}
@@ -95,9 +95,11 @@ impl<'ast> Visit<'ast> for Finder {
     }
 }
 
-/// The span of all tokens of `node`, as far as the compiler can join them.
-pub(crate) fn span_of(node: &impl Spanned) -> Span {
-    node.span()
+/// The spans of the first and the last token of `ty`. Tokens at these two make the compiler underline all of it.
+pub(crate) fn ends(ty: &Type) -> (Span, Span) {
+    let mut spans = quote!(#ty).into_iter().map(|token| token.span());
+    let first = spans.next().unwrap_or_else(Span::call_site);
+    (first, spans.last().unwrap_or(first))
 }
 
 /// The owned type to use in place of a borrow of `ty`, as the user would write it.
@@ -131,7 +133,7 @@ pub(crate) fn owned(ty: &Type) -> Option<TokenStream> {
 }
 
 /// `tokens` as text, with the spacing that people use.
-fn shown(tokens: &impl quote::ToTokens) -> String {
+pub(crate) fn shown(tokens: &impl quote::ToTokens) -> String {
     let spaced = tokens.to_token_stream().to_string();
     spaced
         .replace(" :: ", "::")

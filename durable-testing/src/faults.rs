@@ -14,8 +14,8 @@ use tokio::sync::watch;
 
 /// Passes everything on to another backend, except the commits that shall fail.
 ///
-/// Commits are counted from 1, in the order in which they arrive. Everything else always works, and is
-/// not counted. A failed commit reports an error of the kind [`BackendErrorKind::Unavailable`], as a store does that
+/// Commits are counted from 1, in the order in which they arrive. Queries, [`attach`](Backend::attach) and
+/// [`detach`](Backend::detach) always work, and are not counted. A failed commit reports an error of the kind [`BackendErrorKind::Unavailable`], as a store does that
 /// has lost its disk or its connection.
 ///
 /// ```

@@ -1,5 +1,7 @@
 //! Tools to test durable orchestrations and the backends that store them.
 //!
+//! * [`Script`] runs an orchestrator on the replay core alone, event by event, and replays it after every turn.
+//! * [`VirtualClock`] is the time of a hub under test; it moves only when it is told to.
 //! * [`conformance`] checks any [`Backend`](durable_core::backend::Backend) against the rules that the engine relies on.
 //! * [`faults`] makes the commits of a backend fail on demand, before or after they happen.
 

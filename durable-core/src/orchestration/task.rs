@@ -98,7 +98,7 @@ impl<T: DeserializeOwned> Future for ActivityCall<T> {
 
 /// The failure of a call: which activity failed, with the activity's own failure as its cause.
 fn task_failed(name: &FunctionName, failure: FailureDetails) -> FailureDetails {
-    let mut outer = FailureDetails::new("TaskFailed", format!("activity '{name}' failed: {}", failure.error_message));
+    let mut outer = FailureDetails::new("TaskFailed", format!("activity '{name}' failed"));
     outer.is_non_retriable = failure.is_non_retriable;
     outer.retry_after = failure.retry_after;
     outer.caused_by(failure)

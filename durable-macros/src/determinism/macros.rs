@@ -56,7 +56,6 @@ struct Scan {
 impl Scan {
     fn token(&mut self, token: TokenTree) {
         let next = match (&token, self.state) {
-            (TokenTree::Ident(_), State::Dot) => State::Start,
             (TokenTree::Ident(ident), State::Start | State::DoubleColon) => {
                 self.segments.push(ident.to_string());
                 self.path.push(token);
@@ -82,6 +81,7 @@ impl Scan {
                 return;
             }
             (TokenTree::Punct(punct), _) if punct.as_char() == '.' => State::Dot,
+            // Also a field or a method behind a dot.
             _ => State::Start,
         };
         self.end_path();

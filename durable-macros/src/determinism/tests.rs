@@ -18,8 +18,8 @@ fn messages(body: &str) -> Vec<String> {
 #[track_caller]
 fn finds(body: &str, expected: &[&str]) {
     let messages = messages(body);
-    let is_right = messages.len() == expected.len()
-        && messages.iter().zip(expected).all(|(message, part)| message.contains(part));
+    let is_right =
+        messages.len() == expected.len() && messages.iter().zip(expected).all(|(message, part)| message.contains(part));
     assert!(is_right, "{body}\n  gave {messages:#?}\n  and not {expected:#?}");
 }
 
@@ -132,9 +132,12 @@ fn all_findings_are_reported() {
 #[test]
 fn an_opt_out_covers_its_statement_only() {
     finds("#[nondeterministic(reason = \"a log line\")] let a = SystemTime::now(); Uuid::new_v4();", &["Uuid"]);
-    for statement in
-        ["SystemTime::now();", "x = SystemTime::now();", "{ a(SystemTime::now()) }", "println!(\"{}\", Instant::now());"]
-    {
+    for statement in [
+        "SystemTime::now();",
+        "x = SystemTime::now();",
+        "{ a(SystemTime::now()) }",
+        "println!(\"{}\", Instant::now());",
+    ] {
         finds(&format!("#[nondeterministic(reason = \"a log line\")] {statement}"), &[]);
     }
     finds("match a { #[nondeterministic(reason = \"r\")] 1 => Uuid::new_v4(), _ => rand::rng() };", &["rand"]);

@@ -20,9 +20,8 @@ impl Tables {
     }
 
     pub(super) fn claim_activities(&mut self, worker: WorkerId, first_claim: i64, limit: usize) -> Written {
-        let end = first_claim.saturating_add(i64::try_from(limit).unwrap_or(i64::MAX));
         let again = self.instances.iter().flat_map(|(key, instance)| {
-            let claims = first_claim..end;
+            let claims = first_claim..first_claim.saturating_add(i64::try_from(limit).unwrap_or(i64::MAX));
             let held = instance
                 .activities
                 .iter()
@@ -30,7 +29,6 @@ impl Tables {
             held.map(move |(task, activity)| (*key, *task, activity.claim))
         });
         let mut taken: Vec<_> = again.collect();
-        taken.sort_unstable_by_key(|(_, _, claim)| *claim);
         if taken.is_empty() {
             let orphans = self.orphans.iter().take(limit).zip(first_claim..);
             taken = orphans.map(|((key, task), claim)| (*key, *task, claim)).collect();

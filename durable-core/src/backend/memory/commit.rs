@@ -59,7 +59,7 @@ impl Tables {
             inbox_seq: 0,
             history: Vec::new(),
             inbox: BTreeMap::new(),
-            activities: HashMap::new(),
+            activities: BTreeMap::new(),
             timers: HashMap::new(),
         };
         self.instances.insert(key, instance);

@@ -27,7 +27,7 @@ pub(super) struct Instance {
     pub(super) inbox_seq: u64,
     pub(super) history: Vec<HistoryRow>,
     pub(super) inbox: BTreeMap<u64, InboxRow>,
-    pub(super) activities: HashMap<TaskId, Activity>,
+    pub(super) activities: BTreeMap<TaskId, Activity>,
     pub(super) timers: HashMap<TaskId, Timestamp>,
 }
 

@@ -30,7 +30,7 @@ impl Tables {
             orphans.remove(&(key, *task));
         }
         if turn.drop_activities {
-            for (task, _) in instance.activities.drain() {
+            for task in std::mem::take(&mut instance.activities).into_keys() {
                 orphans.remove(&(key, task));
             }
         }

@@ -1,4 +1,3 @@
-use durable_core::prelude::*;
 use durable_macros::activity;
 
 #[derive(serde::Deserialize)]

@@ -1,8 +1,7 @@
-use durable_core::prelude::*;
 use durable_macros::activity;
 
 #[activity]
-unsafe extern "C" fn hello(input: u8, ...) -> u8 {
+unsafe extern "C" fn hello(input: u8, _: ...) -> u8 {
     input
 }
 

@@ -7,7 +7,7 @@ use durable_core::prelude::*;
 use durable_macros::activity;
 
 /// A pool.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Pool;
 
 /// Greets.
@@ -47,6 +47,11 @@ fn blocking(text: String, other: ActivityContext) -> usize {
 async fn r#type(r#fn: u8) -> u8 {
     r#fn
 }
+
+/// Kept for old histories.
+#[activity]
+#[deprecated]
+pub async fn old() {}
 
 #[activity]
 fn run() {}

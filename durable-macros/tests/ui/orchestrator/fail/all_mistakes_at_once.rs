@@ -7,5 +7,6 @@ unsafe fn hello(input: &str, more: u32) -> Result<String, OrchestratorError> {
 }
 
 fn main() {
-    let _ = |ctx: OrchestrationContext| drop(ctx.call_sub_orchestrator(hello, String::new()));
+    fn uses<M, F: durable_core::orchestration::OrchestratorFn<M>>(_: F, _: F::Input) {}
+    uses(hello, String::new());
 }

@@ -7,5 +7,6 @@ async fn hello(_ctx: OrchestrationContext, input: &[u64]) -> Result<String, Orch
 }
 
 fn main() {
-    let _ = |ctx: OrchestrationContext| drop(ctx.call_sub_orchestrator(hello, Vec::<u64>::new()));
+    fn uses<M, F: durable_core::orchestration::OrchestratorFn<M>>(_: F, _: F::Input) {}
+    uses(hello, Vec::<u64>::new());
 }

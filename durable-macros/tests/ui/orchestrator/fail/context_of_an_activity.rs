@@ -7,5 +7,6 @@ async fn hello(_ctx: ActivityContext, input: String) -> Result<String, Orchestra
 }
 
 fn main() {
-    let _ = |ctx: OrchestrationContext| drop(ctx.call_sub_orchestrator(hello, String::new()));
+    fn uses<M, F: durable_core::orchestration::OrchestratorFn<M>>(_: F, _: F::Input) {}
+    uses(hello, String::new());
 }

@@ -8,5 +8,6 @@ async fn hello(_ctx: OrchestrationContext) -> Result<String, OrchestratorError> 
 }
 
 fn main() {
-    let _ = |ctx: OrchestrationContext| drop(ctx.call_sub_orchestrator(hello, ()));
+    fn uses<M, F: durable_core::orchestration::OrchestratorFn<M>>(_: F, _: F::Input) {}
+    uses(hello, ());
 }

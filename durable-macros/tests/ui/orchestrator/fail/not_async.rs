@@ -7,5 +7,6 @@ fn hello(_ctx: OrchestrationContext, input: String) -> Result<String, Orchestrat
 }
 
 fn main() {
-    let _ = |ctx: OrchestrationContext| drop(ctx.call_sub_orchestrator(hello, String::new()));
+    fn uses<M, F: durable_core::orchestration::OrchestratorFn<M>>(_: F, _: F::Input) {}
+    uses(hello, String::new());
 }

@@ -7,5 +7,6 @@ async unsafe fn hello(_ctx: OrchestrationContext) -> Result<String, Orchestrator
 }
 
 fn main() {
-    let _ = |ctx: OrchestrationContext| drop(ctx.call_sub_orchestrator(hello, ()));
+    fn uses<M, F: durable_core::orchestration::OrchestratorFn<M>>(_: F, _: F::Input) {}
+    uses(hello, ());
 }

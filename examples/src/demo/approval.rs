@@ -7,19 +7,19 @@ use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Request {
+pub struct Request {
     timeout_seconds: f64,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Decision {
+pub struct Decision {
     approved: bool,
     by: String,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Outcome {
+pub struct Outcome {
     approved: bool,
     by: Option<String>,
     timed_out: bool,
@@ -27,7 +27,7 @@ pub(crate) struct Outcome {
 
 /// Waits for the event `Approval`, at most for the given time.
 #[orchestrator]
-pub(crate) async fn approval(ctx: OrchestrationContext, request: Request) -> Result<Outcome, OrchestratorError> {
+pub async fn approval(ctx: OrchestrationContext, request: Request) -> Result<Outcome, OrchestratorError> {
     let timeout = ctx.create_timer(Duration::try_from_secs_f64(request.timeout_seconds)?);
     ctx.set_custom_status(&serde_json::json!({ "waitingFor": "Approval", "until": timeout.fire_at() }))?;
     let decision = ctx.wait_for_external_event::<Decision>("Approval");

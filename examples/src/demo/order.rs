@@ -7,19 +7,19 @@ use serde::{Deserialize, Serialize};
 const CARD_LIMIT: f64 = 1000.0;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Order {
+pub struct Order {
     amount: f64,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Receipt {
+pub struct Receipt {
     amount: f64,
     reservation: String,
 }
 
 /// Why a payment failed. The orchestrator gets it back as this type.
 #[derive(Debug, Serialize, Deserialize, thiserror::Error, Failure)]
-pub(crate) enum PaymentError {
+pub enum PaymentError {
     #[error("the payment of {amount} was declined")]
     #[failure(non_retriable)]
     Declined {
@@ -31,18 +31,18 @@ pub(crate) enum PaymentError {
 
 #[derive(Debug, Serialize, Deserialize, thiserror::Error)]
 #[error("the card's limit is {limit}")]
-pub(crate) struct LimitExceeded {
+pub struct LimitExceeded {
     limit: f64,
 }
 
 #[activity]
-pub(crate) async fn reserve_stock(ctx: ActivityContext, _order: Order) -> String {
+pub async fn reserve_stock(ctx: ActivityContext, _order: Order) -> String {
     // The same in each run of this call, so a second run reserves nothing more.
     ctx.idempotency_key()
 }
 
 #[activity]
-pub(crate) async fn charge_card(order: Order) -> Result<(), PaymentError> {
+pub async fn charge_card(order: Order) -> Result<(), PaymentError> {
     if order.amount > CARD_LIMIT {
         let cause = LimitExceeded { limit: CARD_LIMIT };
         return Err(PaymentError::Declined { amount: order.amount, cause });
@@ -51,13 +51,13 @@ pub(crate) async fn charge_card(order: Order) -> Result<(), PaymentError> {
 }
 
 #[activity]
-pub(crate) async fn release_stock(reservation: String) -> String {
+pub async fn release_stock(reservation: String) -> String {
     format!("released {reservation}")
 }
 
 /// Reserves stock and charges the card; when that fails, gives the stock back and fails with the payment's error.
 #[orchestrator]
-pub(crate) async fn order(ctx: OrchestrationContext, order: Order) -> Result<Receipt, OrchestratorError> {
+pub async fn order(ctx: OrchestrationContext, order: Order) -> Result<Receipt, OrchestratorError> {
     let reservation = ctx.call_activity(reserve_stock, order.clone()).await?;
     if let Err(error) = ctx.call_activity(charge_card, order.clone()).await {
         ctx.set_custom_status("compensating")?;
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     async fn run(amount: f64) -> Result<Receipt, OrchestratorError> {
-        let hub = crate::functions(TaskHub::builder()).backend(Memory::new()).start().await.unwrap();
+        let hub = crate::demo::functions(TaskHub::builder()).backend(Memory::new()).start().await.unwrap();
         hub.client().start(order, Order { amount }).await?.output().await
     }
 
@@ -87,8 +87,7 @@ mod tests {
         let error = run(1500.0).await.unwrap_err();
         assert_eq!(
             format!("{:#}", error.details()),
-            "activity 'charge_card' failed: the payment of 1500 was declined: the payment of 1500 was declined: the card's \
-             limit is 1000"
+            "activity 'charge_card' failed: the payment of 1500 was declined: the card's limit is 1000"
         );
         let PaymentError::Declined { amount, cause } = error.downcast().unwrap();
         assert!(amount > cause.limit);

@@ -6,26 +6,26 @@ use durable_core::model::Payload;
 use durable_core::prelude::*;
 
 #[activity]
-pub(crate) async fn square(n: u64) -> u64 {
+pub async fn square(n: u64) -> u64 {
     n.wrapping_mul(n)
 }
 
 /// Squares the numbers below `n` in parallel and adds the squares.
 #[orchestrator]
-pub(crate) async fn fan_out(ctx: OrchestrationContext, n: u64) -> Result<u64, OrchestratorError> {
+pub async fn fan_out(ctx: OrchestrationContext, n: u64) -> Result<u64, OrchestratorError> {
     let squares = try_join_all((0..n).map(|i| ctx.call_activity(square, i))).await?;
     Ok(squares.into_iter().fold(0, u64::wrapping_add))
 }
 
 /// Gives its input back, byte for byte.
 #[orchestrator]
-pub(crate) async fn echo(_ctx: OrchestrationContext, input: Payload) -> Payload {
+pub async fn echo(_ctx: OrchestrationContext, input: Payload) -> Payload {
     input
 }
 
 /// Sleeps for a number of seconds.
 #[orchestrator]
-pub(crate) async fn sleep(ctx: OrchestrationContext, seconds: f64) -> Result<(), OrchestratorError> {
+pub async fn sleep(ctx: OrchestrationContext, seconds: f64) -> Result<(), OrchestratorError> {
     ctx.create_timer(Duration::try_from_secs_f64(seconds)?).await;
     Ok(())
 }
@@ -48,7 +48,9 @@ mod tests {
     fn an_echo_keeps_the_bytes() {
         let input = Payload::from_json(r#"{"b": 1.50, "a": [ ]}"#).unwrap();
         let script = Script::new(echo, input.clone());
-        assert!(matches!(script.completion(), Some(durable_core::history::Completion::Completed(out)) if *out == input));
+        assert!(
+            matches!(script.completion(), Some(durable_core::history::Completion::Completed(out)) if *out == input)
+        );
     }
 
     #[test]

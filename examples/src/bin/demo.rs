@@ -1,0 +1,55 @@
+//! A task hub behind the Durable Functions HTTP API, with a few orchestrations to try.
+//!
+//! Run with `cargo run --release -p examples --bin demo -- --db demo.db --listen 127.0.0.1:7071`.
+
+use std::error::Error;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use clap::Parser;
+use durable_core::prelude::*;
+
+/// Serves a task hub over HTTP.
+#[derive(Debug, Parser)]
+struct Options {
+    /// The file that keeps the task hub; it is created when it does not exist.
+    #[arg(long, default_value = "demo.db", value_name = "FILE")]
+    db: PathBuf,
+    /// Where to listen: a loopback address, since there are no keys yet.
+    #[arg(long, default_value = "127.0.0.1:7071", value_name = "ADDR")]
+    listen: String,
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Report> {
+    let options = Options::parse();
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_unset| "info".into());
+    let stderr = std::io::stderr;
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_ansi(stderr().is_terminal()).init();
+
+    let hub = TaskHub::builder().name("TestHub").backend(Sqlite::open(&options.db)?);
+    let hub = examples::demo::functions(hub).start().await?;
+    durable_http::serve(&hub, options.listen.as_str()).await?;
+    Ok(())
+}
+
+/// An error that prints itself and its causes as one line, when `main` returns it.
+struct Report(Box<dyn Error>);
+
+impl<E: Error + 'static> From<E> for Report {
+    fn from(error: E) -> Self {
+        Self(Box::new(error))
+    }
+}
+
+impl std::fmt::Debug for Report {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
