@@ -13,7 +13,7 @@ use support::{Gate, Log, Process, history, names};
 
 #[orchestrator]
 async fn fatal(ctx: OrchestrationContext) -> Result<String, OrchestratorError> {
-    match ctx.call_activity::<_, _>("crash", ()).await {
+    match ctx.call_activity("crash", ()).await {
         Ok(text) => Ok(text),
         Err(error) => Ok(error.details().chain().last().map(|cause| cause.error_type.clone()).unwrap_or_default()),
     }
@@ -101,7 +101,6 @@ static CHANGED: AtomicBool = AtomicBool::new(false);
 
 #[orchestrator]
 async fn redeployed(ctx: OrchestrationContext) -> Result<Vec<String>, OrchestratorError> {
-    #[nondeterministic(reason = "stands for a deployment of other code")]
     let name = if CHANGED.load(Ordering::SeqCst) { "other" } else { "gate" };
     let first = ctx.call_activity(name, 1_u32);
     let second = ctx.call_activity("gate", 2_u32);
