@@ -76,7 +76,8 @@ async fn every_waiting_client_is_woken() {
 #[tokio::test]
 async fn a_wait_ends_at_its_timeout() {
     let clock = VirtualClock::new();
-    let hub = TaskHub::builder().backend(Memory::new()).orchestrator(collects).clock(clock.clone()).start().await.unwrap();
+    let hub =
+        TaskHub::builder().backend(Memory::new()).orchestrator(collects).clock(clock.clone()).start().await.unwrap();
     let run = hub.client().start(collects, 1).await.unwrap();
     let mut waiting = std::pin::pin!(run.wait_timeout(Duration::from_secs(10)));
     assert!(futures_util::poll!(waiting.as_mut()).is_pending());
