@@ -260,3 +260,24 @@ async fn results_for_cold_instances_become_rows() {
     assert_eq!(run.output().await.unwrap(), ["on", "1", "2"]);
     assert!(recorded.len() >= 3);
 }
+
+static STARTS: AtomicUsize = AtomicUsize::new(0);
+
+#[orchestrator]
+async fn counts_its_starts(ctx: OrchestrationContext, n: u64) -> Result<usize, OrchestratorError> {
+    STARTS.fetch_add(1, Ordering::SeqCst);
+    for i in 0..n {
+        let _: u64 = ctx.call_activity("step", i).await?;
+    }
+    Ok(STARTS.load(Ordering::SeqCst))
+}
+
+/// A live instance is not replayed at all, however quickly its next turn follows the commit of the last one.
+#[test]
+fn a_live_instance_is_not_replayed() {
+    let hub = TaskHub::builder().backend(Memory::new()).orchestrator(counts_its_starts);
+    let process = Process::start(hub.activity_fn("step", |n: u64| async move { Ok::<_, ActivityError>(n) }));
+    let starts = process.run(async { process.hub.client().start(counts_its_starts, 2_000).await?.output().await });
+    assert_eq!(starts.unwrap(), 1);
+    process.stop();
+}

@@ -264,6 +264,7 @@ impl Instances {
                     execution: known.standing.execution.clone(),
                     name: known.name.clone(),
                 },
+                epoch: known.standing.epoch,
                 prior_turn: known.standing.turn,
                 input: TurnInput { turn: known.standing.turn + 1, time, events },
             };

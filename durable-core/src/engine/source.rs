@@ -99,6 +99,8 @@ pub struct TurnWork {
     pub lease: TurnLease,
     /// Whose turn it is.
     pub identity: Identity,
+    /// How often the instance has changed hands. What a worker holds warm from an earlier time is worthless.
+    pub epoch: u64,
     /// The turn that the instance stands at. A worker that holds the instance warm at this turn feeds it `input`; any other
     /// replays the history first.
     pub prior_turn: u64,

@@ -64,22 +64,24 @@ impl Shared {
     }
 
     async fn commit(&self, work: TurnWork, outcome: TurnOutcome, executor: Option<Executor>) {
-        let goes_on = outcome.completion.is_none();
-        match self.source.complete_turn(work.lease, outcome).await {
-            Ok(()) => {
-                self.warm.went_on(&work.identity.instance);
-                if let (true, Some(executor)) = (goes_on, executor) {
-                    self.warm.keep(executor);
-                }
+        let TurnWork { lease, identity, epoch, input, .. } = work;
+        // Kept before the commit: the next turn may come before this task hears of it, and must not find the place empty.
+        if let (None, Some(executor)) = (&outcome.completion, executor) {
+            self.warm.keep(epoch, executor);
+        }
+        match self.source.complete_turn(lease, outcome).await {
+            Ok(()) => self.warm.went_on(&identity.instance),
+            Err(error) => {
+                // What the executor did is not what the store has: it goes, and the instance is read again.
+                self.warm.discard(&identity, epoch, input.turn);
+                tracing::warn!(instance = %identity.instance, %error, "a turn was not committed");
             }
-            // What the executor did is not what the store has: it goes, and the instance is read again.
-            Err(error) => tracing::warn!(instance = %work.identity.instance, %error, "a turn was not committed"),
         }
     }
 
     /// The executor that stands where the instance stands: a warm one, or one that replays the history.
     async fn executor(self: &Arc<Self>, work: &TurnWork) -> Result<Executor, Trouble> {
-        if let Some(executor) = self.warm.take(&work.identity, work.prior_turn) {
+        if let Some(executor) = self.warm.take(&work.identity, work.epoch, work.prior_turn) {
             return Ok(executor);
         }
         let name = &work.identity.name;

@@ -12,7 +12,7 @@ use crate::replay::{Executor, Identity};
 
 /// The executors that were used last, and how often stalled instances were tried.
 pub(super) struct WarmExecutors {
-    executors: Mutex<LruCache<InstanceId, Executor>>,
+    executors: Mutex<LruCache<InstanceId, (u64, Executor)>>,
     stalls: Mutex<LruCache<InstanceId, u32>>,
 }
 
@@ -22,17 +22,22 @@ impl WarmExecutors {
         Self { executors: Mutex::new(LruCache::new(capacity)), stalls: Mutex::new(LruCache::new(capacity)) }
     }
 
-    /// The executor of this execution, if it is here and stands at `turn`.
-    pub(super) fn take(&self, identity: &Identity, turn: u64) -> Option<Executor> {
-        let executor = self.executors.lock().pop(&identity.instance)?;
-        (executor.identity() == identity && executor.turn() == turn).then_some(executor)
+    /// The executor of this execution, if it is here from the same ownership and stands at `turn`.
+    pub(super) fn take(&self, identity: &Identity, epoch: u64, turn: u64) -> Option<Executor> {
+        let (kept_epoch, executor) = self.executors.lock().pop(&identity.instance)?;
+        (executor.identity() == identity && kept_epoch == epoch && executor.turn() == turn).then_some(executor)
     }
 
     /// Keeps an executor; the one that has rested longest goes when there are too many.
-    pub(super) fn keep(&self, executor: Executor) {
-        let evicted = self.executors.lock().push(executor.identity().instance.clone(), executor);
+    pub(super) fn keep(&self, epoch: u64, executor: Executor) {
+        let evicted = self.executors.lock().push(executor.identity().instance.clone(), (epoch, executor));
         // Dropped without the lock: dropping a future runs the destructors of user code.
         drop(evicted);
+    }
+
+    /// Drops the executor of a turn that did not happen.
+    pub(super) fn discard(&self, identity: &Identity, epoch: u64, turn: u64) {
+        drop(self.take(identity, epoch, turn));
     }
 
     /// How long to wait before a stalled instance is tried again.
