@@ -352,6 +352,45 @@ async fn a_shell_can_read_along() {
     assert_eq!(text("SELECT count(*) || '' FROM instances"), "2");
 }
 
+#[tokio::test]
+async fn what_is_over_leaves_no_rows_behind() {
+    let (_dir, path) = hub();
+    let store = Sqlite::open(&path).unwrap();
+    let message = || {
+        let to = MessageTarget::Id("a".to_owned());
+        Write::Message(NewMessage { to, time: Timestamp::UNIX_EPOCH, event: event(), completes: None })
+    };
+    let key = start(&store, "a").await;
+    store.commit(Arc::new(vec![turn(key), message()])).await.unwrap();
+    let mut again = create("a");
+    if let Write::Create(create) = &mut again {
+        create.execution = "f".to_owned();
+        create.replace = vec![RuntimeStatus::Running];
+    }
+    store.commit(Arc::new(vec![again])).await.unwrap();
+    let shell = Connection::open(&path).unwrap();
+    let rows = |table: &str, key: InstanceKey| {
+        let sql = format!("SELECT count(*) FROM {table} WHERE key = ?1");
+        shell.query_row(&sql, [key.0], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    for table in ["instances", "inputs", "history", "inbox", "activities", "timers"] {
+        assert_eq!(rows(table, key), 0, "{table}");
+    }
+    let key = start(&store, "b").await;
+    let mut last = turn(key);
+    if let Write::Turn(turn) = &mut last {
+        turn.turn = 2;
+        turn.first_seq = 2;
+        turn.status = RuntimeStatus::Failed;
+        turn.new_activities.clear();
+        turn.new_timers.clear();
+    }
+    store.commit(Arc::new(vec![turn(key), last])).await.unwrap();
+    for (table, left) in [("history", 2), ("activities", 1), ("timers", 0), ("inbox", 0)] {
+        assert_eq!(rows(table, key), left, "{table}");
+    }
+}
+
 #[test]
 fn closing_leaves_one_tidy_file() {
     let (dir, path) = hub();

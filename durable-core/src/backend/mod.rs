@@ -88,3 +88,44 @@ pub trait Backend: Send + Sync + 'static {
     /// The store failed.
     async fn list(&self, filter: InstanceFilter) -> Result<Vec<InstanceRow>, BackendError>;
 }
+
+/// A shared backend is a backend.
+#[async_trait]
+impl<B: Backend + ?Sized> Backend for Arc<B> {
+    async fn attach(&self, name: &str) -> Result<WorkerId, BackendError> {
+        (**self).attach(name).await
+    }
+
+    async fn detach(&self, worker: WorkerId) -> Result<(), BackendError> {
+        (**self).detach(worker).await
+    }
+
+    async fn commit(&self, batch: Arc<Vec<Write>>) -> Result<Vec<Written>, BackendError> {
+        (**self).commit(batch).await
+    }
+
+    async fn ready(
+        &self,
+        worker: WorkerId,
+        after: InstanceKey,
+        limit: usize,
+    ) -> Result<Vec<InstanceKey>, BackendError> {
+        (**self).ready(worker, after, limit).await
+    }
+
+    async fn timers(&self, after: Option<TimerRow>, limit: usize) -> Result<Vec<TimerRow>, BackendError> {
+        (**self).timers(after, limit).await
+    }
+
+    async fn history(&self, key: InstanceKey) -> Result<Vec<HistoryRow>, BackendError> {
+        (**self).history(key).await
+    }
+
+    async fn instance(&self, id: &str) -> Result<Option<InstanceRow>, BackendError> {
+        (**self).instance(id).await
+    }
+
+    async fn list(&self, filter: InstanceFilter) -> Result<Vec<InstanceRow>, BackendError> {
+        (**self).list(filter).await
+    }
+}

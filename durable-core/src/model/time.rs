@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const TICKS_PER_SECOND: i64 = 10_000_000;
 const NANOS_PER_TICK: u128 = 100;
-/// The last tick of the year 9999, the latest time that the wire formats can express.
-const MAX_TICKS: i64 = 253_402_300_799 * TICKS_PER_SECOND + (TICKS_PER_SECOND - 1);
+/// 9999-12-30T22:00:00Z, the latest time that every time zone can express with a year of four digits.
+const MAX_TICKS: i64 = 253_402_207_200 * TICKS_PER_SECOND;
 
 /// A point in time in UTC, in ticks of 100 nanoseconds, the precision that .NET and this crate's stores share.
 ///
@@ -18,7 +18,7 @@ pub struct Timestamp(i64);
 impl Timestamp {
     /// 1970-01-01T00:00:00Z.
     pub const UNIX_EPOCH: Self = Self(0);
-    /// The last representable time, at the end of the year 9999.
+    /// The last representable time, two days before the end of the year 9999.
     pub const MAX: Self = Self(MAX_TICKS);
 
     /// The time of the system's clock. Orchestrators use `ctx.now()` instead.
@@ -156,7 +156,7 @@ mod tests {
     fn additions_saturate_and_round_up() {
         assert_eq!(Timestamp::UNIX_EPOCH.saturating_add(Duration::MAX), Timestamp::MAX);
         assert_eq!(Timestamp::UNIX_EPOCH.saturating_add(Duration::from_nanos(1)).ticks(), 1);
-        assert_eq!(Timestamp::MAX.to_string(), "9999-12-31T23:59:59.9999999Z");
+        assert_eq!(Timestamp::MAX.to_string(), "9999-12-30T22:00:00Z");
     }
 
     #[test]

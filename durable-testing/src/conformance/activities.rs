@@ -5,7 +5,7 @@ use std::sync::Arc;
 use durable_core::backend::{ActivityRow, Backend, NewActivity, TurnCommit, WorkerId};
 use durable_core::model::TaskId;
 
-use super::fixtures::{Hub, again, completion, execution, free_call, json, last_turn, own_call, turn};
+use super::fixtures::{Hub, completion, create_again, execution, free_call, json, last_turn, own_call, turn};
 
 async fn scheduled(hub: &Hub, id: &str, calls: Vec<NewActivity>) -> durable_core::backend::InstanceKey {
     let key = hub.start(id).await;
@@ -88,6 +88,41 @@ pub async fn only_deliveries_are_counted(store: Arc<dyn Backend>) {
     assert_eq!(rows.iter().map(|row| (row.task_id.0, row.deliveries)).collect::<Vec<_>>(), [(1, 2), (2, 1)]);
 }
 
+/// What a drained worker had started was not lost, so its next delivery is not a further one.
+pub async fn calls_of_a_drained_runner_are_not_counted(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let worker = hub.attach().await;
+    scheduled(&hub, "a", vec![own_call(1, worker, 5), free_call(2)]).await;
+    hub.0.detach(worker).await.expect("a worker can be detached");
+    let next = hub.attach().await;
+    let rows = hub.claim_activities(next, 10, 9).await;
+    assert_eq!(rows.iter().map(|row| (row.task_id.0, row.deliveries)).collect::<Vec<_>>(), [(1, 1), (2, 1)]);
+    let last = hub.attach().await;
+    hub.0.detach(next).await.expect("a worker can be detached late");
+    let rows = hub.claim_activities(last, 20, 1).await;
+    assert_eq!(rows.iter().map(|row| (row.task_id.0, row.deliveries)).collect::<Vec<_>>(), [(1, 1)]);
+    let lost = hub.attach().await;
+    let rows = hub.claim_activities(lost, 30, 9).await;
+    assert_eq!(rows.iter().map(|row| (row.task_id.0, row.deliveries)).collect::<Vec<_>>(), [(1, 2), (2, 1)]);
+}
+
+/// A claim whose answer was lost can be repeated under its tokens: it gives what it gave, and takes nothing more.
+pub async fn a_claim_can_be_resubmitted(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let worker = hub.attach().await;
+    let key = scheduled(&hub, "a", vec![free_call(3), own_call(1, worker, 5), free_call(7), free_call(9)]).await;
+    let taken = hub.claim_activities(worker, 20, 2).await;
+    assert_eq!(hub.claim_activities(worker, 20, 2).await, taken);
+    hub.message(completion("a", key, 3, 20)).await;
+    assert_eq!(hub.claim_activities(worker, 20, 2).await, taken[1..]);
+    let found: Vec<_> =
+        hub.claim_activities(worker, 22, 2).await.iter().map(|row| (row.task_id.0, row.claim)).collect();
+    assert_eq!(found, [(9, 22)]);
+    let next = hub.attach().await;
+    let found = hub.claim_activities(next, 20, 2).await;
+    assert_eq!(found.iter().map(|row| (row.task_id.0, row.deliveries)).collect::<Vec<_>>(), [(1, 2), (7, 2)]);
+}
+
 /// The result of a dead runner counts while nobody has taken the call over, and no longer.
 pub async fn a_late_result_counts_until_the_call_is_taken_over(store: Arc<dyn Backend>) {
     use durable_core::backend::Written;
@@ -106,7 +141,8 @@ pub async fn calls_that_are_over_are_not_taken(store: Arc<dyn Backend>) {
     let worker = hub.attach().await;
     let key = scheduled(&hub, "a", vec![free_call(1), own_call(2, worker, 5), free_call(3)]).await;
     hub.done(TurnCommit { activities_gone: vec![TaskId(1), TaskId(2)], ..turn("a", key, 2) }).await;
-    assert_eq!(hub.free_tasks(worker).await, [3]);
+    let taken = hub.claim_activities(worker, 40, 1).await;
+    assert_eq!(taken.iter().map(|row| row.task_id.0).collect::<Vec<_>>(), [3], "what is over takes up no room");
     let next = hub.attach().await;
     hub.done(TurnCommit { drop_activities: true, ..turn("a", key, 3) }).await;
     assert_eq!(hub.free_tasks(next).await, [0; 0]);
@@ -141,13 +177,12 @@ pub async fn calls_outlive_their_instance(store: Arc<dyn Backend>) {
 
 /// A call goes with the instance that is replaced.
 pub async fn calls_of_a_replaced_instance_are_gone(store: Arc<dyn Backend>) {
-    use durable_core::backend::CreateInstance;
     use durable_core::model::RuntimeStatus;
     let hub = Hub(store);
     let worker = hub.attach().await;
     scheduled(&hub, "a", vec![free_call(1), own_call(2, worker, 5)]).await;
     let next = hub.attach().await;
-    hub.start_as(CreateInstance { replace: vec![RuntimeStatus::Running], ..again("a") }).await;
+    hub.start_as(create_again("a", &[RuntimeStatus::Running])).await;
     assert_eq!(hub.free_tasks(next).await, [0; 0]);
 }
 
@@ -159,25 +194,4 @@ pub async fn inputs_can_be_large(store: Arc<dyn Backend>) {
     scheduled(&hub, "a", vec![NewActivity { input: input.clone(), ..own_call(1, worker, 5) }]).await;
     let next = hub.attach().await;
     assert!(hub.claim_activities(next, 9, 9).await[0].input == input, "the input changed");
-}
-
-/// A call that a drained worker left was not lost with it.
-pub async fn calls_of_a_drained_runner_are_not_delivered_again(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
-    let drained = hub.attach().await;
-    scheduled(&hub, "a", vec![own_call(1, drained, 5)]).await;
-    hub.0.detach(drained).await.expect("a worker can be detached");
-    let next = hub.attach().await;
-    assert_eq!(hub.claim_activities(next, 9, 9).await[0].deliveries, 1);
-}
-
-/// A claim whose answer was lost can be repeated: it gives what it took, and nothing is delivered once more.
-pub async fn a_claim_can_be_repeated(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
-    scheduled(&hub, "a", (0..5).map(free_call).collect()).await;
-    let worker = hub.attach().await;
-    let first = hub.claim_activities(worker, 10, 3).await;
-    assert_eq!(hub.claim_activities(worker, 10, 3).await, first);
-    let rest = hub.claim_activities(worker, 20, 9).await;
-    assert_eq!(rest.iter().map(|call| call.task_id).collect::<Vec<_>>(), [TaskId(3), TaskId(4)]);
 }

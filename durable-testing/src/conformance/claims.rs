@@ -59,6 +59,22 @@ pub async fn take_overs_count_crashes_until_a_turn(store: Arc<dyn Backend>) {
     assert_eq!(hub.row("a").await.crashes, 1);
 }
 
+/// Taking over what a drained worker owned bumps the epoch, and is no crash.
+pub async fn a_drained_owner_did_not_crash(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let (crashed, drained) = (hub.attach().await, hub.attach().await);
+    let key = hub.start_as(CreateInstance { owner: Some(crashed), ..create("a") }).await;
+    assert_eq!(hub.claimed(key, drained).await.instance.crashes, 1);
+    for _ in 0..2 {
+        hub.0.detach(drained).await.expect("a worker can be detached, again too");
+    }
+    let last = hub.attach().await;
+    let instance = hub.claimed(key, last).await.instance;
+    assert_eq!((instance.epoch, instance.crashes), (3, 1));
+    let next = hub.attach().await;
+    assert_eq!(hub.claimed(key, next).await.instance.crashes, 2);
+}
+
 /// The one who was replaced cannot commit any more, the new owner can.
 pub async fn a_take_over_locks_the_old_owner_out(store: Arc<dyn Backend>) {
     let hub = Hub(store);
@@ -189,6 +205,7 @@ pub async fn ready_instances_can_be_read_in_pages(store: Arc<dyn Backend>) {
         loop {
             let page = hub.0.ready(worker, after, limit).await.expect("ready instances can be read");
             assert!(page.len() <= limit);
+            assert!(page.first().is_none_or(|first| *first > after), "{page:?} comes after {after:?}");
             let Some(last) = page.last() else { break };
             after = *last;
             paged.extend(page);
@@ -196,16 +213,4 @@ pub async fn ready_instances_can_be_read_in_pages(store: Arc<dyn Backend>) {
         assert_eq!(paged, all, "in pages of {limit}");
     }
     assert_eq!(hub.0.ready(worker, InstanceKey(0), 0).await.expect("ready instances can be read"), []);
-}
-
-/// Taking over what a drained worker left is no crash.
-pub async fn a_drained_owner_did_not_crash(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
-    let key = hub.start("a").await;
-    let drained = hub.attach().await;
-    hub.claimed(key, drained).await;
-    hub.0.detach(drained).await.expect("a worker can be detached");
-    let instance = hub.claimed(key, hub.attach().await).await.instance;
-    assert_eq!((instance.epoch, instance.crashes), (3, 0));
-    assert_eq!(hub.claimed(key, hub.attach().await).await.instance.crashes, 1);
 }

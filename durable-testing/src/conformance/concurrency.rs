@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use durable_core::backend::{Backend, CreateInstance, TurnCommit, Write, Written};
 
-use super::fixtures::{Hub, again, at, create, every_instance, free_call, happened, last_turn, message, turn};
+use super::fixtures::{Hub, at, create, every_instance, free_call, happened, last_turn, message, turn};
 
 const CALLERS: i64 = 16;
 
@@ -52,7 +52,10 @@ pub async fn callers_do_not_disturb_each_other(store: Arc<dyn Backend>) {
 /// One of many creations of the same id wins.
 pub async fn an_id_is_created_once(store: Arc<dyn Backend>) {
     for id in ["a", "b", "c", "d"] {
-        let written = together(&store, |hub, _| async move { hub.create(again(id)).await }).await;
+        let written = together(&store, |hub, n| async move {
+            hub.create(CreateInstance { execution: n.to_string(), ..create(id) }).await
+        })
+        .await;
         let created = written.iter().filter(|written| matches!(written, Written::Created { .. }));
         assert_eq!(created.count(), 1, "{written:?}");
     }

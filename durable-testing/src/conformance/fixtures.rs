@@ -1,7 +1,7 @@
 //! What the cases write, and how they look at it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use durable_core::backend::{
     ActivityRow, Backend, Claimed, CreateInstance, HistoryRow, InstanceFilter, InstanceKey, InstanceRow, MessageTarget,
@@ -36,11 +36,9 @@ pub(crate) fn create(id: &str) -> CreateInstance {
     }
 }
 
-/// Another creation of the same id: each has an execution of its own.
-pub(crate) fn again(id: &str) -> CreateInstance {
-    static EXECUTIONS: AtomicU64 = AtomicU64::new(0);
-    let n = EXECUTIONS.fetch_add(1, Ordering::Relaxed);
-    CreateInstance { execution: format!("other execution {n} of {id}"), ..create(id) }
+/// Another start of the same id, which replaces the first in these states.
+pub(crate) fn create_again(id: &str, replace: &[RuntimeStatus]) -> CreateInstance {
+    CreateInstance { execution: "second".to_owned(), replace: replace.to_vec(), ..create(id) }
 }
 
 /// The turn of this number, which leaves the instance running and has no rows.
@@ -192,10 +190,10 @@ impl Hub {
 
     /// The calls that have no living runner, which `worker` runs from now on.
     pub(crate) async fn free_tasks(&self, worker: WorkerId) -> Vec<u32> {
-        // Every claim has tokens of its own; the same ones would repeat the last claim.
-        static CLAIMS: AtomicI64 = AtomicI64::new(1_000);
-        let first_claim = CLAIMS.fetch_add(1_000, Ordering::Relaxed);
-        self.claim_activities(worker, first_claim, 1_000).await.iter().map(|row| row.task_id.0).collect()
+        // Tokens are never used twice.
+        static CLAIMS: AtomicI64 = AtomicI64::new(1 << 40);
+        let first = CLAIMS.fetch_add(1 << 20, Ordering::Relaxed);
+        self.claim_activities(worker, first, 1 << 20).await.iter().map(|row| row.task_id.0).collect()
     }
 
     /// A new instance that nobody owns.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use durable_core::backend::{Backend, CreateInstance, InstanceKey, InstanceRow, TurnCommit, Write, Written};
 use durable_core::model::{RuntimeStatus, Timestamp};
 
-use super::fixtures::{Hub, again, at, create, execution, free_call, happened, json, last_turn, message, timer, turn};
+use super::fixtures::{
+    Hub, at, create, create_again, execution, free_call, happened, json, last_turn, message, timer, turn,
+};
 
 /// A new instance is pending, with what it was created with and nothing else.
 pub async fn a_new_instance_is_pending(store: Arc<dyn Backend>) {
@@ -58,7 +60,7 @@ pub async fn keys_grow(store: Arc<dyn Backend>) {
 pub async fn an_existing_id_is_reported_with_its_status(store: Arc<dyn Backend>) {
     let hub = Hub(store);
     let key = hub.start("a").await;
-    let again = || CreateInstance { input: json("2"), ..again("a") };
+    let again = || CreateInstance { input: json("2"), ..create_again("a", &[]) };
     assert_eq!(hub.create(again()).await, Written::Exists { status: RuntimeStatus::Pending });
     hub.done(turn("a", key, 1)).await;
     assert_eq!(hub.create(again()).await, Written::Exists { status: RuntimeStatus::Running });
@@ -68,23 +70,26 @@ pub async fn an_existing_id_is_reported_with_its_status(store: Arc<dyn Backend>)
     assert_eq!((row.key, row.input), (key, json(r#""Ada""#)));
 }
 
+/// A creation whose answer was lost can be repeated: it is told again what it made, and changes nothing.
+pub async fn a_creation_can_be_resubmitted(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let key = hub.start("a").await;
+    assert_eq!(hub.create(create("a")).await, Written::Created { key, epoch: 1 });
+    let worker = hub.attach().await;
+    hub.claimed(key, worker).await;
+    hub.done(TurnCommit { epoch: 2, ..last_turn("a", key, 1) }).await;
+    let before = hub.row("a").await;
+    let again = CreateInstance { input: json("2"), replace: RuntimeStatus::ALL.to_vec(), ..create("a") };
+    assert_eq!(hub.create(again).await, Written::Created { key, epoch: 2 });
+    assert_eq!(hub.row("a").await, before);
+}
+
 /// A batch sees what it did before.
 pub async fn the_second_creation_of_a_batch_finds_the_first(store: Arc<dyn Backend>) {
     let hub = Hub(store);
-    let written = hub.commit(vec![Write::Create(create("a")), Write::Create(again("a"))]).await;
+    let written = hub.commit(vec![Write::Create(create("a")), Write::Create(create_again("a", &[]))]).await;
     assert!(matches!(written[0], Written::Created { .. }), "{written:?}");
     assert_eq!(written[1], Written::Exists { status: RuntimeStatus::Pending });
-}
-
-/// A creation whose answer was lost can be repeated: the execution tells that it is the same.
-pub async fn a_repeated_creation_is_the_same_creation(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
-    let first = hub.create(create("a")).await;
-    assert_eq!(hub.create(CreateInstance { replace: RuntimeStatus::ALL.into(), ..create("a") }).await, first);
-    let Written::Created { key, .. } = first else { panic!("it was not created: {first:?}") };
-    hub.done(turn("a", key, 1)).await;
-    assert_eq!(hub.create(create("a")).await, first);
-    assert_eq!(hub.row("a").await.turn, 1);
 }
 
 /// Ids that differ only in case are different.
@@ -101,7 +106,7 @@ pub async fn ids_are_case_sensitive(store: Arc<dyn Backend>) {
 /// Replacing happens in the named states only.
 pub async fn only_the_named_states_are_replaced(store: Arc<dyn Backend>) {
     let hub = Hub(store);
-    let replace = |states: &[RuntimeStatus]| CreateInstance { replace: states.to_vec(), ..again("a") };
+    let replace = |states: &[RuntimeStatus]| create_again("a", states);
     let key = hub.start("a").await;
     let finished = [RuntimeStatus::Completed, RuntimeStatus::Failed];
     assert_eq!(hub.create(replace(&finished)).await, Written::Exists { status: RuntimeStatus::Pending });
@@ -129,12 +134,10 @@ pub async fn a_replacement_starts_from_nothing(store: Arc<dyn Backend>) {
     .await;
     hub.message(message("a")).await;
     let replace = CreateInstance {
-        execution: "second".to_owned(),
         name: "Part".to_owned(),
         input: json("[2]"),
         now: at(70),
-        replace: vec![RuntimeStatus::Running],
-        ..create("a")
+        ..create_again("a", &[RuntimeStatus::Running])
     };
     let Written::Created { key, epoch } = hub.create(replace).await else { panic!("it was not replaced") };
     assert!(key > old);
@@ -158,8 +161,7 @@ pub async fn a_replacement_starts_from_nothing(store: Arc<dyn Backend>) {
 pub async fn turns_of_a_replaced_instance_are_refused(store: Arc<dyn Backend>) {
     let hub = Hub(store);
     let old = hub.start("a").await;
-    let replace =
-        CreateInstance { execution: "second".to_owned(), replace: vec![RuntimeStatus::Pending], ..create("a") };
+    let replace = create_again("a", &[RuntimeStatus::Pending]);
     let new = hub.start_as(replace).await;
     assert_eq!(hub.turn(turn("a", old, 1)).await, Written::Refused);
     assert_eq!(hub.turn(turn("a", new, 1)).await, Written::Refused);
@@ -172,9 +174,12 @@ pub async fn a_replacement_has_a_higher_epoch_than_every_owner(store: Arc<dyn Ba
     let key = hub.start("a").await;
     let worker = hub.attach().await;
     assert_eq!(hub.claimed(key, worker).await.instance.epoch, 2);
-    let replace = || CreateInstance { replace: vec![RuntimeStatus::Pending], ..again("a") };
-    assert!(matches!(hub.create(replace()).await, Written::Created { epoch: 3, .. }));
-    assert!(matches!(hub.create(replace()).await, Written::Created { epoch: 4, .. }));
+    let replace = |execution: &str| CreateInstance {
+        execution: execution.to_owned(),
+        ..create_again("a", &[RuntimeStatus::Pending])
+    };
+    assert!(matches!(hub.create(replace("second")).await, Written::Created { epoch: 3, .. }));
+    assert!(matches!(hub.create(replace("third")).await, Written::Created { epoch: 4, .. }));
 }
 
 /// Replacing inside one batch works, and the other instances keep what they have.
@@ -191,8 +196,7 @@ pub async fn a_replacement_leaves_the_neighbours_alone(store: Arc<dyn Backend>) 
         .await;
         hub.message(message(id)).await;
     }
-    let replace = CreateInstance { replace: vec![RuntimeStatus::Running], ..again("a") };
-    hub.start_as(replace).await;
+    hub.start_as(create_again("a", &[RuntimeStatus::Running])).await;
     let worker = hub.attach().await;
     assert_eq!(hub.history(b).await.len(), 1);
     assert_eq!(hub.timers().await.len(), 1);

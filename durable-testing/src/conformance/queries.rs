@@ -203,8 +203,9 @@ pub async fn every_filter_can_be_paged(store: Arc<dyn Backend>) {
         let all = hub.list(filter.clone()).await;
         let (mut paged, mut after_id) = (Vec::new(), None);
         loop {
-            let page = hub.list(InstanceFilter { after_id, limit: 3, ..filter.clone() }).await;
+            let page = hub.list(InstanceFilter { after_id: after_id.clone(), limit: 3, ..filter.clone() }).await;
             assert!(page.len() <= 3, "{filter:?}");
+            assert!(after_id.is_none() || page.first() > after_id.as_ref() || page.is_empty(), "{filter:?}");
             let Some(last) = page.last() else { break };
             after_id = Some(last.clone());
             paged.extend(page);

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use durable_core::backend::{Backend, CreateInstance, InstanceKey, TurnCommit};
+use durable_core::backend::{Backend, InstanceKey, TurnCommit};
 use durable_core::model::{RuntimeStatus, TaskId, Timestamp};
 
-use super::fixtures::{Hub, again, last_turn, timer, timer_row, turn};
+use super::fixtures::{Hub, create_again, last_turn, timer, timer_row, turn};
 
 /// Two instances with timers, some due at the same time.
 async fn crowd(hub: &Hub) -> (InstanceKey, InstanceKey) {
@@ -34,6 +34,7 @@ pub async fn timers_can_be_read_in_pages(store: Arc<dyn Backend>) {
         loop {
             let page = hub.0.timers(after, limit).await.expect("timers can be read");
             assert!(page.len() <= limit);
+            assert!(after.is_none() || page.first().is_none_or(|first| Some(*first) > after), "{page:?}");
             let Some(last) = page.last() else { break };
             after = Some(*last);
             paged.extend(page);
@@ -55,7 +56,7 @@ pub async fn timers_go_away(store: Arc<dyn Backend>) {
     assert_eq!(hub.timers().await, [timer_row(a, 3, 10), timer_row(a, 7, 30), timer_row(b, 2, 30)]);
     hub.done(last_turn("b", b, 3)).await;
     assert_eq!(hub.timers().await, [timer_row(a, 3, 10), timer_row(a, 7, 30)]);
-    hub.start_as(CreateInstance { replace: vec![RuntimeStatus::Running], ..again("a") }).await;
+    hub.start_as(create_again("a", &[RuntimeStatus::Running])).await;
     assert_eq!(hub.timers().await, []);
 }
 

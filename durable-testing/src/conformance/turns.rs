@@ -157,7 +157,7 @@ pub async fn turns_of_one_batch_happen_in_order(store: Arc<dyn Backend>) {
 
 /// An empty batch is nothing.
 pub async fn an_empty_batch_is_done(store: Arc<dyn Backend>) {
-    assert_eq!(store.commit(std::sync::Arc::default()).await.expect("it can be committed"), []);
+    assert_eq!(store.commit(Arc::default()).await.expect("it can be committed"), []);
 }
 
 /// Without a new custom status, the old one stays; output and reason are what the turn says.

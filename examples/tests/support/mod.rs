@@ -12,14 +12,14 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
 /// A running demo. Dropping it kills it.
-pub struct Demo {
+pub(crate) struct Demo {
     process: Child,
-    pub base: String,
+    pub(crate) base: String,
 }
 
 impl Demo {
     /// Starts the demo on a free port and waits until it listens.
-    pub fn start(db: &Path) -> Self {
+    pub(crate) fn start(db: &Path) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_demo"))
             .args(["--listen", "127.0.0.1:0", "--db"])
             .arg(db)
@@ -43,7 +43,7 @@ impl Demo {
     }
 
     /// `kill -9`.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.process.kill().expect("the demo can be killed");
         self.process.wait().expect("the demo ends");
     }
@@ -58,15 +58,15 @@ impl Drop for Demo {
 
 /// A client that keeps connections.
 #[derive(Clone)]
-pub struct Http(Client<HttpConnector, Full<Bytes>>);
+pub(crate) struct Http(Client<HttpConnector, Full<Bytes>>);
 
 impl Http {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Client::builder(TokioExecutor::new()).build_http())
     }
 
     /// The status and the body of an answer; `None` when the server went away.
-    pub async fn send(&self, method: Method, uri: &str, body: &str) -> Option<(u16, String)> {
+    pub(crate) async fn send(&self, method: Method, uri: &str, body: &str) -> Option<(u16, String)> {
         let request = Request::builder()
             .method(method)
             .uri(uri)

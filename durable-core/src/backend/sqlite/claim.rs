@@ -11,20 +11,25 @@ pub(super) fn attach(conn: &Connection, name: &str) -> Result<WorkerId> {
     conn.prepare_cached("INSERT INTO workers (name, started) VALUES (?1, ?2)")?
         .execute(params![name, Timestamp::system_now().ticks()])?;
     let worker = WorkerId(conn.last_insert_rowid());
-    // One process holds this file, so whoever was attached before is gone, and what it ran is lost. Its calls are put
-    // among those without a runner once, here, with the count that their next runner shall see.
-    conn.prepare_cached(
-        "UPDATE activities SET runner = NULL,
-                deliveries = deliveries + (runner NOT IN (SELECT worker FROM workers WHERE drained))
-         WHERE runner IS NOT NULL",
-    )?
-    .execute([])?;
+    // One process holds this file, so whoever was attached before is gone, and what it ran is lost.
+    conn.prepare_cached("UPDATE activities SET place = 1 WHERE place <> 1")?.execute([])?;
     Ok(worker)
 }
 
 pub(super) fn detach(conn: &Connection, worker: WorkerId) -> Result<()> {
-    conn.prepare_cached("UPDATE workers SET drained = 1 WHERE worker = ?1")?.execute([worker.0])?;
+    conn.prepare_cached("UPDATE workers SET drained = ?2 WHERE worker = ?1 AND drained IS NULL")?
+        .execute(params![worker.0, Timestamp::system_now().ticks()])?;
     Ok(())
+}
+
+/// Whether what `runner` had, if there was one, is taken from it before it ended in order.
+fn is_lost(conn: &Connection, runner: Option<i64>) -> Result<bool> {
+    let Some(runner) = runner else { return Ok(false) };
+    let drained = conn
+        .prepare_cached("SELECT 1 FROM workers WHERE worker = ?1 AND drained IS NOT NULL")?
+        .query_row([runner], |_| Ok(()))
+        .optional()?;
+    Ok(drained.is_none())
 }
 
 pub(super) fn claim(conn: &Connection, key: InstanceKey, worker: WorkerId) -> Result<Written> {
@@ -39,10 +44,7 @@ pub(super) fn claim(conn: &Connection, key: InstanceKey, worker: WorkerId) -> Re
     }
     if owner != Some(worker.0) {
         instance.epoch += 1;
-        let crashed: bool = conn
-            .prepare_cached("SELECT EXISTS (SELECT 1 FROM workers WHERE worker = ?1 AND NOT drained)")?
-            .query_row([owner], |row| row.get(0))?;
-        instance.crashes += u32::from(crashed);
+        instance.crashes += u32::from(is_lost(conn, owner)?);
         conn.prepare_cached("UPDATE instances SET epoch = ?2, crashes = ?3, owner = ?4 WHERE key = ?1")?
             .execute(params![key.0, int(instance.epoch), instance.crashes, worker.0])?;
     }
@@ -60,40 +62,39 @@ fn inbox(conn: &Connection, key: InstanceKey) -> Result<Vec<InboxRow>> {
 }
 
 pub(super) fn claim_activities(conn: &Connection, worker: WorkerId, first_claim: i64, limit: usize) -> Result<Written> {
-    let first_time = conn
-        .prepare_cached("UPDATE workers SET last_claim = ?2 WHERE worker = ?1 AND last_claim IS NOT ?2")?
-        .execute(params![worker.0, first_claim])?
-        == 1;
-    if !first_time {
-        let again = claimed_before(conn, worker, first_claim, limit)?;
-        if !again.is_empty() {
-            return Ok(Written::Activities(again));
-        }
+    let limit = int(limit as u64);
+    let taken_before = taken(conn, worker, first_claim, limit)?;
+    if !taken_before.is_empty() {
+        return Ok(Written::Activities(taken_before));
     }
     let mut select = conn.prepare_cached(
-        "SELECT a.key, i.id, i.execution, a.task_id, a.name, a.input, a.deliveries, 0
-         FROM activities a INDEXED BY activities_free CROSS JOIN instances i ON i.key = a.key
-         WHERE a.runner IS NULL ORDER BY a.key, a.task_id LIMIT ?1",
+        "SELECT a.key, i.id, i.execution, a.task_id, a.name, a.input, a.claim, a.deliveries, a.runner
+         FROM activities a INDEXED BY activities_waiting CROSS JOIN instances i ON i.key = a.key
+         WHERE a.place = 1 ORDER BY a.key, a.task_id LIMIT ?1",
     )?;
-    let free = select.query_map([int(limit as u64)], activity)?;
-    let mut rows = free.collect::<rusqlite::Result<Vec<_>>>()?;
-    let mut update =
-        conn.prepare_cached("UPDATE activities SET runner = ?3, claim = ?4 WHERE key = ?1 AND task_id = ?2")?;
-    for (claim, row) in (first_claim..).zip(&mut rows) {
+    let waiting = select.query_map([limit], |row| Ok((activity(row)?, row.get(8)?)))?;
+    let waiting = waiting.collect::<rusqlite::Result<Vec<_>>>()?;
+    let mut update = conn.prepare_cached(
+        "UPDATE activities SET runner = ?3, claim = ?4, deliveries = ?5, place = 2 WHERE key = ?1 AND task_id = ?2",
+    )?;
+    let mut rows = Vec::with_capacity(waiting.len());
+    for (claim, (mut row, runner)) in (first_claim..).zip(waiting) {
         row.claim = claim;
-        update.execute(params![row.key.0, row.task_id.0, worker.0, claim])?;
+        row.deliveries += u32::from(is_lost(conn, runner)?);
+        update.execute(params![row.key.0, row.task_id.0, worker.0, claim, row.deliveries])?;
+        rows.push(row);
     }
     Ok(Written::Activities(rows))
 }
 
-/// What this very claim took before its answer was lost. That is rare, so it may look at every call.
-fn claimed_before(conn: &Connection, worker: WorkerId, first_claim: i64, limit: usize) -> Result<Vec<ActivityRow>> {
+/// What this very claim took when it was made before, and its answer was lost.
+fn taken(conn: &Connection, worker: WorkerId, first_claim: i64, limit: i64) -> Result<Vec<ActivityRow>> {
     let mut select = conn.prepare_cached(
-        "SELECT a.key, i.id, i.execution, a.task_id, a.name, a.input, a.deliveries, a.claim
-         FROM activities a JOIN instances i ON i.key = a.key
-         WHERE a.runner = ?1 AND a.claim >= ?2 AND a.claim < ?2 + ?3 ORDER BY a.claim",
+        "SELECT a.key, i.id, i.execution, a.task_id, a.name, a.input, a.claim, a.deliveries
+         FROM activities a INDEXED BY activities_taken CROSS JOIN instances i ON i.key = a.key
+         WHERE a.place = 2 AND a.claim >= ?1 AND a.claim < ?2 AND a.runner = ?3 ORDER BY a.claim",
     )?;
-    let rows = select.query_map(params![worker.0, first_claim, int(limit as u64)], activity)?;
+    let rows = select.query_map([first_claim, first_claim.saturating_add(limit), worker.0], activity)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -105,7 +106,7 @@ fn activity(row: &Row<'_>) -> rusqlite::Result<ActivityRow> {
         task_id: TaskId(row.get(3)?),
         name: row.get(4)?,
         input: payload(row, 5)?,
-        claim: row.get(7)?,
-        deliveries: row.get(6)?,
+        claim: row.get(6)?,
+        deliveries: row.get(7)?,
     })
 }

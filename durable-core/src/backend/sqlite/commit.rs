@@ -24,12 +24,13 @@ fn create(conn: &Connection, create: &CreateInstance) -> Result<Written> {
     if let Some(created) = insert(conn, create, 1)? {
         return Ok(created);
     }
-    let (key, status, epoch, again) = conn
-        .prepare_cached("SELECT key, status, epoch, execution = ?2 FROM instances WHERE id = ?1")?
-        .query_row([&create.id, &create.execution], |row| {
-            Ok((InstanceKey(row.get(0)?), row.get::<_, String>(1)?, row.get::<_, i64>(2)?, row.get::<_, bool>(3)?))
+    let (key, status, epoch, execution) = conn
+        .prepare_cached("SELECT key, status, epoch, execution FROM instances WHERE id = ?1")?
+        .query_row([&create.id], |row| {
+            let (status, epoch, execution): (String, i64, String) = (row.get(1)?, row.get(2)?, row.get(3)?);
+            Ok((InstanceKey(row.get(0)?), status, epoch, execution))
         })?;
-    if again {
+    if execution == create.execution {
         return Ok(Written::Created { key, epoch: epoch.unsigned_abs() });
     }
     let status = query::status(&create.id, &status)?;

@@ -119,11 +119,14 @@ fn page(conn: &Connection, filter: &InstanceFilter, statuses: &[RuntimeStatus]) 
     terms.add_bound("i.id >", filter.after_id.clone().map(Value::Text));
     terms.add_bound("i.id >=", filter.id_prefix.clone().map(Value::Text));
     terms.add_bound("i.id <", filter.id_prefix.as_deref().and_then(end_of_prefix).map(Value::Text));
-    terms.add_bound("i.name COLLATE NOCASE =", filter.name.clone().map(Value::Text));
+    // Few instances of a name have a certain status other than the usual one: its index beats that of the names.
+    let by_status = matches!(statuses, [one] if *one != RuntimeStatus::Completed);
+    let name = if by_status { "+i.name COLLATE NOCASE =" } else { "i.name COLLATE NOCASE =" };
+    terms.add_bound(name, filter.name.clone().map(Value::Text));
     match statuses {
         [] => {}
         // The second term is what the condition of the index says; SQLite does not conclude it by itself.
-        [one] if *one != RuntimeStatus::Completed => {
+        [one] if by_status => {
             terms.add_bound("i.status <> 'Completed' AND i.status =", Some(one.as_str().to_owned().into()));
         }
         many => {

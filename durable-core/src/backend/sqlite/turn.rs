@@ -116,8 +116,8 @@ fn remove_what_is_over(conn: &Connection, turn: &TurnCommit) -> Result<()> {
 fn insert_activities(conn: &Connection, turn: &TurnCommit) -> Result<()> {
     for new in &turn.new_activities {
         conn.prepare_cached(
-            "INSERT INTO activities (key, task_id, name, input, runner, claim, deliveries)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1)",
+            "INSERT INTO activities (key, task_id, name, input, runner, claim, place, deliveries)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?5 IS NULL, 1)",
         )?
         .execute(params![
             turn.key.0,

@@ -165,3 +165,99 @@ fn transact(conn: &Connection, group: &mut [Box<dyn Call>]) -> std::result::Resu
     }
     done
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::backend::BackendErrorKind::Unavailable;
+
+    /// A writer on a new file with a table of numbers, and another connection to the file.
+    fn writer() -> (Threads, Connection, tempfile::TempDir) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("numbers.db");
+        let conn = Connection::open(&path).unwrap();
+        conn.execute_batch("PRAGMA journal_mode = wal; CREATE TABLE numbers (n PRIMARY KEY)").unwrap();
+        let other = Connection::open(&path).unwrap();
+        (Threads::writer(conn, Arc::from(path)).unwrap(), other, dir)
+    }
+
+    fn count(conn: &Connection) -> i64 {
+        conn.query_row("SELECT count(*) FROM numbers", [], |row| row.get(0)).unwrap()
+    }
+
+    fn insert(n: i64) -> impl FnMut(&Connection) -> Result<usize> + Send {
+        move |conn| Ok(conn.execute("INSERT INTO numbers VALUES (?1)", [n])?)
+    }
+
+    /// Calls that arrive while another is running.
+    async fn meanwhile<T>(writer: &Threads, calls: impl Future<Output = T>) -> T {
+        let (running, is_running) = oneshot::channel();
+        let (release, released) = mpsc::channel();
+        let mut running = Some(running);
+        let busy = writer.call(move |_| {
+            running.take().unwrap().send(()).unwrap();
+            released.recv().unwrap();
+            Ok(())
+        });
+        let calls = async {
+            is_running.await.unwrap();
+            tokio::join!(calls, async { release.send(()).unwrap() }).0
+        };
+        let (end, result) = tokio::join!(busy, calls);
+        end.unwrap();
+        result
+    }
+
+    #[tokio::test]
+    async fn calls_that_wait_share_a_transaction() {
+        let (writer, other, _dir) = writer();
+        let (first, seen, last) = meanwhile(&writer, async {
+            let look = move |_: &Connection| Ok(count(&other));
+            tokio::join!(writer.call(insert(1)), writer.call(look), writer.call(insert(2)))
+        })
+        .await;
+        assert_eq!((first.unwrap(), last.unwrap()), (1, 1));
+        assert_eq!(seen.unwrap(), 0, "the first call was committed before the second");
+        assert_eq!(writer.call(|conn| Ok(count(conn))).await.unwrap(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_call_that_fails_is_rolled_back_alone() {
+        let (writer, _other, _dir) = writer();
+        let fails = |conn: &Connection| {
+            insert(7)(conn)?;
+            insert(1)(conn)
+        };
+        let (a, b, c) = meanwhile(&writer, async {
+            tokio::join!(writer.call(insert(1)), writer.call(fails), writer.call(insert(2)))
+        })
+        .await;
+        assert!(a.is_ok() && c.is_ok());
+        assert_eq!(b.unwrap_err().kind(), BackendErrorKind::Other);
+        assert_eq!(writer.call(|conn| Ok(count(conn))).await.unwrap(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_survived() {
+        let (writer, other, _dir) = writer();
+        let large = |conn: &Connection| Ok(conn.execute("INSERT INTO numbers VALUES (zeroblob(1000000))", [])?);
+        let most = |pages: u32| {
+            move |conn: &Connection| Ok(conn.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?)
+        };
+        writer.call(most(10)).await.unwrap();
+        assert_eq!(writer.call(large).await.unwrap_err().kind(), Unavailable);
+        writer.call(most(10_000)).await.unwrap();
+        assert_eq!(writer.call(large).await.unwrap(), 1);
+        assert_eq!(count(&other), 1);
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_error_for_who_waits() {
+        let (writer, _other, _dir) = writer();
+        let error = writer.call(|_| -> Result<()> { panic!("on purpose") }).await.unwrap_err();
+        assert_eq!(error.kind(), BackendErrorKind::Other);
+        assert!(writer.call(insert(1)).await.is_err());
+    }
+}

@@ -9,8 +9,7 @@ CREATE TABLE workers (
     worker  INTEGER PRIMARY KEY AUTOINCREMENT,
     name    TEXT NOT NULL,
     started INTEGER NOT NULL,
-    drained INTEGER NOT NULL DEFAULT 0,       -- 1 when it ended in order
-    last_claim INTEGER                        -- the last claim of calls, to recognise its repetition
+    drained INTEGER                           -- when it ended in order; what it owned did not crash
 );
 
 CREATE TABLE instances (
@@ -75,9 +74,11 @@ CREATE TABLE activities (
     task_id    INTEGER NOT NULL,
     name       TEXT NOT NULL,
     input      TEXT NOT NULL,                 -- JSON
-    runner     INTEGER,                       -- the worker that runs it; NULL when any may take it
-    claim      INTEGER NOT NULL,              -- the token under which it runs or last ran
-    deliveries INTEGER NOT NULL,              -- how often it was handed out, the next time included when it has no runner
+    runner     INTEGER,                       -- the worker that runs it, or ran it last
+    claim      INTEGER NOT NULL,              -- the token under which it does
+    deliveries INTEGER NOT NULL,              -- how often it was handed out
+    -- 0: it runs where it was scheduled; 1: it waits for a runner; 2: it runs where it was taken over.
+    place      INTEGER NOT NULL,
     PRIMARY KEY (key, task_id)
 ) WITHOUT ROWID;
 
@@ -91,8 +92,9 @@ CREATE TABLE timers (
 
 CREATE INDEX timers_due ON timers (fire_at, key, task_id);
 
--- Only what waits for a runner, so a call that starts at once costs no index entry.
-CREATE INDEX activities_free ON activities (key, task_id) WHERE runner IS NULL;
+-- What waits for a runner, and what was taken over. A call that starts at once costs no index entry.
+CREATE INDEX activities_waiting ON activities (key, task_id) WHERE place = 1;
+CREATE INDEX activities_taken ON activities (claim) WHERE place = 2;
 
 -- What never ran, in the order of the keys (which every index ends with).
 CREATE INDEX instances_pending ON instances (status) WHERE status = 'Pending';
@@ -127,7 +129,7 @@ SELECT i.id, m.seq,
 FROM inbox m JOIN instances i ON i.key = m.key;
 
 CREATE VIEW activities_readable AS
-SELECT i.id, a.task_id, a.name, a.input, w.name AS runner, a.deliveries
+SELECT i.id, a.task_id, a.name, a.input, iif(a.place = 1, NULL, w.name) AS runner, a.deliveries
 FROM activities a JOIN instances i ON i.key = a.key LEFT JOIN workers w ON w.worker = a.runner;
 
 CREATE VIEW timers_readable AS
