@@ -70,13 +70,14 @@ impl Activities {
         }
     }
 
-    /// How many calls to take from the store, when it may hold some and there is room enough to make it worthwhile.
+    /// How many calls to take from the store, when it may hold some and there is room enough to make it worthwhile. They fill
+    /// at most half of the room, since they may all belong to one giant: the other half is for new calls.
     pub(super) fn begin_refill(&mut self) -> Option<usize> {
-        if !self.surplus || self.total > self.capacity / 2 {
+        if !self.surplus || self.total > self.capacity / 4 {
             return None;
         }
         self.surplus = false;
-        Some(self.capacity - self.total)
+        Some(self.capacity / 2 - self.total)
     }
 
     /// A look into the store is over; when it brought all that was asked for, there may be more.
