@@ -1,5 +1,7 @@
 //! Rule 5: an instance's time only grows, whatever the clock does.
 
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
 mod support;
 
 use std::collections::HashSet;
@@ -52,9 +54,13 @@ async fn strictly_grows(clock: impl Clock) {
     for _ in 0..2 {
         let run = hub.client().start(stamps, ()).id("same").await.unwrap();
         let stamps = run.output().await.unwrap();
-        assert!(stamps.is_sorted_by(|(a, _), (b, _)| a.parse::<Timestamp>().unwrap() < b.parse().unwrap()), "{stamps:?}");
+        assert!(
+            stamps.is_sorted_by(|(a, _), (b, _)| a.parse::<Timestamp>().unwrap() < b.parse().unwrap()),
+            "{stamps:?}"
+        );
         guids.extend(stamps.into_iter().map(|(_, guid)| guid));
-        let starts = history(&hub, run.id()).await.into_iter().filter(|event| event.kind == EventKind::OrchestratorStarted);
+        let starts =
+            history(&hub, run.id()).await.into_iter().filter(|event| event.kind == EventKind::OrchestratorStarted);
         let times: Vec<_> = starts.map(|event| event.timestamp).collect();
         assert!(times.is_sorted_by(|a, b| a < b), "{times:?}");
     }

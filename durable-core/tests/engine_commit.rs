@@ -80,7 +80,8 @@ async fn a_step_is_one_commit() {
         Ok(())
     }
     let store = Arc::new(FaultyBackend::new(Arc::new(Memory::new())));
-    let hub = TaskHub::builder().backend(Arc::clone(&store)).orchestrator(steps).activity(double).start().await.unwrap();
+    let hub =
+        TaskHub::builder().backend(Arc::clone(&store)).orchestrator(steps).activity(double).start().await.unwrap();
     let before = store.count();
     hub.client().start(steps, 5).await.unwrap().output().await.unwrap();
     assert_eq!(store.count() - before, 1 + 5 + 1);
@@ -128,7 +129,8 @@ async fn a_lost_lease_leaves_no_trace() {
 #[tokio::test]
 async fn instances_share_commits() {
     let store = Arc::new(FaultyBackend::new(Arc::new(Memory::new())));
-    let hub = TaskHub::builder().backend(Arc::clone(&store)).orchestrator(doubled).activity(double).start().await.unwrap();
+    let hub =
+        TaskHub::builder().backend(Arc::clone(&store)).orchestrator(doubled).activity(double).start().await.unwrap();
     let before = store.count();
     let client = hub.client();
     let starts = (0..200).map(|n| {

@@ -1,5 +1,7 @@
 //! Rule 3: calls run where they were scheduled while there is room; the surplus waits in the store without a runner.
 
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
 mod support;
 
 use std::collections::HashSet;
@@ -52,7 +54,11 @@ async fn a_claim_of_the_surplus_can_fail() {
             let gate = Gate::new();
             gate.let_through(1_000);
             let store = Arc::new(FaultyBackend::new(Arc::new(Memory::new())));
-            if lose { store.lose_answer(n) } else { store.fail(n) }
+            if lose {
+                store.lose_answer(n)
+            } else {
+                store.fail(n)
+            }
             let hub = hub(&gate).backend(Arc::clone(&store)).local_activities(8).start().await.unwrap();
             let run = hub.client().start(fan_out, 40).await.unwrap();
             assert_eq!(run.output().await.unwrap(), (0..40).sum::<u64>(), "commit {n}, lost: {lose}");

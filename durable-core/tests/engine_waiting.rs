@@ -1,5 +1,7 @@
 //! Rule 4: who waits is woken, and what is sent is kept or refused.
 
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
 mod support;
 
 use std::sync::Mutex;
@@ -76,7 +78,8 @@ async fn every_waiting_client_is_woken() {
 #[tokio::test]
 async fn a_wait_ends_at_its_timeout() {
     let clock = VirtualClock::new();
-    let hub = TaskHub::builder().backend(Memory::new()).orchestrator(collects).clock(clock.clone()).start().await.unwrap();
+    let hub =
+        TaskHub::builder().backend(Memory::new()).orchestrator(collects).clock(clock.clone()).start().await.unwrap();
     let run = hub.client().start(collects, 1).await.unwrap();
     let waiting = tokio::spawn({
         let run = run.clone();
