@@ -55,9 +55,9 @@ async fn a_claim_of_the_surplus_can_fail() {
             gate.let_through(1_000);
             let store = Arc::new(FaultyBackend::new(Arc::new(Memory::new())));
             if lose {
-                store.lose_answer(n)
+                store.lose_answer(n);
             } else {
-                store.fail(n)
+                store.fail(n);
             }
             let hub = hub(&gate).backend(Arc::clone(&store)).local_activities(8).start().await.unwrap();
             let run = hub.client().start(fan_out, 40).await.unwrap();

@@ -8,6 +8,7 @@ use crate::{Fault, assert_none};
 
 /// What may stand in the root. Everything else has a place in a crate.
 const ROOT: &[&str] = &[
+    ".cargo",
     ".ci",
     ".gitignore",
     "ARCHITECTURE.md",
