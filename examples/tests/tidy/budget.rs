@@ -6,6 +6,8 @@ use crate::{Fault, assert_none, lines};
 /// Most files stay below 400 lines; above this one, a file holds more than one idea.
 const MOST_LINES: usize = 800;
 
+const MOST_LINES_OF_AN_EXAMPLE: usize = 90;
+
 /// The roots that only hold modules and re-exports. A crate of macros must define its entry points there.
 const PAGES: &[&str] =
     &["durable-core/src/lib.rs", "durable-http/src/lib.rs", "durable-testing/src/lib.rs", "examples/src/lib.rs"];
@@ -31,6 +33,36 @@ fn more_than_a_page(source: &Source) -> Vec<Fault> {
     let found = source.code.lines().enumerate().filter(|(_, line)| starts(line));
     let what = "the root of a crate holds documentation, modules and re-exports: move the item into a module";
     found.map(|(i, _)| Fault::new(source, i + 1, what)).collect()
+}
+
+/// A small example fits on two screens, says how to run it, and has a test. The demo is tested as a process.
+fn bad_example(source: &Source) -> Vec<Fault> {
+    let Some(name) = source.path.strip_prefix("examples/src/bin/").and_then(|name| name.strip_suffix(".rs")) else {
+        return Vec::new();
+    };
+    let count = source.text.lines().count();
+    let mut whats = Vec::new();
+    if !(20..=MOST_LINES_OF_AN_EXAMPLE).contains(&count) {
+        whats.push(format!("{count} lines, but an example has 20 to {MOST_LINES_OF_AN_EXAMPLE}: show one thing"));
+    }
+    if !(source.text.contains("//! Run with `cargo run ") && source.text.contains(&format!("--bin {name}"))) {
+        whats.push(format!("say how to run it: `//! Run with `cargo run -p examples --bin {name}``"));
+    }
+    if name != "demo" && !source.code.contains("#[cfg(test)]") {
+        whats.push("an example without a test: add one with durable-testing".to_owned());
+    }
+    whats.into_iter().map(|what| Fault::new(source, 1, what)).collect()
+}
+
+#[test]
+fn examples_are_small_and_tested() {
+    assert_none(rust_files().iter().flat_map(bad_example));
+}
+
+#[test]
+fn a_bad_example_is_found() {
+    assert_eq!(lines(bad_example, "examples/src/bin/x.rs", "fn main() {}"), [1, 1, 1]);
+    assert_eq!(lines(bad_example, "examples/src/demo/x.rs", "fn main() {}"), [0; 0]);
 }
 
 #[test]
