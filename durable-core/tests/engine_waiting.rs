@@ -81,10 +81,8 @@ async fn a_wait_ends_at_its_timeout() {
     let hub =
         TaskHub::builder().backend(Memory::new()).orchestrator(collects).clock(clock.clone()).start().await.unwrap();
     let run = hub.client().start(collects, 1).await.unwrap();
-    let waiting = tokio::spawn({
-        let run = run.clone();
-        async move { run.wait_timeout(Duration::from_secs(10)).await.unwrap() }
-    });
+    let mut waiting = std::pin::pin!(run.wait_timeout(Duration::from_secs(10)));
+    assert!(futures_util::poll!(waiting.as_mut()).is_pending());
     clock.advance(Duration::from_secs(11));
     assert!(!waiting.await.unwrap().runtime_status.is_terminal());
 }
