@@ -111,6 +111,15 @@ fn every_exception_has_a_reason() {
 }
 
 #[test]
+fn every_allowed_sleep_exists() {
+    let files = rust_files();
+    for (path, _) in MAY_SLEEP {
+        let used = files.iter().any(|source| source.path.starts_with(path) && source.code.contains("sleep("));
+        assert!(used, "{path} does not sleep any more: take it out of `MAY_SLEEP`");
+    }
+}
+
+#[test]
 fn no_test_sleeps() {
     assert_none(rust_files().iter().flat_map(sleeping_test));
 }
