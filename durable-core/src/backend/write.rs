@@ -36,7 +36,8 @@ pub enum Write {
         /// The most to take.
         limit: usize,
     },
-    /// Notes why an instance cannot go on, or that it can again. Answered by [`Written::Done`] or [`Written::Refused`].
+    /// Notes why an instance cannot go on, or that it can again. Its owner lives, so its count of crashes starts over.
+    /// Answered by [`Written::Done`] or [`Written::Refused`].
     Stall {
         /// The instance.
         key: InstanceKey,
@@ -140,7 +141,9 @@ pub struct NewMessage {
     /// The message.
     pub event: StoredEvent,
     /// The activity call whose result this is, and the claim under which it ran. Its row goes away with the message's
-    /// arrival; without the row the message is refused. When the instance is finished, the row goes away nevertheless.
+    /// arrival. Without the row the message is refused, unless the inbox holds the same kind of result of the call: then the
+    /// message has arrived before, and is answered in the same way. When the instance is finished, the row goes away
+    /// nevertheless.
     pub completes: Option<(TaskId, i64)>,
 }
 

@@ -19,9 +19,14 @@ pub(super) struct Activities {
     rotation: VecDeque<InstanceKey>,
     held: HashMap<InstanceKey, usize>,
     total: usize,
+    queued: usize,
     capacity: usize,
+    /// How many calls run at once.
+    runners: usize,
     /// The store may hold calls that nobody runs.
     surplus: bool,
+    /// A look into the store is on its way.
+    refilling: bool,
 }
 
 #[derive(Debug)]
@@ -38,9 +43,19 @@ impl Activities {
             rotation: VecDeque::new(),
             held: HashMap::new(),
             total: 0,
+            queued: 0,
             capacity: capacity.max(4),
+            runners: 0,
             surplus: true,
+            refilling: false,
         }
+    }
+
+    /// There is a worker that runs so many calls at once. The room is at least twice that, so that calls from the store can
+    /// keep all runners busy and leave as much room to new ones.
+    pub(super) fn open(&mut self, runners: usize) {
+        self.runners = runners;
+        self.capacity = self.capacity.max(runners.saturating_mul(2));
     }
 
     /// Reserves room for one call. One instance gets at most a quarter of all room.
@@ -70,18 +85,26 @@ impl Activities {
         }
     }
 
-    /// How many calls to take from the store, when it may hold some and there is room enough to make it worthwhile. They fill
-    /// at most half of the room, since they may all belong to one giant: the other half is for new calls.
+    /// How many calls to take from the store, when it may hold some and there are runners for them.
+    ///
+    /// Only what can start at once is taken, so that a call counts as delivered when it starts.
     pub(super) fn begin_refill(&mut self) -> Option<usize> {
-        if !self.surplus || self.total > self.capacity / 4 {
+        if !self.surplus || self.refilling {
             return None;
         }
+        let room = self.runners.saturating_sub(self.calls.len());
+        // Not one by one, as long as others wait here.
+        if room == 0 || (self.queued > 0 && room < self.runners / 4) {
+            return None;
+        }
+        self.refilling = true;
         self.surplus = false;
-        Some(self.capacity / 2 - self.total)
+        Some(room)
     }
 
     /// A look into the store is over; when it brought all that was asked for, there may be more.
     pub(super) fn end_refill(&mut self, more: bool) {
+        self.refilling = false;
         self.surplus |= more;
     }
 
@@ -89,6 +112,7 @@ impl Activities {
     pub(super) fn enqueue(&mut self, key: InstanceKey, call: ActivityCallInfo, claim: i64, input: Payload) {
         let id = (key, call.task_id);
         self.calls.insert(id, Call { claim, cancellation: CancellationToken::new() });
+        self.queued += 1;
         let waiting = self.waiting.entry(key).or_default();
         if waiting.is_empty() {
             self.rotation.push_back(key);
@@ -108,6 +132,7 @@ impl Activities {
             let key = self.rotation.pop_front()?;
             let Some(waiting) = self.waiting.get_mut(&key) else { continue };
             let Some((call, input)) = waiting.pop_front() else { continue };
+            self.queued -= 1;
             if waiting.is_empty() {
                 self.waiting.remove(&key);
             } else {

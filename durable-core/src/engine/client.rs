@@ -179,7 +179,7 @@ impl LocalEngine {
         loop {
             // Registered before the look, so that an end between the look and the wait is not missed.
             let waiting = self.inner.waiters.register(id);
-            let notified = waiting.notify.notified();
+            let notified = waiting.notified();
             tokio::pin!(notified);
             notified.as_mut().enable();
             let late = deadline.is_some_and(|deadline| self.inner.clock.now() >= deadline);

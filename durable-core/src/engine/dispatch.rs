@@ -1,5 +1,6 @@
 //! What follows from a commit: calls to run, timers to set, messages to deliver, clients to wake.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -50,6 +51,8 @@ impl LocalEngine {
             activities.release(commit.key);
         }
         activities.cancel_all(commit.key);
+        drop(activities);
+        self.refill_activities();
     }
 
     fn turn_is_durable(&self, commit: &TurnCommit) {
@@ -58,6 +61,7 @@ impl LocalEngine {
         let id = instances.id_of(commit.key);
         let after = instances.committed(commit);
         drop(instances);
+        inner.rested.notify_one();
         self.set_timers(commit);
         let Some(id) = id else { return };
         self.run_activities(commit, &id);
@@ -121,9 +125,7 @@ impl LocalEngine {
         }
         drop(activities);
         self.inner.activities_ready.add_permits(started);
-        if started < commit.new_activities.len() {
-            self.refill_activities();
-        }
+        self.refill_activities();
     }
 
     /// The result of an activity goes to its instance in memory when that can take it, and into the store otherwise.
@@ -184,11 +186,14 @@ impl LocalEngine {
         let engine = self.clone();
         let write = Write::ClaimActivities { worker: self.inner.worker, first_claim, limit };
         self.inner.submit(write, Patience::Endless, move |_, written| {
-            let Ok(Written::Activities(rows)) = written else { return };
-            engine.inner.activities.lock().end_refill(rows.len() >= limit);
+            let rows = if let Ok(Written::Activities(rows)) = written { rows } else { Vec::new() };
+            let more = rows.len() >= limit;
             for row in rows {
                 engine.take_call(row);
             }
+            engine.inner.activities.lock().end_refill(more);
+            // Some of them may have been over already.
+            engine.refill_activities();
         });
     }
 
@@ -225,12 +230,17 @@ impl LocalEngine {
         reason: String,
         retry_after: Duration,
     ) -> Result<(), SourceError> {
-        let (volatile, execution, epoch) = {
+        let (volatile, ready, execution, epoch) = {
             let mut instances = self.inner.instances.lock();
             let (known, _) = instances.leased(lease).ok_or(SourceError::LeaseLost)?;
             let (execution, epoch) = (known.standing.execution.clone(), known.standing.epoch);
-            (instances.stall(lease), execution, epoch)
+            let (volatile, ready) = instances.stall(lease);
+            (volatile, ready, execution, epoch)
         };
+        if ready {
+            self.inner.turns_ready.add_permits(1);
+        }
+        self.inner.rested.notify_one();
         for message in volatile {
             self.store_result(lease.key, &execution, message);
         }
@@ -240,17 +250,31 @@ impl LocalEngine {
             let _ = answer.send(written);
         });
         let written = stored.await.map_err(|_gone| SourceError::Closed)??;
-        let (engine, key) = (self.clone(), lease.key);
-        let retry_at = self.inner.clock.now().saturating_add(retry_after);
+        self.wake_later(lease.key, retry_after);
+        if written == Written::Done { Ok(()) } else { Err(SourceError::LeaseLost) }
+    }
+}
+
+impl LocalEngine {
+    fn wake_later(&self, key: InstanceKey, pause: Duration) {
+        let clock = Arc::clone(&self.inner.clock);
+        let closed = self.inner.closed.clone();
+        // Held weakly: a stalled instance must not keep a store open whose hub is gone.
+        let inner = Arc::downgrade(&self.inner);
+        let at = clock.now().saturating_add(pause);
         tokio::spawn(async move {
-            while engine.inner.clock.now() < retry_at && !engine.inner.is_closing() {
-                engine.inner.clock.sleep_until(retry_at).await;
+            while clock.now() < at {
+                tokio::select! {
+                    () = clock.sleep_until(at) => {}
+                    () = closed.cancelled() => return,
+                }
             }
-            if engine.inner.instances.lock().wake(key) {
-                engine.inner.turns_ready.add_permits(1);
+            if let Some(inner) = inner.upgrade()
+                && inner.instances.lock().wake(key)
+            {
+                inner.turns_ready.add_permits(1);
             }
         });
-        if written == Written::Done { Ok(()) } else { Err(SourceError::LeaseLost) }
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::options::EngineOptions;
 use crate::backend::{Backend, BackendError, BackendErrorKind, Write, Written};
@@ -15,7 +16,7 @@ type Done = Box<dyn FnOnce(&Write, Result<Written, BackendError>) + Send>;
 /// How often a write is tried when the store fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Patience {
-    /// Until it happens or the engine closes: the write is fenced, so that repeating it does no harm.
+    /// Until it happens, cannot ever happen, or the engine closes: the write is fenced, so that repeating it does no harm.
     Endless,
     /// A few times: somebody waits for the answer.
     Short,
@@ -39,7 +40,11 @@ pub(super) struct Group {
 
 impl Group {
     /// Starts the committer.
-    pub(super) fn start(backend: Arc<dyn Backend>, options: &EngineOptions) -> (Self, tokio::task::JoinHandle<()>) {
+    pub(super) fn start(
+        backend: Arc<dyn Backend>,
+        options: &EngineOptions,
+        closed: CancellationToken,
+    ) -> (Self, tokio::task::JoinHandle<()>) {
         let (queue, receiver) = mpsc::unbounded_channel();
         let committer = Committer {
             backend,
@@ -47,6 +52,7 @@ impl Group {
             limit: options.writes_per_commit.max(1),
             ceiling: options.commit_retry_ceiling,
             failures: 0,
+            closed,
         };
         (Self { queue }, tokio::spawn(committer.run()))
     }
@@ -71,6 +77,7 @@ struct Committer {
     limit: usize,
     ceiling: Duration,
     failures: u32,
+    closed: CancellationToken,
 }
 
 impl Committer {
@@ -92,10 +99,11 @@ impl Committer {
             let batch = Arc::new(std::mem::take(&mut writes));
             match self.backend.commit(Arc::clone(&batch)).await {
                 Ok(results) => self.succeed(&batch, std::mem::take(&mut items), results),
-                Err(error) => {
+                Err(error) if error.is_retryable() || batch.len() == 1 => {
                     (writes, items) = self.fail(&batch, std::mem::take(&mut items), &error);
-                    tokio::time::sleep(self.pause()).await;
+                    self.pause().await;
                 }
+                Err(_) => (writes, items) = self.one_by_one(&batch, std::mem::take(&mut items)).await,
             }
         }
     }
@@ -110,6 +118,23 @@ impl Committer {
         }
     }
 
+    /// One of the writes cannot be made. Alone, it fails alone. Gives what must be tried again.
+    async fn one_by_one(&mut self, batch: &[Write], items: Vec<Item>) -> (Vec<Write>, Vec<Item>) {
+        let mut kept = (Vec::new(), Vec::new());
+        for (write, item) in batch.iter().zip(items) {
+            let alone = Arc::new(vec![write.clone()]);
+            match self.backend.commit(Arc::clone(&alone)).await {
+                Ok(results) => self.succeed(&alone, vec![item], results),
+                Err(error) => {
+                    let (writes, items) = self.fail(&alone, vec![item], &error);
+                    kept.0.extend(writes);
+                    kept.1.extend(items);
+                }
+            }
+        }
+        kept
+    }
+
     /// Keeps what may be repeated, and answers the rest.
     fn fail(&mut self, batch: &[Write], items: Vec<Item>, error: &BackendError) -> (Vec<Write>, Vec<Item>) {
         self.failures += 1;
@@ -118,7 +143,9 @@ impl Committer {
         }
         let mut kept = (Vec::new(), Vec::new());
         for (write, item) in batch.iter().zip(items) {
+            let hopeless = !error.is_retryable() || self.closed.is_cancelled();
             let keep = match item.patience {
+                _ if hopeless => false,
                 Patience::Endless => true,
                 Patience::Short => self.failures < SHORT_ATTEMPTS,
                 Patience::Once => false,
@@ -133,7 +160,11 @@ impl Committer {
         kept
     }
 
-    fn pause(&self) -> Duration {
-        FIRST_PAUSE.saturating_mul(1 << self.failures.min(16)).min(self.ceiling)
+    async fn pause(&self) {
+        let pause = FIRST_PAUSE.saturating_mul(1 << self.failures.min(16)).min(self.ceiling);
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = self.closed.cancelled() => {}
+        }
     }
 }

@@ -49,6 +49,27 @@ struct Entry {
     known: Option<Known>,
     phase: Phase,
     pending: VecDeque<Message>,
+    /// The last row of the inbox that is known here.
+    seen: u64,
+    /// Something asked for a turn while one was running.
+    again: bool,
+    /// The last turn stalled.
+    stalls: bool,
+}
+
+impl Entry {
+    fn new(phase: Phase, known: Option<Known>, pending: VecDeque<Message>) -> Self {
+        let seen = pending.iter().filter_map(|message| message.origin.inbox_seq()).max().unwrap_or(0);
+        Self { known, phase, pending, seen, again: false, stalls: false }
+    }
+
+    /// How many messages the next turn takes. A termination needs no code: an instance that cannot go on takes everything
+    /// up to it, however much that is.
+    fn batch(&self, limit: usize) -> usize {
+        let ended = |message: &Message| matches!(message.event, EventKind::ExecutionTerminated { .. });
+        let termination = if self.stalls { self.pending.iter().position(ended).map_or(0, |at| at + 1) } else { 0 };
+        self.pending.len().min(limit.max(1)).max(termination)
+    }
 }
 
 /// What became of a message.
@@ -80,6 +101,7 @@ pub(super) struct Instances {
     keys: HashMap<InstanceId, InstanceKey>,
     ready: VecDeque<InstanceKey>,
     idle: LruCache<InstanceKey, ()>,
+    stalled: usize,
     next_token: u64,
 }
 
@@ -91,6 +113,7 @@ impl Instances {
             keys: HashMap::new(),
             ready: VecDeque::new(),
             idle: LruCache::new(warm),
+            stalled: 0,
             next_token: 0,
         }
     }
@@ -100,7 +123,7 @@ impl Instances {
         let key = known.standing.key;
         self.keys.insert(known.id.clone(), key);
         let pending = VecDeque::from([start_message(&known, now)]);
-        self.entries.insert(key, Entry { known: Some(known), phase: Phase::Queued, pending });
+        self.entries.insert(key, Entry::new(Phase::Queued, Some(known), pending));
         self.ready.push_back(key);
     }
 
@@ -113,6 +136,13 @@ impl Instances {
             && (!entry.known.as_ref().is_some_and(fits) || matches!(entry.phase, Phase::Stalled))
         {
             return Delivery::Absent(message);
+        }
+        if let Some(seq) = message.origin.inbox_seq() {
+            // The answer to a repeated write names a row that is known already.
+            if seq <= entry.seen {
+                return Delivery::Held;
+            }
+            entry.seen = seq;
         }
         let wakes = match entry.phase {
             Phase::Idle => true,
@@ -129,19 +159,32 @@ impl Instances {
 
     fn enqueue(&mut self, key: InstanceKey) {
         if let Some(entry) = self.entries.get_mut(&key) {
-            entry.phase = Phase::Queued;
+            let before = std::mem::replace(&mut entry.phase, Phase::Queued);
+            self.stalled -= usize::from(matches!(before, Phase::Stalled));
             self.idle.pop(&key);
             self.ready.push_back(key);
         }
     }
 
-    /// Makes an idle or stalled instance ready. False when there is no such instance, or it is busy anyway.
+    /// Makes an idle or stalled instance ready; one that is running gets another turn. True when it is ready now.
     pub(super) fn wake(&mut self, key: InstanceKey) -> bool {
-        let waits = self.entries.get(&key).is_some_and(|entry| matches!(entry.phase, Phase::Idle | Phase::Stalled));
-        if waits {
-            self.enqueue(key);
+        let Some(entry) = self.entries.get_mut(&key) else { return false };
+        match entry.phase {
+            Phase::Idle | Phase::Stalled => {
+                self.enqueue(key);
+                true
+            }
+            Phase::Running(_) => {
+                entry.again = true;
+                false
+            }
+            Phase::Loading | Phase::Queued => false,
         }
-        waits
+    }
+
+    /// How many instances are in memory because they have something to do.
+    pub(super) fn busy(&self) -> usize {
+        self.entries.len() - self.idle.len() - self.stalled
     }
 
     /// The id of an instance in memory.
@@ -161,7 +204,7 @@ impl Instances {
             return false;
         }
         let pending = message.into_iter().collect();
-        self.entries.insert(key, Entry { known: None, phase: Phase::Loading, pending });
+        self.entries.insert(key, Entry::new(Phase::Loading, None, pending));
         true
     }
 
@@ -170,6 +213,7 @@ impl Instances {
         let key = known.standing.key;
         let Some(entry) = self.entries.get_mut(&key) else { return false };
         let last = unread.iter().rev().find_map(|message| message.origin.inbox_seq()).unwrap_or(0);
+        entry.seen = entry.seen.max(last);
         let arrived = std::mem::take(&mut entry.pending);
         if known.standing.turn == 0 {
             entry.pending.push_back(start_message(&known, now));
@@ -192,6 +236,7 @@ impl Instances {
     pub(super) fn remove(&mut self, key: InstanceKey) -> Option<Vec<Message>> {
         self.idle.pop(&key);
         let entry = self.entries.remove(&key)?;
+        self.stalled -= usize::from(matches!(entry.phase, Phase::Stalled));
         if let Some(known) = entry.known
             && self.keys.get(&known.id) == Some(&key)
         {
@@ -206,7 +251,7 @@ impl Instances {
             let key = self.ready.pop_front()?;
             let Some(entry) = self.entries.get_mut(&key) else { continue };
             let (Phase::Queued, Some(known)) = (&entry.phase, &entry.known) else { continue };
-            let taken = entry.pending.len().min(limit.max(1));
+            let taken = entry.batch(limit);
             let received: Vec<_> = entry.pending.drain(..taken).collect();
             let events = received.iter().map(|message| message.event.clone()).collect();
             let time = now.max(known.standing.turn_time.next_tick());
@@ -265,7 +310,10 @@ impl Instances {
 
     /// The leased turn ended without a commit, since nothing happened in it. True when the instance has more to do.
     pub(super) fn rest(&mut self, key: InstanceKey) -> bool {
-        let busy = self.entries.get(&key).is_some_and(|entry| !entry.pending.is_empty());
+        let busy = self.entries.get_mut(&key).is_some_and(|entry| {
+            entry.stalls = false;
+            std::mem::take(&mut entry.again) || !entry.pending.is_empty()
+        });
         if busy {
             self.enqueue(key);
         } else {
@@ -275,18 +323,25 @@ impl Instances {
     }
 
     /// The leased turn cannot be run for now: its messages go back. Gives those that only memory holds, whose results must
-    /// be stored.
-    pub(super) fn stall(&mut self, lease: &TurnLease) -> Vec<Message> {
-        let Some(entry) = self.entries.get_mut(&lease.key) else { return Vec::new() };
+    /// be stored, and whether the instance is ready all the same, because a termination waits for it.
+    pub(super) fn stall(&mut self, lease: &TurnLease) -> (Vec<Message>, bool) {
+        let Some(entry) = self.entries.get_mut(&lease.key) else { return Default::default() };
         if let Phase::Running(turn) = std::mem::replace(&mut entry.phase, Phase::Stalled) {
             for message in turn.received.into_iter().rev() {
                 entry.pending.push_front(message);
             }
         }
+        self.stalled += 1;
+        entry.stalls = true;
         let (volatile, kept): (Vec<_>, Vec<_>) =
             entry.pending.drain(..).partition(|message| message.origin.is_volatile());
         entry.pending = kept.into();
-        volatile
+        let ended = |message: &Message| matches!(message.event, EventKind::ExecutionTerminated { .. });
+        let ready = entry.pending.iter().any(ended);
+        if ready {
+            self.enqueue(lease.key);
+        }
+        (volatile, ready)
     }
 
     /// Results of activities that only memory holds, at the end of the engine.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
 
 use super::activities::Activities;
 use super::apply::{Standing, apply};
@@ -14,7 +15,6 @@ use super::instances::{Instances, Known};
 use super::local::{Inner, LocalEngine};
 use super::message::{Message, Origin};
 use super::options::EngineOptions;
-use super::source::SourceError;
 use super::timers::{PAGE, Timers};
 use crate::backend::{Backend, BackendError, BackendErrorKind, Claimed, InstanceKey, Write, Written};
 use crate::history::{Completion, EventKind, ExecutionHeader, decode_event};
@@ -41,7 +41,8 @@ impl LocalEngine {
         options: EngineOptions,
     ) -> Result<Self, BackendError> {
         let worker = backend.attach(&format!("{hub} in process {}", std::process::id())).await?;
-        let (group, committer) = Group::start(Arc::clone(&backend), &options);
+        let closed = CancellationToken::new();
+        let (group, committer) = Group::start(Arc::clone(&backend), &options, closed.clone());
         Ok(Self {
             inner: Arc::new(Inner {
                 hub,
@@ -60,26 +61,19 @@ impl LocalEngine {
                 // Claims of different workers never meet: each has its own range.
                 next_claim: AtomicI64::new((worker.0 << 40) | 1),
                 closing: AtomicBool::new(false),
+                closed,
+                rested: Notify::new(),
                 options,
                 backend,
             }),
         })
     }
 
-    /// Takes up what earlier workers left, and starts to watch the timers.
-    pub(super) async fn recover(&self) -> Result<(), SourceError> {
-        let mut after = InstanceKey::default();
-        loop {
-            let page = self.inner.backend.ready(self.inner.worker, after, RECOVERY_PAGE).await?;
-            let Some(last) = page.last() else { break };
-            after = *last;
-            for key in page {
-                self.load(key, None);
-            }
-        }
+    /// Starts to take up what earlier workers left, and to watch the timers.
+    pub(super) fn recover(&self) {
         self.refill_activities();
+        tokio::spawn(take_up(self.clone()));
         tokio::spawn(watch_timers(self.clone()));
-        Ok(())
     }
 
     /// Brings an instance into memory.
@@ -91,7 +85,7 @@ impl LocalEngine {
         self.inner.submit(Write::Claim { key, worker: self.inner.worker }, Patience::Endless, move |_, written| {
             match written {
                 Ok(Written::Claimed(claimed)) => engine.loaded(*claimed),
-                _ => drop(engine.inner.instances.lock().remove(key)),
+                _ => engine.forget(key),
             }
         });
     }
@@ -108,7 +102,7 @@ impl LocalEngine {
             }
             Err(problem) => {
                 tracing::error!(instance = id, problem, "a stored instance cannot be read");
-                self.inner.instances.lock().remove(key);
+                self.forget(key);
             }
         }
     }
@@ -127,9 +121,17 @@ impl LocalEngine {
         let commit = apply(&known.standing, now, unread, outcome, || None);
         let (engine, id, key) = (self.clone(), known.id.clone(), known.standing.key);
         self.inner.submit(Write::Turn(Box::new(commit)), Patience::Endless, move |_, _| {
-            engine.inner.instances.lock().remove(key);
+            engine.forget(key);
             engine.inner.waiters.finished(&id);
         });
+    }
+
+    /// Drops everything that memory holds of an instance.
+    fn forget(&self, key: InstanceKey) {
+        self.inner.instances.lock().remove(key);
+        self.inner.timers.lock().remove_all(key);
+        self.inner.activities.lock().cancel_all(key);
+        self.inner.rested.notify_one();
     }
 
     /// Gives out no more work. What is running goes on.
@@ -151,7 +153,8 @@ impl LocalEngine {
         for (key, execution, message) in volatile {
             self.store_result(key, &execution, message);
         }
-        // Without senders the committer writes what is queued, and ends.
+        // Without senders the committer writes what is queued, and ends; what the store does not take now, it gives up.
+        self.inner.closed.cancel();
         self.inner.group.lock().take();
         let committer = self.inner.committer.lock().take();
         if let Some(committer) = committer {
@@ -159,6 +162,32 @@ impl LocalEngine {
         }
         self.inner.waiters.all();
         self.inner.backend.detach(self.inner.worker).await
+    }
+}
+
+/// Takes up instances that have something to do, a page at a time, as earlier ones come to rest.
+async fn take_up(engine: LocalEngine) {
+    let inner = &engine.inner;
+    let mut after = InstanceKey::default();
+    while !inner.is_closing() {
+        if inner.instances.lock().busy() > RECOVERY_PAGE {
+            tokio::select! {
+                () = inner.rested.notified() => {}
+                () = inner.closed.cancelled() => return,
+            }
+            continue;
+        }
+        match inner.backend.ready(inner.worker, after, RECOVERY_PAGE).await {
+            Ok(page) => {
+                let Some(last) = page.last() else { return };
+                after = *last;
+                page.into_iter().for_each(|key| engine.load(key, None));
+            }
+            Err(error) => {
+                tracing::error!(%error, "the store does not say which instances are ready");
+                inner.clock.sleep_until(inner.clock.now().saturating_add(inner.options.commit_retry_ceiling)).await;
+            }
+        }
     }
 }
 

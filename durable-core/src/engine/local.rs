@@ -9,6 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore, oneshot};
+use tokio_util::sync::CancellationToken;
 
 use super::activities::Activities;
 use super::apply::apply;
@@ -47,7 +48,12 @@ pub(super) struct Inner {
     pub(super) waiters: Arc<Waiters>,
     pub(super) orchestrators: Mutex<HashSet<FunctionName>>,
     pub(super) next_claim: AtomicI64,
+    /// Gives out no more work.
     pub(super) closing: AtomicBool,
+    /// Waits for nothing any more.
+    pub(super) closed: CancellationToken,
+    /// An instance has come to rest or was forgotten.
+    pub(super) rested: Notify,
 }
 
 impl Inner {
@@ -74,7 +80,9 @@ impl Inner {
 impl WorkSource for LocalEngine {
     async fn open(&self, offer: WorkOffer) -> Result<(), SourceError> {
         *self.inner.orchestrators.lock() = offer.orchestrators.into_iter().collect();
-        self.recover().await
+        self.inner.activities.lock().open(offer.max_activities);
+        self.recover();
+        Ok(())
     }
 
     async fn next_turn(&self) -> Option<TurnWork> {
@@ -134,12 +142,12 @@ impl WorkSource for LocalEngine {
     }
 
     async fn complete_activity(&self, lease: ActivityLease, result: LeafResult) -> Result<(), SourceError> {
-        if !self.inner.activities.lock().finish(&lease) {
-            return Err(SourceError::LeaseLost);
+        let held = self.inner.activities.lock().finish(&lease);
+        if held {
+            self.deliver_result(&lease, result);
         }
-        self.deliver_result(&lease, result);
         self.refill_activities();
-        Ok(())
+        if held { Ok(()) } else { Err(SourceError::LeaseLost) }
     }
 
     async fn abandon_activity(&self, work: ActivityWork) {

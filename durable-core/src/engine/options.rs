@@ -8,8 +8,8 @@ use std::time::Duration;
 pub struct EngineOptions {
     /// The most idle instances whose state stays in memory.
     pub warm_instances: usize,
-    /// The most activity calls that this process holds, waiting or running. Further ones stay in the store until there is
-    /// room.
+    /// The most activity calls that this process holds, waiting or running; at least twice as many as run at once. Further
+    /// ones stay in the store until there is room.
     pub local_activities: usize,
     /// The most new events of one turn.
     pub events_per_turn: usize,

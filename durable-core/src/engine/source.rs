@@ -81,6 +81,8 @@ pub struct WorkOffer {
     pub orchestrators: Vec<FunctionName>,
     /// The activities that it knows.
     pub activities: Vec<FunctionName>,
+    /// How many activities it runs at once.
+    pub max_activities: usize,
 }
 
 /// The right to decide one turn of one instance.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
+use tokio::sync::futures::OwnedNotified;
 
 use crate::model::InstanceId;
 
@@ -18,7 +19,7 @@ impl Waiters {
     /// Registers a wait. What happens after this is not missed.
     pub(super) fn register(self: &Arc<Self>, id: &InstanceId) -> Waiting {
         let notify = Arc::clone(self.by_instance.lock().entry(id.clone()).or_default());
-        Waiting { waiters: Arc::clone(self), id: id.clone(), notify }
+        Waiting { waiters: Arc::clone(self), id: id.clone(), notify: Some(notify) }
     }
 
     /// The instance is finished.
@@ -41,14 +42,22 @@ impl Waiters {
 pub(super) struct Waiting {
     waiters: Arc<Waiters>,
     id: InstanceId,
-    pub(super) notify: Arc<Notify>,
+    notify: Option<Arc<Notify>>,
+}
+
+impl Waiting {
+    /// Completes when the instance is finished, or the engine closes.
+    pub(super) fn notified(&self) -> OwnedNotified {
+        self.notify.clone().unwrap_or_default().notified_owned()
+    }
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
         let mut waits = self.waiters.by_instance.lock();
-        // The map and this guard hold the last two references.
-        if Arc::strong_count(&self.notify) <= 2 {
+        // Given up under the lock, so that of two guards that go at once the second one sees the last reference.
+        self.notify.take();
+        if waits.get(&self.id).is_some_and(|notify| Arc::strong_count(notify) == 1) {
             waits.remove(&self.id);
         }
     }

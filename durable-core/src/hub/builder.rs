@@ -132,7 +132,8 @@ impl TaskHubBuilder {
         self
     }
 
-    /// Limits how many activity calls this process takes out of the store, running ones included; the default is 16,384.
+    /// Limits how many activity calls this process holds in memory, running ones included; the default is 16,384, and at least
+    /// twice as many as run at once. Further calls wait in the store.
     pub fn local_activities(mut self, limit: usize) -> Self {
         self.engine.local_activities = limit;
         self

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -70,14 +71,16 @@ impl FailureDetails {
         failure
     }
 
-    /// The failure that stands for a panic with this payload.
+    /// The failure that stands for a panic with this payload, which is dropped here.
     #[must_use]
-    pub fn from_panic(panic: &(dyn Any + Send)) -> Self {
+    pub fn from_panic(panic: Box<dyn Any + Send>) -> Self {
         let message = panic
             .downcast_ref::<&'static str>()
             .map(|text| (*text).to_owned())
             .or_else(|| panic.downcast_ref::<String>().cloned())
             .unwrap_or_else(|| "a panic without a message".to_owned());
+        // A payload may panic again when it is dropped.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(panic))).map_err(std::mem::forget);
         Self::new(PANIC_ERROR_TYPE, message)
     }
 
@@ -169,6 +172,6 @@ mod tests {
     #[test]
     fn panics_keep_their_message() {
         let panic = std::panic::catch_unwind(|| panic!("at {}", 7)).unwrap_err();
-        assert_eq!(FailureDetails::from_panic(&*panic).error_message, "at 7");
+        assert_eq!(FailureDetails::from_panic(panic).error_message, "at 7");
     }
 }

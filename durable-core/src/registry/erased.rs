@@ -58,7 +58,7 @@ fn decode_input<T: DeserializeOwned + 'static>(
     let decoded = if unit { Payload::null().decode() } else { input.decode() };
     decoded.map_err(|error| {
         let cause = FailureDetails::from_error("InvalidPayload", &error);
-        let message = format!("the input of {kind} '{name}' is no `{}`: {error}", std::any::type_name::<T>());
+        let message = format!("the input of {kind} '{name}' is no `{}`", std::any::type_name::<T>());
         FailureDetails::new("InvalidInput", message).non_retriable().caused_by(cause)
     })
 }

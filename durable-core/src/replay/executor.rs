@@ -210,7 +210,7 @@ impl Executor {
             Ok(Poll::Pending) => None,
             Ok(Poll::Ready(Ok(output))) => Some(Completion::Completed(output)),
             Ok(Poll::Ready(Err(failure))) => Some(Completion::Failed(failure)),
-            Err(panic) => Some(Completion::Failed(FailureDetails::from_panic(&*panic))),
+            Err(panic) => Some(Completion::Failed(FailureDetails::from_panic(panic))),
         };
         self.handle.shared.state.lock().phase = Phase::Parked;
         completion

@@ -11,7 +11,7 @@ use super::executor::Identity;
 use super::guid::guid;
 use super::leaf::{LeafId, LeafResult};
 use super::random::{DurableRng, Streams};
-use super::state::State;
+use super::state::{Dropped, State};
 use crate::history::Action;
 use crate::model::{EventName, Payload, Timestamp};
 
@@ -70,15 +70,22 @@ impl ReplayHandle {
     /// Polls a leaf.
     pub fn poll_leaf(&self, leaf: LeafId, cx: &Context<'_>) -> Poll<LeafResult> {
         let mut state = self.shared.state.lock();
-        if state.is_code_running() { state.poll_leaf(leaf, cx) } else { Poll::Pending }
+        if !state.is_code_running() {
+            return Poll::Pending;
+        }
+        let (result, old_waker) = state.poll_leaf(leaf, cx);
+        drop(state);
+        drop(old_waker);
+        result
     }
 
     /// The code dropped a leaf that was not taken. Dropping by anybody else, as when the future is evicted, has no effect.
     pub fn drop_leaf(&self, leaf: LeafId) {
         let mut state = self.shared.state.lock();
-        let wake = if state.is_code_running() { state.drop_leaf(leaf) } else { None };
+        let dropped = if state.is_code_running() { state.drop_leaf(leaf) } else { Dropped::default() };
         drop(state);
-        if let Some(waker) = wake {
+        drop(dropped.own);
+        if let Some(waker) = dropped.wake {
             waker.wake();
         }
     }
@@ -86,9 +93,9 @@ impl ReplayHandle {
     /// The code gave a leaf up without cancelling it.
     pub fn detach_leaf(&self, leaf: LeafId) {
         let mut state = self.shared.state.lock();
-        if state.is_code_running() {
-            state.detach_leaf(leaf);
-        }
+        let own_waker = if state.is_code_running() { state.detach_leaf(leaf) } else { None };
+        drop(state);
+        drop(own_waker);
     }
 
     /// Sets the custom status.

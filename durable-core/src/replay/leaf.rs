@@ -25,7 +25,7 @@ pub(super) enum LeafKind {
 pub(super) struct Leaf {
     pub(super) kind: LeafKind,
     pub(super) state: LeafState,
-    waker: Option<Waker>,
+    pub(super) waker: Option<Waker>,
 }
 
 #[derive(Debug)]
@@ -68,21 +68,20 @@ impl Leaves {
         waker
     }
 
-    pub(super) fn poll(&mut self, id: LeafId, cx: &Context<'_>) -> Poll<LeafResult> {
-        let Some(leaf) = self.leaves.get_mut(&id) else { return Poll::Pending };
+    /// Polls a leaf. The waker that it gives back is to be dropped when the state is unlocked: it may own anything.
+    pub(super) fn poll(&mut self, id: LeafId, cx: &Context<'_>) -> (Poll<LeafResult>, Option<Waker>) {
+        let Some(leaf) = self.leaves.get_mut(&id) else { return (Poll::Pending, None) };
         if matches!(leaf.state, LeafState::Open) {
-            match &mut leaf.waker {
-                Some(waker) => waker.clone_from(cx.waker()),
-                None => {
-                    leaf.waker = Some(cx.waker().clone());
-                    self.waiting += 1;
-                }
+            if leaf.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+                return (Poll::Pending, None);
             }
-            return Poll::Pending;
+            let old = leaf.waker.replace(cx.waker().clone());
+            self.waiting += usize::from(old.is_none());
+            return (Poll::Pending, old);
         }
-        match self.remove(id).map(|leaf| leaf.state) {
-            Some(LeafState::Done { result, .. }) => Poll::Ready(result),
-            Some(LeafState::Open) | None => Poll::Pending,
+        match self.remove(id) {
+            Some(Leaf { state: LeafState::Done { result, .. }, waker, .. }) => (Poll::Ready(result), waker),
+            _ => (Poll::Pending, None),
         }
     }
 

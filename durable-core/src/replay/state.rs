@@ -109,42 +109,40 @@ impl State {
         leaf
     }
 
-    pub(super) fn poll_leaf(&mut self, leaf: LeafId, cx: &Context<'_>) -> Poll<LeafResult> {
-        let result = self.leaves.poll(leaf, cx);
+    pub(super) fn poll_leaf(&mut self, leaf: LeafId, cx: &Context<'_>) -> (Poll<LeafResult>, Option<Waker>) {
+        let (result, old) = self.leaves.poll(leaf, cx);
         self.calls += u64::from(result.is_ready());
-        result
+        (result, old)
     }
 
     /// The code dropped a handle. An action that is not finished is cancelled; its sequence number stays taken.
-    pub(super) fn drop_leaf(&mut self, id: LeafId) -> Option<Waker> {
+    pub(super) fn drop_leaf(&mut self, id: LeafId) -> Dropped {
         self.calls += 1;
-        let leaf = self.leaves.remove(id)?;
+        let Some(leaf) = self.leaves.remove(id) else { return Dropped::default() };
+        let mut wake = None;
         match (leaf.kind, leaf.state) {
             (LeafKind::Task(task), LeafState::Open) => {
                 self.open.remove(&task);
                 self.canceled.insert(task);
-                None
             }
-            (LeafKind::Task(_), LeafState::Done { .. }) => None,
-            (LeafKind::Event(name), LeafState::Open) => {
-                self.external.forget(&name, id);
-                None
+            (LeafKind::Event(name), LeafState::Open) => self.external.forget(&name, id),
+            (LeafKind::Event(name), LeafState::Done { result: Ok(payload), arrival }) => {
+                let found = self.external.give_back(&name, payload, arrival);
+                wake = found.and_then(|found| self.resolve_event(found));
             }
-            (LeafKind::Event(name), LeafState::Done { result, arrival }) => {
-                let found = self.external.give_back(&name, result.ok()?, arrival)?;
-                self.resolve_event(found)
-            }
+            (_, LeafState::Done { .. }) => {}
         }
+        Dropped { wake, own: leaf.waker }
     }
 
     /// The code gives a handle up without cancelling what it stands for.
-    pub(super) fn detach_leaf(&mut self, id: LeafId) {
+    pub(super) fn detach_leaf(&mut self, id: LeafId) -> Option<Waker> {
         self.calls += 1;
-        if let Some(leaf) = self.leaves.remove(id)
-            && let LeafKind::Task(task) = leaf.kind
-        {
+        let leaf = self.leaves.remove(id)?;
+        if let LeafKind::Task(task) = leaf.kind {
             self.open.remove(&task);
         }
+        leaf.waker
     }
 
     /// Delivers the completion of an action. A completion that nobody waits for any more is dropped silently.
@@ -178,4 +176,13 @@ impl State {
             completion: None,
         }
     }
+}
+
+/// Wakers that a dropped handle leaves, to be used and dropped when the state is unlocked.
+#[derive(Debug, Default)]
+pub(super) struct Dropped {
+    /// Another wait that got the event instead.
+    pub(super) wake: Option<Waker>,
+    /// The handle's own.
+    pub(super) own: Option<Waker>,
 }

@@ -12,8 +12,8 @@ use crate::engine::ActivityWork;
 use crate::model::FailureDetails;
 use crate::replay::LeafResult;
 
-pub(super) async fn take_activities(shared: Arc<Shared>) {
-    let slots = Arc::new(Semaphore::new(shared.options.max_activities.max(1)));
+/// Runs activities until there are none any more.
+pub(super) async fn take_activities(shared: Arc<Shared>, slots: Arc<Semaphore>) {
     while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
         let Some(work) = shared.source.next_activity().await else { return };
         let worker = Arc::clone(&shared);
@@ -50,7 +50,7 @@ impl Shared {
         let run = async { program(ctx, work.input).await };
         match AssertUnwindSafe(run).catch_unwind().await {
             Ok(result) => result,
-            Err(panic) => Err(FailureDetails::from_panic(&*panic)),
+            Err(panic) => Err(FailureDetails::from_panic(panic)),
         }
     }
 }

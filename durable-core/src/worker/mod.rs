@@ -7,6 +7,7 @@ mod warm;
 
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -21,6 +22,7 @@ pub use self::options::{NonDeterminismPolicy, WorkerOptions};
 #[derive(Debug)]
 pub struct Worker {
     loops: Vec<JoinHandle<()>>,
+    slots: [Arc<Semaphore>; 2],
     running: TaskTracker,
     abort: CancellationToken,
     options: WorkerOptions,
@@ -50,7 +52,12 @@ impl Worker {
         state: StateMap,
         options: WorkerOptions,
     ) -> Result<Self, SourceError> {
-        let offer = WorkOffer { orchestrators: registry.orchestrator_names(), activities: registry.activity_names() };
+        let offer = WorkOffer {
+            orchestrators: registry.orchestrator_names(),
+            activities: registry.activity_names(),
+            max_activities: options.max_activities.max(1),
+        };
+        let slots = [options.max_turns, options.max_activities].map(|limit| Arc::new(Semaphore::new(limit.max(1))));
         let shared = Arc::new(Shared {
             source: Arc::clone(&source),
             registry,
@@ -62,15 +69,17 @@ impl Worker {
         });
         source.open(offer).await?;
         let loops = vec![
-            tokio::spawn(turns::take_turns(Arc::clone(&shared))),
-            tokio::spawn(activities::take_activities(Arc::clone(&shared))),
+            tokio::spawn(turns::take_turns(Arc::clone(&shared), Arc::clone(&slots[0]))),
+            tokio::spawn(activities::take_activities(Arc::clone(&shared), Arc::clone(&slots[1]))),
         ];
-        Ok(Self { loops, running: shared.running.clone(), abort: shared.abort.clone(), options })
+        Ok(Self { loops, slots, running: shared.running.clone(), abort: shared.abort.clone(), options })
     }
 
     /// Waits for what is running, at most for the drain timeout; the source must have stopped giving work. An activity that
     /// takes longer is dropped, and runs again after the next start.
     pub async fn drain(self) {
+        // Nobody who waits for a free slot gets one any more.
+        self.slots.iter().for_each(|slots| slots.close());
         for work in self.loops {
             let _ = work.await;
         }
@@ -78,7 +87,6 @@ impl Worker {
         if tokio::time::timeout(self.options.drain_timeout, self.running.wait()).await.is_err() {
             tracing::warn!(left = self.running.len(), "the drain timeout is over, dropping what still runs");
             self.abort.cancel();
-            self.running.wait().await;
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
+use tokio::task::coop::unconstrained;
 
 use super::{NonDeterminismPolicy, Shared};
 use crate::engine::{SourceError, TurnWork, WorkSource};
@@ -10,8 +11,9 @@ use crate::history::{Completion, EventKind};
 use crate::model::FailureDetails;
 use crate::replay::{Executor, ReplayFault, TurnInput, TurnOutcome, WakeHook};
 
-pub(super) async fn take_turns(shared: Arc<Shared>) {
-    let slots = Arc::new(Semaphore::new(shared.options.max_turns.max(1)));
+/// Runs turns until there are none any more. Code is polled outside of tokio's budget: inside it, a channel or a lock that
+/// the code uses among its own parts would pretend to be pending, and look like a foreign await.
+pub(super) async fn take_turns(shared: Arc<Shared>, slots: Arc<Semaphore>) {
     while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
         let Some(work) = shared.source.next_turn().await else { return };
         let worker = Arc::clone(&shared);
@@ -40,7 +42,8 @@ impl Shared {
                 // The events are needed again only if the turn fails, and then only for one question.
                 let terminated = termination(&work);
                 let events = std::mem::take(&mut work.input.events);
-                match executor.run_turn(TurnInput { events, ..work.input }) {
+                let input = TurnInput { events, ..work.input };
+                match unconstrained(async { executor.run_turn(input) }).await {
                     Ok(outcome) => Ok((outcome, Some(executor))),
                     Err(fault) => self.settle(&work, terminated, Trouble::Fault(fault, Some(executor))),
                 }
@@ -88,7 +91,7 @@ impl Shared {
         let mut executor = Executor::new(work.identity.clone(), Arc::clone(program), Some(self.wake_hook(work)));
         if work.prior_turn > 0 {
             let history = self.source.read_history(&work.lease).await.map_err(Trouble::Lost)?;
-            if let Err(fault) = executor.replay(&history) {
+            if let Err(fault) = unconstrained(async { executor.replay(&history) }).await {
                 return Err(Trouble::Fault(fault, Some(executor)));
             }
         }

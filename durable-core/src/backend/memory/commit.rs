@@ -79,7 +79,10 @@ impl Tables {
         }
         if let Some((task, claim)) = message.completes {
             if instance.activities.get(&task).is_none_or(|activity| activity.claim != claim) {
-                return Written::Refused;
+                // Because this very result has arrived already, and the answer was lost?
+                let same = |row: &&InboxRow| row.event.task_id == Some(task) && row.event.kind == message.event.kind;
+                let before = instance.inbox.values().find(same);
+                return before.map_or(Written::Refused, |row| Written::Queued { key, seq: row.seq });
             }
             instance.activities.remove(&task);
             self.orphans.remove(&(key, task));
@@ -97,6 +100,7 @@ impl Tables {
         match self.instances.get_mut(&key) {
             Some(instance) if instance.row.epoch == epoch => {
                 instance.row.stalled = reason;
+                instance.row.crashes = 0;
                 Written::Done
             }
             _ => Written::Refused,

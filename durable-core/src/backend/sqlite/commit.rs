@@ -102,7 +102,7 @@ fn message(conn: &Connection, message: &NewMessage) -> Result<Written> {
             .prepare_cached("DELETE FROM activities WHERE key = ?1 AND task_id = ?2 AND claim = ?3")?
             .execute(params![key, task.0, claim])?;
         if gone == 0 {
-            return Ok(Written::Refused);
+            return delivered_before(conn, key, message);
         }
     }
     if status.is_terminal() {
@@ -129,9 +129,20 @@ fn message(conn: &Connection, message: &NewMessage) -> Result<Written> {
     Ok(Written::Queued { key: InstanceKey(key), seq: seq.unsigned_abs() })
 }
 
+/// The call's row is gone: because this very result has arrived already, and the answer was lost?
+fn delivered_before(conn: &Connection, key: i64, message: &NewMessage) -> Result<Written> {
+    let seq = conn
+        .prepare_cached("SELECT seq FROM inbox WHERE key = ?1 AND task_id = ?2 AND kind = ?3")?
+        .query_row(params![key, message.completes.map(|(task, _)| task.0), message.event.kind], |row| {
+            query::count(row, 0)
+        })
+        .optional()?;
+    Ok(seq.map_or(Written::Refused, |seq| Written::Queued { key: InstanceKey(key), seq }))
+}
+
 fn stall(conn: &Connection, key: InstanceKey, epoch: u64, reason: Option<&str>) -> Result<Written> {
     let changed = conn
-        .prepare_cached("UPDATE instances SET stalled = ?3 WHERE key = ?1 AND epoch = ?2")?
+        .prepare_cached("UPDATE instances SET stalled = ?3, crashes = 0 WHERE key = ?1 AND epoch = ?2")?
         .execute(params![key.0, query::int(epoch), reason])?;
     Ok(if changed == 0 { Written::Refused } else { Written::Done })
 }
