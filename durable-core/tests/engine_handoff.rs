@@ -1,5 +1,7 @@
 //! Rule 2: results go over in memory where that is safe, deliveries and crashes are counted exactly.
 
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
 mod support;
 
 use std::sync::Arc;

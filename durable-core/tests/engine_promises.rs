@@ -1,5 +1,7 @@
 //! Rule 0: at least once for activities, exactly once for everything inside the store.
 
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
 mod support;
 
 use std::sync::Arc;

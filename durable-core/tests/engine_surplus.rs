@@ -1,5 +1,7 @@
 //! Rule 3: calls run where they were scheduled while there is room; the surplus waits in the store without a runner.
 
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
 mod support;
 
 use std::collections::HashSet;
@@ -54,9 +56,9 @@ async fn a_claim_of_the_surplus_can_fail() {
             gate.let_through(1_000);
             let store = Arc::new(FaultyBackend::new(Arc::new(Memory::new())));
             if lose {
-                store.lose_answer(n)
+                store.lose_answer(n);
             } else {
-                store.fail(n)
+                store.fail(n);
             }
             let hub = hub(&gate)
                 .backend(Arc::clone(&store))

@@ -67,7 +67,7 @@ fn termination_after_events_of_the_same_batch() {
 
 #[orchestrator]
 async fn bad_name(ctx: OrchestrationContext) -> Result<String, OrchestratorError> {
-    let error = ctx.wait_for_external_event::<i64>("").await.unwrap_err();
+    let error = ctx.wait_for_external_event::<i64>("").await.expect_err("an empty name is not valid");
     Ok(error.details().error_type.clone())
 }
 

@@ -1,5 +1,7 @@
 //! Code that waits for something that is not durable is found in the turn where it does so.
 
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
 use durable_core::prelude::*;
 use durable_core::replay::{ForeignAwait, ReplayFault};
 use durable_testing::Script;

@@ -2,6 +2,8 @@
 //!
 //! `DURABLE_KILL_INSTANCES` and `DURABLE_KILL_COUNT` make the test larger than it is in the everyday loop.
 
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
 mod support;
 
 use std::collections::HashSet;

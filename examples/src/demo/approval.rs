@@ -7,19 +7,19 @@ use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Request {
+pub(super) struct Request {
     timeout_seconds: f64,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Decision {
+pub(super) struct Decision {
     approved: bool,
     by: String,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Outcome {
+pub(super) struct Outcome {
     approved: bool,
     by: Option<String>,
     timed_out: bool,
@@ -27,7 +27,7 @@ pub struct Outcome {
 
 /// Waits for the event `Approval`, at most for the given time.
 #[orchestrator]
-pub async fn approval(ctx: OrchestrationContext, request: Request) -> Result<Outcome, OrchestratorError> {
+pub(super) async fn approval(ctx: OrchestrationContext, request: Request) -> Result<Outcome, OrchestratorError> {
     let timeout = ctx.create_timer(Duration::try_from_secs_f64(request.timeout_seconds)?);
     ctx.set_custom_status(&serde_json::json!({ "waitingFor": "Approval", "until": timeout.fire_at() }))?;
     let decision = ctx.wait_for_external_event::<Decision>("Approval");

@@ -6,26 +6,26 @@ use durable_core::model::Payload;
 use durable_core::prelude::*;
 
 #[activity]
-pub async fn square(n: u64) -> u64 {
+pub(super) async fn square(n: u64) -> u64 {
     n.wrapping_mul(n)
 }
 
 /// Squares the numbers below `n` in parallel and adds the squares.
 #[orchestrator]
-pub async fn fan_out(ctx: OrchestrationContext, n: u64) -> Result<u64, OrchestratorError> {
+pub(super) async fn fan_out(ctx: OrchestrationContext, n: u64) -> Result<u64, OrchestratorError> {
     let squares = try_join_all((0..n).map(|i| ctx.call_activity(square, i))).await?;
     Ok(squares.into_iter().fold(0, u64::wrapping_add))
 }
 
 /// Gives its input back, byte for byte.
 #[orchestrator]
-pub async fn echo(_ctx: OrchestrationContext, input: Payload) -> Payload {
+pub(super) async fn echo(_ctx: OrchestrationContext, input: Payload) -> Payload {
     input
 }
 
 /// Sleeps for a number of seconds.
 #[orchestrator]
-pub async fn sleep(ctx: OrchestrationContext, seconds: f64) -> Result<(), OrchestratorError> {
+pub(super) async fn sleep(ctx: OrchestrationContext, seconds: f64) -> Result<(), OrchestratorError> {
     ctx.create_timer(Duration::try_from_secs_f64(seconds)?).await;
     Ok(())
 }

@@ -3,13 +3,13 @@
 use durable_core::prelude::*;
 
 #[activity]
-pub async fn say_hello(city: String) -> String {
+pub(super) async fn say_hello(city: String) -> String {
     format!("Hello {city}!")
 }
 
 /// Greets each city; Tokyo, Seattle and London when there is no input.
 #[orchestrator]
-pub async fn hello_cities(
+pub(super) async fn hello_cities(
     ctx: OrchestrationContext,
     cities: Option<Vec<String>>,
 ) -> Result<Vec<String>, OrchestratorError> {

@@ -7,19 +7,19 @@ use serde::{Deserialize, Serialize};
 const CARD_LIMIT: f64 = 1000.0;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Order {
+pub(super) struct Order {
     amount: f64,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Receipt {
+pub(super) struct Receipt {
     amount: f64,
     reservation: String,
 }
 
 /// Why a payment failed. The orchestrator gets it back as this type.
 #[derive(Debug, Serialize, Deserialize, thiserror::Error, Failure)]
-pub enum PaymentError {
+pub(super) enum PaymentError {
     #[error("the payment of {amount} was declined")]
     #[failure(non_retriable)]
     Declined {
@@ -31,18 +31,18 @@ pub enum PaymentError {
 
 #[derive(Debug, Serialize, Deserialize, thiserror::Error)]
 #[error("the card's limit is {limit}")]
-pub struct LimitExceeded {
+pub(super) struct LimitExceeded {
     limit: f64,
 }
 
 #[activity]
-pub async fn reserve_stock(ctx: ActivityContext, _order: Order) -> String {
+pub(super) async fn reserve_stock(ctx: ActivityContext, _order: Order) -> String {
     // The same in each run of this call, so a second run reserves nothing more.
     ctx.idempotency_key()
 }
 
 #[activity]
-pub async fn charge_card(order: Order) -> Result<(), PaymentError> {
+pub(super) async fn charge_card(order: Order) -> Result<(), PaymentError> {
     if order.amount > CARD_LIMIT {
         let cause = LimitExceeded { limit: CARD_LIMIT };
         return Err(PaymentError::Declined { amount: order.amount, cause });
@@ -51,13 +51,13 @@ pub async fn charge_card(order: Order) -> Result<(), PaymentError> {
 }
 
 #[activity]
-pub async fn release_stock(reservation: String) -> String {
+pub(super) async fn release_stock(reservation: String) -> String {
     format!("released {reservation}")
 }
 
 /// Reserves stock and charges the card; when that fails, gives the stock back and fails with the payment's error.
 #[orchestrator]
-pub async fn order(ctx: OrchestrationContext, order: Order) -> Result<Receipt, OrchestratorError> {
+pub(super) async fn order(ctx: OrchestrationContext, order: Order) -> Result<Receipt, OrchestratorError> {
     let reservation = ctx.call_activity(reserve_stock, order.clone()).await?;
     if let Err(error) = ctx.call_activity(charge_card, order.clone()).await {
         ctx.set_custom_status("compensating")?;

@@ -1,0 +1,83 @@
+//! A saga: when a step fails, the steps before it are undone, in reverse order. The error keeps its type.
+//!
+//! Run with `cargo run -p examples --bin saga`.
+
+#![expect(clippy::print_stdout, reason = "an example prints what it does")]
+
+use durable_core::prelude::*;
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Serialize, Deserialize, thiserror::Error, Failure)]
+enum BookingError {
+    #[error("the flight to {city} is full")]
+    #[failure(non_retriable)]
+    Full { city: String },
+}
+
+#[activity]
+async fn book_hotel(city: String) -> String {
+    format!("hotel in {city}")
+}
+
+#[activity]
+async fn cancel_hotel(_booking: String) {}
+
+#[activity]
+async fn book_flight(city: String) -> Result<String, BookingError> {
+    if city == "Atlantis" { Err(BookingError::Full { city }) } else { Ok(format!("flight to {city}")) }
+}
+
+#[orchestrator]
+async fn trip(ctx: OrchestrationContext, city: String) -> Result<Vec<String>, OrchestratorError> {
+    let hotel = ctx.call_activity(book_hotel, city.clone()).await?;
+    match ctx.call_activity(book_flight, city).await {
+        Ok(flight) => Ok(vec![hotel, flight]),
+        Err(error) => {
+            ctx.call_activity(cancel_hotel, hotel).await?;
+            Err(error)
+        }
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let hub = TaskHub::builder()
+        .backend(Sqlite::open("saga.db")?)
+        .orchestrator(trip)
+        .activity(book_hotel)
+        .activity(cancel_hotel)
+        .activity(book_flight)
+        .start()
+        .await?;
+    for city in ["Lisbon", "Atlantis"] {
+        match hub.client().start(trip, city.to_owned()).await?.output().await {
+            Ok(bookings) => println!("{city}: {}", bookings.join(", ")),
+            Err(error) => match error.downcast::<BookingError>() {
+                Ok(BookingError::Full { city }) => println!("{city}: no seats; the hotel is cancelled"),
+                Err(other) => return Err(other.into()),
+            },
+        }
+    }
+    hub.shutdown().await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use durable_core::failure::IntoFailure;
+    use durable_testing::Script;
+
+    #[test]
+    fn a_full_flight_cancels_the_hotel() {
+        let mut script = Script::new(trip, "Atlantis".to_owned());
+        script.complete(0, "a hotel");
+        script.fail(1, BookingError::Full { city: "Atlantis".to_owned() }.into_failure());
+        assert_eq!(script.calls(), [r#"#2 cancel_hotel "a hotel""#]);
+        script.complete(2, ());
+        let Some(durable_core::history::Completion::Failed(failure)) = script.completion() else {
+            panic!("no failure")
+        };
+        assert_eq!(format!("{failure:#}"), "activity 'book_flight' failed: the flight to Atlantis is full");
+    }
+}

@@ -1,0 +1,4 @@
+//! The examples of the project's README, as tests.
+
+#[doc = include_str!("../../README.md")]
+struct Readme;
