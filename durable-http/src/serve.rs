@@ -64,8 +64,13 @@ pub async fn serve<S: AsClient + ?Sized>(source: &S, address: impl ToSocketAddrs
     let server = Server::builder(source.as_client()).addr(address).bind().await?;
     let mut signals = Signals::listen().map_err(ServeError::signal)?;
     server.run_until(signals.next()).await;
+    tracing::info!("no more requests, draining the task hub");
     tokio::select! {
-        drained = source.drain() => drained.map_err(ServeError::drain),
+        drained = source.drain() => {
+            drained.map_err(ServeError::drain)?;
+            tracing::info!("drained");
+            Ok(())
+        }
         () = signals.next() => {
             tracing::warn!("stopped before the task hub was drained");
             Ok(())

@@ -10,6 +10,9 @@ use tokio::sync::watch;
 
 /// A virtual clock for a hub under test. It never moves by itself; clones share it.
 ///
+/// The hub works on other tasks than the test, so a turn takes the time at which it happens to start: a single step of the
+/// clock right after a start may come before the timer is set. Advance in a loop, as here, or wait for a sign of the timer.
+///
 /// ```
 /// use durable_core::prelude::*;
 /// use durable_testing::VirtualClock;
@@ -25,8 +28,10 @@ use tokio::sync::watch;
 /// let clock = VirtualClock::new();
 /// let hub = TaskHub::builder().backend(Memory::new()).orchestrator(nap).clock(clock.clone()).start().await?;
 /// let run = hub.client().start(nap, ()).await?;
-/// clock.advance(Duration::from_secs(365 * 24 * 3600 + 1));
-/// run.output().await.unwrap();
+/// while !run.status().await?.runtime_status.is_terminal() {
+///     clock.advance(Duration::from_secs(365 * 24 * 3600));
+///     tokio::task::yield_now().await;
+/// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```
