@@ -67,3 +67,33 @@ fn a_fan_out_of_ten_thousand() {
     });
     process.stop();
 }
+
+/// Starts beyond what memory shall hold wait in the store, and all of them run.
+#[test]
+fn starts_beyond_the_bound_wait_in_the_store() {
+    static OPEN: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(0);
+
+    #[orchestrator]
+    async fn held(ctx: OrchestrationContext, n: u64) -> Result<u64, OrchestratorError> {
+        ctx.call_activity("hold", n).await
+    }
+    let hub = TaskHub::builder().backend(Memory::new()).orchestrator(held).busy_instances(0);
+    let hub = hub.activity_fn("hold", |n: u64| async move {
+        OPEN.acquire().await?.forget();
+        Ok::<_, ActivityError>(n)
+    });
+    let process = Process::start(hub);
+    process.run(async {
+        let client = process.hub.client();
+        let mut runs = Vec::new();
+        for n in 0..3_000 {
+            runs.push(client.start(held, n).await.unwrap());
+        }
+        OPEN.add_permits(3_000);
+        for (n, run) in runs.into_iter().enumerate() {
+            assert_eq!(run.output().await.unwrap(), n as u64);
+        }
+        assert_eq!(OPEN.available_permits(), 0);
+    });
+    process.stop();
+}

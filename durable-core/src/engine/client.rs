@@ -1,5 +1,6 @@
 //! The engine in this process, as a durable client.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -100,18 +101,24 @@ impl LocalEngine {
         let id = id.unwrap_or_else(InstanceId::generate);
         let execution = ExecutionId::generate();
         let now = self.inner.clock.now();
+        let room = self.inner.instances.lock().busy() < self.inner.options.busy_instances;
         let create = CreateInstance {
             id: id.as_str().to_owned(),
             execution: execution.as_str().to_owned(),
             name: name.as_str().to_owned(),
             input: input.clone(),
             now,
-            owner: Some(self.inner.worker),
+            owner: room.then_some(self.inner.worker),
             replace: REPLACEABLE.into(),
         };
         let (engine, created) = (self.clone(), id.clone());
         let written = self.write(Write::Create(create), Patience::Short, move |written| {
             let Written::Created { key, epoch } = *written else { return };
+            if !room {
+                engine.inner.backlog.store(true, Ordering::SeqCst);
+                engine.inner.rested.notify_one();
+                return;
+            }
             let standing =
                 Standing { key, execution, epoch, turn: 0, turn_time: Timestamp::UNIX_EPOCH, history_len: 0 };
             let known = Known { id: created, name, input, standing };

@@ -61,7 +61,7 @@ impl LocalEngine {
         let id = instances.id_of(commit.key);
         let after = instances.committed(commit);
         drop(instances);
-        inner.rested.notify_one();
+        inner.made_room();
         self.set_timers(commit);
         let Some(id) = id else { return };
         self.run_activities(commit, &id);
@@ -240,7 +240,7 @@ impl LocalEngine {
         if ready {
             self.inner.turns_ready.add_permits(1);
         }
-        self.inner.rested.notify_one();
+        self.inner.made_room();
         for message in volatile {
             self.store_result(lease.key, &execution, message);
         }

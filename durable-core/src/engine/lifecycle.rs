@@ -63,6 +63,8 @@ impl LocalEngine {
                 closing: AtomicBool::new(false),
                 closed,
                 rested: Notify::new(),
+                backlog: AtomicBool::new(true),
+                wants_room: AtomicBool::new(false),
                 options,
                 backend,
             }),
@@ -131,7 +133,7 @@ impl LocalEngine {
         self.inner.instances.lock().remove(key);
         self.inner.timers.lock().remove_all(key);
         self.inner.activities.lock().cancel_all(key);
-        self.inner.rested.notify_one();
+        self.inner.made_room();
     }
 
     /// Gives out no more work. What is running goes on.
@@ -170,17 +172,23 @@ async fn take_up(engine: LocalEngine) {
     let inner = &engine.inner;
     let mut after = InstanceKey::default();
     while !inner.is_closing() {
-        if inner.instances.lock().busy() > RECOVERY_PAGE {
-            tokio::select! {
-                () = inner.rested.notified() => {}
-                () = inner.closed.cancelled() => return,
-            }
+        let begins = after == InstanceKey::default();
+        if begins && !inner.backlog.swap(false, Ordering::SeqCst) {
+            wait_for_rest(inner).await;
             continue;
         }
+        // Said before the look, so that what comes to rest after it knocks.
+        inner.wants_room.store(true, Ordering::SeqCst);
+        if inner.instances.lock().busy() + RECOVERY_PAGE > inner.options.busy_instances.max(2 * RECOVERY_PAGE) {
+            inner.backlog.fetch_or(begins, Ordering::SeqCst);
+            wait_for_rest(inner).await;
+            continue;
+        }
+        inner.wants_room.store(false, Ordering::SeqCst);
         match inner.backend.ready(inner.worker, after, RECOVERY_PAGE).await {
             Ok(page) => {
-                let Some(last) = page.last() else { return };
-                after = *last;
+                // From the start again, when something has been added meanwhile.
+                after = page.last().copied().unwrap_or_default();
                 page.into_iter().for_each(|key| engine.load(key, None));
             }
             Err(error) => {
@@ -188,6 +196,13 @@ async fn take_up(engine: LocalEngine) {
                 inner.clock.sleep_until(inner.clock.now().saturating_add(inner.options.commit_retry_ceiling)).await;
             }
         }
+    }
+}
+
+async fn wait_for_rest(inner: &Inner) {
+    tokio::select! {
+        () = inner.rested.notified() => {}
+        () = inner.closed.cancelled() => {}
     }
 }
 

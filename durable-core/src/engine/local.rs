@@ -52,8 +52,12 @@ pub(super) struct Inner {
     pub(super) closing: AtomicBool,
     /// Waits for nothing any more.
     pub(super) closed: CancellationToken,
-    /// An instance has come to rest or was forgotten.
+    /// There is room, or something in the store that could use it.
     pub(super) rested: Notify,
+    /// Instances without an owner may wait in the store.
+    pub(super) backlog: AtomicBool,
+    /// They wait until there is room in memory.
+    pub(super) wants_room: AtomicBool,
 }
 
 impl Inner {
@@ -68,6 +72,13 @@ impl Inner {
         match group {
             Some(group) => group.submit(write, patience, done),
             None => done(&write, Err(super::lifecycle::closed())),
+        }
+    }
+
+    /// An instance makes room for one that waits in the store.
+    pub(super) fn made_room(&self) {
+        if self.wants_room.load(Ordering::SeqCst) {
+            self.rested.notify_one();
         }
     }
 

@@ -8,6 +8,8 @@ use std::time::Duration;
 pub struct EngineOptions {
     /// The most idle instances whose state stays in memory.
     pub warm_instances: usize,
+    /// The most instances with something to do whose state is in memory. New ones beyond that wait in the store.
+    pub busy_instances: usize,
     /// The most activity calls that this process holds, waiting or running; at least twice as many as run at once. Further
     /// ones stay in the store until there is room.
     pub local_activities: usize,
@@ -26,6 +28,7 @@ impl Default for EngineOptions {
     fn default() -> Self {
         Self {
             warm_instances: 10_000,
+            busy_instances: 20_000,
             local_activities: 16_384,
             events_per_turn: 1_000,
             writes_per_commit: 1_024,

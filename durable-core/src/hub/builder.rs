@@ -132,6 +132,13 @@ impl TaskHubBuilder {
         self
     }
 
+    /// Limits how many instances that have something to do are in memory; the default is 20,000, and at least 2,000. New ones
+    /// beyond that wait in the store for their turn.
+    pub fn busy_instances(mut self, limit: usize) -> Self {
+        self.engine.busy_instances = limit;
+        self
+    }
+
     /// Limits how many activity calls this process holds in memory, running ones included; the default is 16,384, and at least
     /// twice as many as run at once. Further calls wait in the store.
     pub fn local_activities(mut self, limit: usize) -> Self {
