@@ -26,13 +26,12 @@ pub(super) async fn take_activities(shared: Arc<Shared>, slots: Arc<Semaphore>) 
 
 impl Shared {
     async fn run_activity(&self, work: ActivityWork) {
-        let lease = work.lease.clone();
-        let instance = work.call.instance.clone();
         let result = tokio::select! {
-            result = self.invoke(work) => result,
-            () = self.abort.cancelled() => return,
+            result = self.invoke(work.clone()) => result,
+            () = self.abort.cancelled() => return self.source.abandon_activity(work).await,
         };
-        if let Err(error) = self.source.complete_activity(lease, result).await {
+        if let Err(error) = self.source.complete_activity(work.lease, result).await {
+            let instance = &work.call.instance;
             tracing::debug!(%instance, %error, "the result of an activity is not wanted any more");
         }
     }
