@@ -150,25 +150,19 @@ async fn a_list_has_filters_and_pages() {
         client.start(approval, 1).id(format!("a-{i}")).await.unwrap();
     }
     client.start(hello_cities, vec![]).id("b").await.unwrap().wait().await.unwrap();
-    let mut query = InstanceQuery::default();
-    query.page_size = 2;
-    query.id_prefix = Some("a-".to_owned());
+    let mut query = InstanceQuery::new().page_size(2).id_prefix("a-");
     let mut seen = Vec::new();
     loop {
         let page = client.list(query.clone()).await.unwrap();
         seen.extend(page.instances.into_iter().map(|status| status.instance_id.to_string()));
-        query.continuation = page.continuation;
-        if query.continuation.is_none() {
-            break;
-        }
+        let Some(next) = page.continuation else { break };
+        query = query.continue_from(next);
     }
     assert_eq!(seen, ["a-0", "a-1", "a-2", "a-3", "a-4"]);
-    let mut done = InstanceQuery::default();
-    done.statuses = vec![RuntimeStatus::Completed];
-    done.name = Some(FunctionName::new("HELLO_cities").unwrap());
+    let done =
+        InstanceQuery::new().statuses([RuntimeStatus::Completed]).name(FunctionName::new("HELLO_cities").unwrap());
     assert_eq!(client.list(done).await.unwrap().instances.len(), 1);
-    let mut wrong = InstanceQuery::default();
-    wrong.continuation = Some("xyz".to_owned());
+    let wrong = InstanceQuery::new().continue_from("xyz".to_owned());
     assert!(client.list(wrong).await.unwrap_err().is_invalid_argument());
 }
 

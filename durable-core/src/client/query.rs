@@ -54,6 +54,23 @@ impl InstanceStatus {
 }
 
 /// Which instances a list shall contain. The default is all of them.
+///
+/// ```
+/// use durable_core::client::InstanceQuery;
+/// use durable_core::prelude::*;
+///
+/// # async fn doc(client: Client) -> Result<(), Box<dyn std::error::Error>> {
+/// let mut query = InstanceQuery::new().statuses([RuntimeStatus::Failed]).id_prefix("order-").page_size(50);
+/// loop {
+///     let page = client.list(query.clone()).await?;
+///     for instance in &page.instances {
+///         println!("{} {}", instance.instance_id, instance.created_at);
+///     }
+///     let Some(next) = page.continuation else { break };
+///     query = query.continue_from(next);
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InstanceQuery {
@@ -71,6 +88,63 @@ pub struct InstanceQuery {
     pub page_size: usize,
     /// Where the last page ended, from [`InstancePage::continuation`].
     pub continuation: Option<String>,
+}
+
+impl InstanceQuery {
+    /// All instances.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Only these states.
+    #[must_use]
+    pub fn statuses(mut self, statuses: impl IntoIterator<Item = RuntimeStatus>) -> Self {
+        self.statuses = statuses.into_iter().collect();
+        self
+    }
+
+    /// Only this orchestrator.
+    #[must_use]
+    pub fn name(mut self, name: FunctionName) -> Self {
+        self.name = Some(name);
+        self
+    }
+
+    /// Only ids that start with this.
+    #[must_use]
+    pub fn id_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.id_prefix = Some(prefix.into());
+        self
+    }
+
+    /// Only instances created at this time or later.
+    #[must_use]
+    pub fn created_from(mut self, from: Timestamp) -> Self {
+        self.created_from = Some(from);
+        self
+    }
+
+    /// Only instances created at this time or earlier.
+    #[must_use]
+    pub fn created_to(mut self, to: Timestamp) -> Self {
+        self.created_to = Some(to);
+        self
+    }
+
+    /// The most instances in a page; at least 1, at most 1,000.
+    #[must_use]
+    pub fn page_size(mut self, size: usize) -> Self {
+        self.page_size = size;
+        self
+    }
+
+    /// Goes on where a page ended, with its [`continuation`](InstancePage::continuation).
+    #[must_use]
+    pub fn continue_from(mut self, continuation: String) -> Self {
+        self.continuation = Some(continuation);
+        self
+    }
 }
 
 impl Default for InstanceQuery {
