@@ -283,3 +283,60 @@ fn a_live_instance_is_not_replayed() {
     assert_eq!(starts.unwrap(), 1);
     process.stop();
 }
+
+static DEADLY: AtomicUsize = AtomicUsize::new(0);
+static LETHAL: AtomicBool = AtomicBool::new(true);
+
+#[orchestrator]
+async fn deadly(_ctx: OrchestrationContext) -> Result<(), OrchestratorError> {
+    #[nondeterministic(reason = "stands for code that ends the process")]
+    {
+        DEADLY.fetch_add(1, Ordering::SeqCst);
+        while LETHAL.load(Ordering::SeqCst) {
+            std::thread::yield_now();
+        }
+    }
+    Ok(())
+}
+
+#[orchestrator]
+async fn innocent(_ctx: OrchestrationContext, n: u64) -> u64 {
+    n
+}
+
+/// Instances that wait beside a deadly one, and die with its process each time, do not share its fate.
+#[test]
+fn only_the_deadly_instance_is_poison() {
+    let store = Memory::new();
+    let hub = || {
+        let hub = TaskHub::builder().backend(store.clone()).orchestrator(deadly).orchestrator(innocent);
+        // One turn at a time: nobody gets past the deadly one.
+        hub.max_concurrent_turns(1).max_deliveries(6)
+    };
+    for start in 0..7 {
+        let process = Process::start(hub());
+        if start == 0 {
+            process.run(async {
+                process.hub.client().start(deadly, ()).id("deadly").await.unwrap();
+                for n in 0..5 {
+                    process.hub.client().start(innocent, n).id(format!("i-{n}")).await.unwrap();
+                }
+            });
+        }
+        while DEADLY.load(Ordering::SeqCst) <= start {
+            std::thread::yield_now();
+        }
+        process.crash();
+    }
+    let process = Process::start(hub());
+    process.run(async {
+        let status = process.hub.client().instance::<(), _>("deadly").unwrap().wait().await.unwrap();
+        assert_eq!(status.failure.unwrap().error_type, "Poison");
+        for n in 0..5 {
+            let run = process.hub.client().instance::<u64, _>(format!("i-{n}")).unwrap();
+            assert_eq!(run.output().await.unwrap(), n);
+        }
+    });
+    LETHAL.store(false, Ordering::SeqCst);
+    process.stop();
+}

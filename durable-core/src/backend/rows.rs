@@ -81,7 +81,7 @@ pub struct InstanceRow {
     pub turn_time: Timestamp,
     /// The number of history rows.
     pub history_len: u64,
-    /// How often in a row an owner died before it committed a turn.
+    /// How often it was tried, after take-overs from lost owners, since its last committed turn.
     pub crashes: u32,
 }
 

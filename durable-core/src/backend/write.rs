@@ -17,13 +17,21 @@ pub enum Write {
     /// the activity claim it completes does not hold any more, [`Written::Refused`].
     Message(NewMessage),
     /// Takes an instance over and reads its state and unread messages. When the worker owns it already, this changes
-    /// nothing; otherwise it bumps the epoch and, if a worker that was not drained owned the instance, counts a crash. Answered by
-    /// [`Written::Claimed`], [`Written::NotFound`] or [`Written::Finished`].
+    /// nothing; otherwise it bumps the epoch. Answered by [`Written::Claimed`], [`Written::NotFound`] or
+    /// [`Written::Finished`].
     Claim {
         /// The instance.
         key: InstanceKey,
         /// Who takes it.
         worker: WorkerId,
+    },
+    /// Counts an attempt to run an instance that was taken over from a worker that ended without a word. A committed turn
+    /// starts the count over. Answered by [`Written::Done`] or [`Written::Refused`].
+    Attempt {
+        /// The instance.
+        key: InstanceKey,
+        /// The owner's epoch.
+        epoch: u64,
     },
     /// Takes over activities that have no living runner, in the order of their rows. A row that had a runner is delivered
     /// once more, unless its runner was drained. Rows that hold one of these claim tokens already, because the answer to
@@ -36,7 +44,7 @@ pub enum Write {
         /// The most to take.
         limit: usize,
     },
-    /// Notes why an instance cannot go on, or that it can again. Its owner lives, so its count of crashes starts over.
+    /// Notes why an instance cannot go on, or that it can again. Its owner lives, so its count of attempts starts over.
     /// Answered by [`Written::Done`] or [`Written::Refused`].
     Stall {
         /// The instance.
@@ -203,4 +211,6 @@ pub struct Claimed {
     pub instance: InstanceRow,
     /// Its unread messages, in order.
     pub inbox: Vec<InboxRow>,
+    /// It was just taken over from a worker that was not drained: whatever that one did with it may have been its end.
+    pub owner_lost: bool,
 }

@@ -53,6 +53,7 @@ impl LocalEngine {
         activities.cancel_all(commit.key);
         drop(activities);
         self.refill_activities();
+        self.end_trial(commit.key);
     }
 
     fn turn_is_durable(&self, commit: &TurnCommit) {
@@ -62,6 +63,7 @@ impl LocalEngine {
         let after = instances.committed(commit);
         drop(instances);
         inner.made_room();
+        self.end_trial(commit.key);
         self.set_timers(commit);
         let Some(id) = id else { return };
         self.run_activities(commit, &id);
@@ -241,6 +243,7 @@ impl LocalEngine {
             self.inner.turns_ready.add_permits(1);
         }
         self.inner.made_room();
+        self.end_trial(lease.key);
         for message in volatile {
             self.store_result(lease.key, &execution, message);
         }

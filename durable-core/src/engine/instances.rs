@@ -28,6 +28,8 @@ enum Phase {
     Loading,
     /// Nothing to do.
     Idle,
+    /// Has something to do, and may have been the end of its last owner: it runs when it is released.
+    Held,
     /// Has something to do and waits for a worker.
     Queued,
     /// A worker runs its turn.
@@ -147,7 +149,7 @@ impl Instances {
         let wakes = match entry.phase {
             Phase::Idle => true,
             Phase::Stalled => matches!(message.event, EventKind::ExecutionTerminated { .. }),
-            Phase::Loading | Phase::Queued | Phase::Running(_) => false,
+            Phase::Loading | Phase::Held | Phase::Queued | Phase::Running(_) => false,
         };
         entry.pending.push_back(message);
         if wakes {
@@ -178,8 +180,17 @@ impl Instances {
                 entry.again = true;
                 false
             }
-            Phase::Loading | Phase::Queued => false,
+            Phase::Loading | Phase::Held | Phase::Queued => false,
         }
+    }
+
+    /// Lets a suspect run. False when it is gone.
+    pub(super) fn release(&mut self, key: InstanceKey) -> bool {
+        let held = self.entries.get(&key).is_some_and(|entry| matches!(entry.phase, Phase::Held));
+        if held {
+            self.enqueue(key);
+        }
+        held
     }
 
     /// How many instances are in memory because they have something to do.
@@ -208,8 +219,9 @@ impl Instances {
         true
     }
 
-    /// Ends the loading of an instance: `unread` are the messages of its inbox. True when it has something to do.
-    pub(super) fn loaded(&mut self, known: Known, unread: Vec<Message>, now: Timestamp) -> bool {
+    /// Ends the loading of an instance: `unread` are the messages of its inbox. True when it has something to do; when it is
+    /// a suspect, it does so only after it was released.
+    pub(super) fn loaded(&mut self, known: Known, unread: Vec<Message>, now: Timestamp, suspect: bool) -> bool {
         let key = known.standing.key;
         let Some(entry) = self.entries.get_mut(&key) else { return false };
         let last = unread.iter().rev().find_map(|message| message.origin.inbox_seq()).unwrap_or(0);
@@ -224,7 +236,9 @@ impl Instances {
         let busy = !entry.pending.is_empty();
         self.keys.insert(known.id.clone(), key);
         entry.known = Some(known);
-        if busy {
+        if busy && suspect {
+            entry.phase = Phase::Held;
+        } else if busy {
             self.enqueue(key);
         } else {
             self.settle(key);

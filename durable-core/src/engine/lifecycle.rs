@@ -51,6 +51,7 @@ impl LocalEngine {
                 group: Mutex::new(Some(group)),
                 committer: Mutex::new(Some(committer)),
                 instances: Mutex::new(Instances::new(options.warm_instances)),
+                suspects: Mutex::default(),
                 turns_ready: Semaphore::new(0),
                 activities: Mutex::new(Activities::new(options.local_activities)),
                 activities_ready: Semaphore::new(0),
@@ -93,14 +94,20 @@ impl LocalEngine {
     }
 
     fn loaded(&self, claimed: Claimed) {
-        let key = claimed.instance.key;
-        let poisoned = claimed.instance.crashes > self.inner.options.max_deliveries;
-        let id = claimed.instance.id.clone();
+        let Claimed { instance, owner_lost: suspect, .. } = &claimed;
+        let (key, epoch, id, suspect) = (instance.key, instance.epoch, instance.id.clone(), *suspect);
+        let attempts = instance.crashes;
         match read(claimed) {
-            Ok((known, unread)) if poisoned => self.bury(&known, &unread),
+            Ok((known, unread)) if suspect && attempts >= self.inner.options.max_deliveries => {
+                self.bury(&known, &unread)
+            }
             Ok((known, unread)) => {
-                let ready = self.inner.instances.lock().loaded(known, unread, self.inner.clock.now());
-                self.inner.turns_ready.add_permits(usize::from(ready));
+                let busy = self.inner.instances.lock().loaded(known, unread, self.inner.clock.now(), suspect);
+                match (busy, suspect) {
+                    (true, true) => self.try_suspect(key, epoch, attempts),
+                    (true, false) => self.inner.turns_ready.add_permits(1),
+                    (false, _) => self.inner.made_room(),
+                }
             }
             Err(problem) => {
                 tracing::error!(instance = id, problem, "a stored instance cannot be read");
@@ -129,11 +136,12 @@ impl LocalEngine {
     }
 
     /// Drops everything that memory holds of an instance.
-    fn forget(&self, key: InstanceKey) {
+    pub(super) fn forget(&self, key: InstanceKey) {
         self.inner.instances.lock().remove(key);
         self.inner.timers.lock().remove_all(key);
         self.inner.activities.lock().cancel_all(key);
         self.inner.made_room();
+        self.end_trial(key);
     }
 
     /// Gives out no more work. What is running goes on.
@@ -208,7 +216,7 @@ async fn wait_for_rest(inner: &Inner) {
 
 /// From rows to what the engine keeps in memory.
 fn read(claimed: Claimed) -> Result<(Known, Vec<Message>), String> {
-    let Claimed { instance: row, inbox } = claimed;
+    let Claimed { instance: row, inbox, .. } = claimed;
     let known = Known {
         id: InstanceId::new(&row.id).map_err(|error| error.to_string())?,
         name: FunctionName::new(&row.name).map_err(|error| error.to_string())?,

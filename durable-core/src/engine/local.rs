@@ -18,6 +18,7 @@ use super::group::{Group, Patience};
 use super::instances::Instances;
 use super::options::EngineOptions;
 use super::source::{ActivityLease, ActivityWork, SourceError, TurnLease, TurnWork, WorkOffer, WorkSource};
+use super::suspects::Suspects;
 use super::timers::Timers;
 use super::waiters::Waiters;
 use crate::backend::{Backend, WorkerId, Write};
@@ -40,6 +41,7 @@ pub(super) struct Inner {
     pub(super) group: Mutex<Option<Group>>,
     pub(super) committer: Mutex<Option<tokio::task::JoinHandle<()>>>,
     pub(super) instances: Mutex<Instances>,
+    pub(super) suspects: Mutex<Suspects>,
     pub(super) turns_ready: Semaphore,
     pub(super) activities: Mutex<Activities>,
     pub(super) activities_ready: Semaphore,
@@ -185,7 +187,9 @@ impl LocalEngine {
         let idle = outcome.actions.is_empty() && outcome.canceled.is_empty() && outcome.completion.is_none();
         if turn.received.is_empty() && idle {
             let busy = instances.rest(lease.key);
+            drop(instances);
             inner.turns_ready.add_permits(usize::from(busy));
+            self.end_trial(lease.key);
             return Ok(None);
         }
         let mut activities = inner.activities.lock();

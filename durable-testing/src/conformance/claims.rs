@@ -44,35 +44,40 @@ pub async fn a_repeated_claim_changes_nothing(store: Arc<dyn Backend>) {
     hub.done(turn("a", born, 1)).await;
 }
 
-/// Each owner that was replaced before it committed a turn counts as a crash.
-pub async fn take_overs_count_crashes_until_a_turn(store: Arc<dyn Backend>) {
+/// Whoever takes over from a worker that ended without a word is told so, and counts its attempts until a turn.
+pub async fn attempts_are_counted_until_a_turn(store: Arc<dyn Backend>) {
     let hub = Hub(store);
     let key = hub.start("a").await;
-    for crashes in 0..4 {
+    for attempts in 0..4_u32 {
         let worker = hub.attach().await;
-        let instance = hub.claimed(key, worker).await.instance;
-        assert_eq!((instance.epoch, instance.crashes), (u64::from(crashes) + 2, crashes));
+        let claimed = hub.claimed(key, worker).await;
+        assert_eq!(claimed.owner_lost, attempts > 0);
+        assert!(!hub.claimed(key, worker).await.owner_lost, "it owns it now");
+        let epoch = claimed.instance.epoch;
+        assert_eq!((epoch, claimed.instance.crashes), (u64::from(attempts) + 2, attempts));
+        assert_eq!(hub.write(Write::Attempt { key, epoch: epoch - 1 }).await, Written::Refused);
+        assert_eq!(hub.write(Write::Attempt { key, epoch }).await, Written::Done);
     }
+    assert_eq!(hub.row("a").await.crashes, 4);
     hub.done(TurnCommit { epoch: 5, ..turn("a", key, 1) }).await;
-    let worker = hub.attach().await;
-    assert_eq!(hub.claimed(key, worker).await.instance.crashes, 1);
-    assert_eq!(hub.row("a").await.crashes, 1);
+    assert_eq!(hub.row("a").await.crashes, 0);
+    assert_eq!(hub.write(Write::Attempt { key: InstanceKey(99), epoch: 1 }).await, Written::Refused);
 }
 
-/// Taking over what a drained worker owned bumps the epoch, and is no crash.
+/// Taking over what a drained worker owned bumps the epoch, and nobody was lost.
 pub async fn a_drained_owner_did_not_crash(store: Arc<dyn Backend>) {
     let hub = Hub(store);
     let (crashed, drained) = (hub.attach().await, hub.attach().await);
     let key = hub.start_as(CreateInstance { owner: Some(crashed), ..create("a") }).await;
-    assert_eq!(hub.claimed(key, drained).await.instance.crashes, 1);
+    assert!(hub.claimed(key, drained).await.owner_lost);
     for _ in 0..2 {
         hub.0.detach(drained).await.expect("a worker can be detached, again too");
     }
     let last = hub.attach().await;
-    let instance = hub.claimed(key, last).await.instance;
-    assert_eq!((instance.epoch, instance.crashes), (3, 1));
+    let claimed = hub.claimed(key, last).await;
+    assert_eq!((claimed.instance.epoch, claimed.owner_lost), (3, false));
     let next = hub.attach().await;
-    assert_eq!(hub.claimed(key, next).await.instance.crashes, 2);
+    assert!(hub.claimed(key, next).await.owner_lost);
 }
 
 /// The one who was replaced cannot commit any more, the new owner can.

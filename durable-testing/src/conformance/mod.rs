@@ -198,7 +198,7 @@ macro_rules! __conformance_cases {
                 workers_are_told_apart,
                 the_first_claim_is_no_crash,
                 a_repeated_claim_changes_nothing,
-                take_overs_count_crashes_until_a_turn,
+                attempts_are_counted_until_a_turn,
                 a_drained_owner_did_not_crash,
                 a_take_over_locks_the_old_owner_out,
                 a_claim_reads_instance_and_messages,

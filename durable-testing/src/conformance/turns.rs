@@ -192,13 +192,14 @@ pub async fn the_status_can_change_with_every_turn(store: Arc<dyn Backend>) {
     }
 }
 
-/// A committed turn is a sign of life: no stall, no crashes in a row.
+/// A committed turn is a sign of life, and so is a stall: the count of attempts starts over.
 pub async fn a_turn_clears_stall_and_crashes(store: Arc<dyn Backend>) {
     let hub = Hub(store);
     let key = hub.start("a").await;
     for worker in [hub.attach().await, hub.attach().await] {
         hub.claimed(key, worker).await;
     }
+    assert_eq!(hub.write(Write::Attempt { key, epoch: 3 }).await, Written::Done);
     let stall = Write::Stall { key, epoch: 3, reason: Some("foreign await".to_owned()) };
     assert_eq!(hub.write(stall).await, Written::Done);
     let row = hub.row("a").await;

@@ -9,14 +9,24 @@ impl Tables {
         if instance.row.status.is_terminal() {
             return Written::Finished { status: instance.row.status };
         }
+        let mut owner_lost = false;
         if instance.owner != Some(worker) {
+            owner_lost = instance.owner.is_some_and(|owner| !self.drained.contains(&owner));
             instance.row.epoch += 1;
-            let crashed = instance.owner.is_some_and(|owner| !self.drained.contains(&owner));
-            instance.row.crashes += u32::from(crashed);
             instance.owner = Some(worker);
         }
         let inbox = instance.inbox.values().cloned().collect();
-        Written::Claimed(Box::new(Claimed { instance: instance.row.clone(), inbox }))
+        Written::Claimed(Box::new(Claimed { instance: instance.row.clone(), inbox, owner_lost }))
+    }
+
+    pub(super) fn attempt(&mut self, key: InstanceKey, epoch: u64) -> Written {
+        match self.instances.get_mut(&key) {
+            Some(instance) if instance.row.epoch == epoch => {
+                instance.row.crashes += 1;
+                Written::Done
+            }
+            _ => Written::Refused,
+        }
     }
 
     pub(super) fn claim_activities(&mut self, worker: WorkerId, first_claim: i64, limit: usize) -> Written {

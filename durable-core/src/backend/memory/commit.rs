@@ -13,6 +13,7 @@ impl Tables {
             Write::Turn(turn) => self.turn(*turn),
             Write::Message(message) => self.message(message),
             Write::Claim { key, worker } => self.claim(key, worker),
+            Write::Attempt { key, epoch } => self.attempt(key, epoch),
             Write::ClaimActivities { worker, first_claim, limit } => self.claim_activities(worker, first_claim, limit),
             Write::Stall { key, epoch, reason } => self.stall(key, epoch, reason),
         }

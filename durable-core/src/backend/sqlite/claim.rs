@@ -42,13 +42,24 @@ pub(super) fn claim(conn: &Connection, key: InstanceKey, worker: WorkerId) -> Re
     if instance.status.is_terminal() {
         return Ok(Written::Finished { status: instance.status });
     }
+    let mut owner_lost = false;
     if owner != Some(worker.0) {
+        owner_lost = is_lost(conn, owner)?;
         instance.epoch += 1;
-        instance.crashes += u32::from(is_lost(conn, owner)?);
-        conn.prepare_cached("UPDATE instances SET epoch = ?2, crashes = ?3, owner = ?4 WHERE key = ?1")?
-            .execute(params![key.0, int(instance.epoch), instance.crashes, worker.0])?;
+        conn.prepare_cached("UPDATE instances SET epoch = ?2, owner = ?3 WHERE key = ?1")?.execute(params![
+            key.0,
+            int(instance.epoch),
+            worker.0
+        ])?;
     }
-    Ok(Written::Claimed(Box::new(Claimed { instance, inbox: inbox(conn, key)? })))
+    Ok(Written::Claimed(Box::new(Claimed { instance, inbox: inbox(conn, key)?, owner_lost })))
+}
+
+pub(super) fn attempt(conn: &Connection, key: InstanceKey, epoch: u64) -> Result<Written> {
+    let changed = conn
+        .prepare_cached("UPDATE instances SET crashes = crashes + 1 WHERE key = ?1 AND epoch = ?2")?
+        .execute(params![key.0, int(epoch)])?;
+    Ok(if changed == 0 { Written::Refused } else { Written::Done })
 }
 
 fn inbox(conn: &Connection, key: InstanceKey) -> Result<Vec<InboxRow>> {

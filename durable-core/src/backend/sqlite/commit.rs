@@ -13,6 +13,7 @@ pub(super) fn apply(conn: &Connection, write: &Write) -> Result<Written> {
         Write::Turn(turn) => turn::turn(conn, turn),
         Write::Message(message) => self::message(conn, message),
         Write::Claim { key, worker } => claim::claim(conn, *key, *worker),
+        Write::Attempt { key, epoch } => claim::attempt(conn, *key, *epoch),
         Write::ClaimActivities { worker, first_claim, limit } => {
             claim::claim_activities(conn, *worker, *first_claim, *limit)
         }

@@ -31,7 +31,7 @@ CREATE TABLE instances (
     turn_time     INTEGER NOT NULL DEFAULT 0,
     history_len   INTEGER NOT NULL DEFAULT 0,
     inbox_seq     INTEGER NOT NULL DEFAULT 0, -- the last position given out in its inbox
-    crashes       INTEGER NOT NULL DEFAULT 0  -- how often in a row an owner died before it committed a turn
+    crashes       INTEGER NOT NULL DEFAULT 0  -- attempts after take-overs from lost owners, since the last turn
 );
 
 -- Inputs, apart from the rows that every turn rewrites.
