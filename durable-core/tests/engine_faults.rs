@@ -316,3 +316,64 @@ async fn a_write_that_cannot_be_made_fails_alone() {
         run.output().await.unwrap();
     }
 }
+
+/// A deployment that forgot an orchestrator repairs nothing and breaks nothing: its instances wait for their code, also those
+/// that never had a turn.
+#[test]
+fn instances_wait_for_an_orchestrator_that_a_deployment_forgot() {
+    static GO: AtomicBool = AtomicBool::new(false);
+
+    #[orchestrator]
+    async fn first_turn_waits(_ctx: OrchestrationContext) -> Result<u64, OrchestratorError> {
+        #[nondeterministic(reason = "keeps the only place for a turn taken")]
+        while !GO.load(Ordering::SeqCst) {
+            std::thread::yield_now();
+        }
+        Ok(1)
+    }
+    let store = Memory::new();
+    let with_code = || TaskHub::builder().backend(store.clone()).orchestrator(first_turn_waits).max_concurrent_turns(1);
+    let process = Process::start(with_code());
+    process.run(async {
+        for id in ["a", "b"] {
+            process.hub.client().start(first_turn_waits, ()).id(id).await.unwrap();
+        }
+    });
+    process.crash();
+    let process = Process::start(TaskHub::builder().backend(store.clone()).activity(quick));
+    process.run(async {
+        for id in ["a", "b"] {
+            let run = process.hub.client().instance::<u64, _>(id).unwrap();
+            while run.status().await.unwrap().stalled.is_none() {
+                tokio::task::yield_now().await;
+            }
+        }
+    });
+    process.stop();
+    GO.store(true, Ordering::SeqCst);
+    let process = Process::start(with_code());
+    process.run(async {
+        for id in ["a", "b"] {
+            assert_eq!(process.hub.client().instance::<u64, _>(id).unwrap().output().await.unwrap(), 1);
+        }
+    });
+    process.stop();
+}
+
+/// A file is free again after a shutdown, although clients and handles of the old hub are still around.
+#[cfg(feature = "sqlite")]
+#[tokio::test]
+async fn a_shutdown_gives_the_file_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("hub.db");
+    let open = || Sqlite::open(&path);
+    let first = TaskHub::builder().backend(open().unwrap()).orchestrator(waits).start().await.unwrap();
+    let old = first.client().start(waits, ()).id("w").await.unwrap();
+    assert!(open().unwrap_err().is_in_use());
+    first.shutdown().await.unwrap();
+    let second = TaskHub::builder().backend(open().unwrap()).orchestrator(waits).start().await.unwrap();
+    assert!(old.status().await.unwrap_err().is_shut_down());
+    let run = second.client().instance::<(), _>("w").unwrap();
+    run.raise_event("go", &()).await.unwrap();
+    run.output().await.unwrap();
+}

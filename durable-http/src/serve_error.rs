@@ -5,10 +5,11 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
+use durable_core::model::write_chain;
+
 use crate::body::BoxError;
 
 /// The error of [`serve`](crate::serve) and [`Server`](crate::Server). Ask it with its predicates; the text is for people.
-#[derive(Debug)]
 pub struct ServeError {
     kind: Kind,
     source: Option<BoxError>,
@@ -67,6 +68,13 @@ impl ServeError {
     #[must_use]
     pub fn is_drain(&self) -> bool {
         matches!(self.kind, Kind::Drain)
+    }
+}
+
+impl fmt::Debug for ServeError {
+    /// The text with all causes: what a program prints whose `main` returns the error.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_chain(f, self)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Running an orchestrator on the replay core alone, event by event.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use durable_core::history::{Action, Completion, EventKind, HistoryRecord};
@@ -43,6 +44,8 @@ pub struct Script {
     history: Vec<HistoryRecord>,
     last: TurnOutcome,
     now: Timestamp,
+    /// What was ever scheduled: true for a timer.
+    timers: BTreeMap<u32, bool>,
 }
 
 impl Script {
@@ -91,6 +94,7 @@ impl Script {
             program,
             history: Vec::new(),
             last: TurnOutcome::default(),
+            timers: BTreeMap::new(),
             now: Timestamp::from_ticks(17_040_672_000_000_000),
         };
         script.try_turn([started])?;
@@ -128,16 +132,27 @@ impl Script {
         assert_eq!(from_cold, outcome, "turn {turn} differs after a replay");
         let record = |kind| HistoryRecord { turn, turn_time: self.now, time: self.now, kind };
         self.history.extend(events.into_iter().chain(recorded(&outcome)).map(record));
+        let timers = outcome.actions.iter().map(|(id, action)| (id.0, matches!(action, Action::CreateTimer { .. })));
+        self.timers.extend(timers);
         self.last = outcome;
         Ok(())
+    }
+
+    #[track_caller]
+    fn check(&self, id: u32, timer: bool) {
+        let what = if timer { "timer" } else { "call" };
+        let known: Vec<_> = self.timers.iter().filter(|(_, other)| **other == timer).map(|(id, _)| *id).collect();
+        assert!(known.contains(&id), "the orchestrator has made no {what} #{id}; its {what}s are {known:?}");
     }
 
     /// Completes a call with a value.
     ///
     /// # Panics
     ///
-    /// As [`turn`](Self::turn), and when the value has no JSON form.
+    /// As [`turn`](Self::turn), when there is no such call, and when the value has no JSON form.
+    #[track_caller]
     pub fn complete(&mut self, task: u32, result: impl Serialize) {
+        self.check(task, false);
         self.turn([completed(task, result)]);
     }
 
@@ -145,8 +160,10 @@ impl Script {
     ///
     /// # Panics
     ///
-    /// As [`turn`](Self::turn).
+    /// As [`turn`](Self::turn), and when there is no such call.
+    #[track_caller]
     pub fn fail(&mut self, task: u32, failure: FailureDetails) {
+        self.check(task, false);
         self.turn([failed(task, failure)]);
     }
 
@@ -154,8 +171,10 @@ impl Script {
     ///
     /// # Panics
     ///
-    /// As [`turn`](Self::turn).
+    /// As [`turn`](Self::turn), and when there is no such timer.
+    #[track_caller]
     pub fn fire(&mut self, timer: u32) {
+        self.check(timer, true);
         self.turn([fired(timer)]);
     }
 

@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::model::write_chain;
+
 /// The error of a backend. Ask it with its predicates; the text is for people.
 #[derive(Clone)]
 pub struct BackendError {
@@ -80,12 +82,9 @@ impl fmt::Display for BackendError {
 }
 
 impl fmt::Debug for BackendError {
+    /// The text with all causes: what a program prints whose `main` returns the error.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BackendError")
-            .field("kind", &self.kind)
-            .field("message", &self.message)
-            .field("source", &self.source)
-            .finish()
+        write_chain(f, self)
     }
 }
 

@@ -35,7 +35,7 @@ pub trait DurableClient: Send + Sync + 'static {
     /// Waits until the instance is finished, at most for `timeout`, and gives its state then. Without a timeout it waits
     /// for as long as it takes. `None` when there is no such instance.
     ///
-    /// Waiting is by notification. It may be repeated any number of times, by any number of callers.
+    /// Waiting is by notification, and the timeout runs on the hub's clock: a virtual clock must be advanced. It may be repeated any number of times, by any number of callers.
     ///
     /// # Errors
     ///
@@ -55,7 +55,7 @@ pub trait DurableClient: Send + Sync + 'static {
     -> BoxFuture<'_, Result<(), ClientError>>;
 
     /// Terminates an instance: no more of its code runs, its status becomes Terminated and its output the reason. The
-    /// effect is asynchronous; [`wait`](Self::wait) sees it.
+    /// effect is asynchronous; [`wait`](Self::wait) sees it. An instance that is just coming to its own end keeps that end.
     ///
     /// # Errors
     ///

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::model::{FunctionName, InstanceId, RuntimeStatus};
+use crate::model::{FunctionName, InstanceId, RuntimeStatus, write_chain};
 
 /// The error of a client call. Ask it with its predicates; the text is for people.
 pub struct ClientError {
@@ -157,8 +157,9 @@ impl fmt::Display for NameList<'_> {
 }
 
 impl fmt::Debug for ClientError {
+    /// The text with all causes: what a program prints whose `main` returns the error.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientError").field("kind", &self.kind).field("source", &self.source).finish()
+        write_chain(f, self)
     }
 }
 

@@ -36,7 +36,8 @@ impl Client {
         self.0.task_hub()
     }
 
-    /// Starts an orchestrator, given as the annotated function or by name. `()` is the input of one without input.
+    /// Starts an orchestrator, given as the annotated function or by name. `()` is the input of one without input. By name
+    /// the output is a [`serde_json::Value`]; [`instance`](Self::instance) gives a handle with another type.
     ///
     /// ```no_run
     /// # use durable_core::prelude::*;

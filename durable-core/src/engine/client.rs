@@ -1,5 +1,6 @@
 //! The engine in this process, as a durable client.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -7,11 +8,11 @@ use tokio::sync::oneshot;
 
 use super::group::Patience;
 use super::instances::Known;
-use super::local::LocalEngine;
+use super::local::{Closed, LocalEngine};
 use super::message::{Message, Origin};
 use crate::BoxFuture;
 use crate::backend::{
-    BackendError, CreateInstance, InstanceFilter, InstanceRow, MessageTarget, NewMessage, Write, Written,
+    Backend, BackendError, CreateInstance, InstanceFilter, InstanceRow, MessageTarget, NewMessage, Write, Written,
 };
 use crate::client::{
     ClientError, ClientErrorKind, DurableClient, InstancePage, InstanceQuery, InstanceStatus, StartRequest,
@@ -38,7 +39,7 @@ impl DurableClient for LocalEngine {
     fn status(&self, id: &InstanceId) -> BoxFuture<'_, Result<Option<InstanceStatus>, ClientError>> {
         let id = id.clone();
         Box::pin(async move {
-            let row = self.inner.backend.instance(id.as_str()).await.map_err(store_failed)?;
+            let row = self.store()?.instance(id.as_str()).await.map_err(store_failed)?;
             row.map(to_status).transpose()
         })
     }
@@ -77,7 +78,7 @@ impl DurableClient for LocalEngine {
                 after_id: query.continuation.as_deref().map(decode_token).transpose()?,
                 limit: page_size + 1,
             };
-            let mut rows = self.inner.backend.list(filter).await.map_err(store_failed)?;
+            let mut rows = self.store()?.list(filter).await.map_err(store_failed)?;
             let more = rows.len() > page_size;
             rows.truncate(page_size);
             let continuation = rows.last().filter(|_| more).map(|row| encode_token(&row.id));
@@ -93,6 +94,10 @@ impl DurableClient for LocalEngine {
 }
 
 impl LocalEngine {
+    fn store(&self) -> Result<Arc<dyn Backend>, ClientError> {
+        self.inner.backend().map_err(|Closed| ClientError::new(ClientErrorKind::ShutDown))
+    }
+
     async fn create(&self, request: StartRequest) -> Result<InstanceId, ClientError> {
         let StartRequest { name, id, input } = request;
         if !self.inner.orchestrators.lock().contains(&name) {
@@ -211,13 +216,13 @@ impl LocalEngine {
     }
 
     async fn read_events(&self, id: &InstanceId) -> Result<Option<Vec<HistoryEvent>>, ClientError> {
-        let Some(row) = self.inner.backend.instance(id.as_str()).await.map_err(store_failed)? else { return Ok(None) };
+        let Some(row) = self.store()?.instance(id.as_str()).await.map_err(store_failed)? else { return Ok(None) };
         let header = ExecutionHeader {
             instance: id.clone(),
             execution: ExecutionId::from_stored(&row.execution),
             input: row.input.clone(),
         };
-        let rows = self.inner.backend.history(row.key).await.map_err(store_failed)?;
+        let rows = self.store()?.history(row.key).await.map_err(store_failed)?;
         let mut records = Vec::with_capacity(rows.len());
         for row in rows {
             let kind = decode_event(row.event, &header)

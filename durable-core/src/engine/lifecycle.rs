@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
@@ -67,7 +67,7 @@ impl LocalEngine {
                 backlog: AtomicBool::new(true),
                 wants_room: AtomicBool::new(false),
                 options,
-                backend,
+                backend: RwLock::new(Some(backend)),
             }),
         })
     }
@@ -99,7 +99,7 @@ impl LocalEngine {
         let attempts = instance.crashes;
         match read(claimed) {
             Ok((known, unread)) if suspect && attempts >= self.inner.options.max_deliveries => {
-                self.bury(&known, &unread)
+                self.bury(&known, &unread);
             }
             Ok((known, unread)) => {
                 let busy = self.inner.instances.lock().loaded(known, unread, self.inner.clock.now(), suspect);
@@ -171,7 +171,12 @@ impl LocalEngine {
             let _ = committer.await;
         }
         self.inner.waiters.all();
-        self.inner.backend.detach(self.inner.worker).await
+        // Given up, so that a store closes although clients and handles of this hub are still around.
+        let backend = self.inner.backend.write().take();
+        match backend {
+            Some(backend) => backend.detach(self.inner.worker).await,
+            None => Ok(()),
+        }
     }
 }
 
@@ -193,7 +198,8 @@ async fn take_up(engine: LocalEngine) {
             continue;
         }
         inner.wants_room.store(false, Ordering::SeqCst);
-        match inner.backend.ready(inner.worker, after, RECOVERY_PAGE).await {
+        let Ok(backend) = inner.backend() else { return };
+        match backend.ready(inner.worker, after, RECOVERY_PAGE).await {
             Ok(page) => {
                 // From the start again, when something has been added meanwhile.
                 after = page.last().copied().unwrap_or_default();
@@ -248,7 +254,9 @@ async fn watch_timers(engine: LocalEngine) {
     while !inner.is_closing() {
         let page = inner.timers.lock().begin_page();
         if let Some(after) = page {
-            let page = inner.backend.timers(after, PAGE).await;
+            let Ok(backend) = inner.backend() else { return };
+            let page = backend.timers(after, PAGE).await;
+            drop(backend);
             if let Err(error) = &page {
                 tracing::error!(%error, "the store does not give its timers");
                 inner.clock.sleep_until(inner.clock.now().saturating_add(inner.options.commit_retry_ceiling)).await;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -34,7 +34,8 @@ pub struct LocalEngine {
 
 pub(super) struct Inner {
     pub(super) hub: TaskHubName,
-    pub(super) backend: Arc<dyn Backend>,
+    /// Gone once the engine is closed.
+    pub(super) backend: RwLock<Option<Arc<dyn Backend>>>,
     pub(super) worker: WorkerId,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) options: EngineOptions,
@@ -62,6 +63,10 @@ pub(super) struct Inner {
     pub(super) wants_room: AtomicBool,
 }
 
+/// The engine is closed.
+#[derive(Debug)]
+pub(super) struct Closed;
+
 impl Inner {
     /// Queues a write for the next group commit.
     pub(super) fn submit(
@@ -75,6 +80,11 @@ impl Inner {
             Some(group) => group.submit(write, patience, done),
             None => done(&write, Err(super::lifecycle::closed())),
         }
+    }
+
+    /// The store, unless the engine is closed.
+    pub(super) fn backend(&self) -> Result<Arc<dyn Backend>, Closed> {
+        self.backend.read().clone().ok_or(Closed)
     }
 
     /// An instance makes room for one that waits in the store.
@@ -121,7 +131,8 @@ impl WorkSource for LocalEngine {
 
     async fn read_history(&self, lease: &TurnLease) -> Result<Vec<HistoryRecord>, SourceError> {
         let header = self.inner.instances.lock().header(lease).ok_or(SourceError::LeaseLost)?;
-        let rows = self.inner.backend.history(lease.key).await?;
+        let backend = self.inner.backend().map_err(|Closed| SourceError::Closed)?;
+        let rows = backend.history(lease.key).await?;
         let mut records = Vec::with_capacity(rows.len());
         for row in rows {
             let kind = decode_event(row.event, &header)?;

@@ -46,7 +46,8 @@ use crate::model::FailureDetails;
 /// }
 /// ```
 ///
-/// It does not implement `Error` itself, and converts into a `Box<dyn Error + Send + Sync>`.
+/// It does not implement `Error` itself, and converts into a `Box<dyn Error + Send + Sync>`. `{}` prints this level alone,
+/// `{:#}` and `{:?}` print the causes too.
 pub struct OrchestratorError {
     details: Box<FailureDetails>,
 }

@@ -5,9 +5,9 @@ use std::fmt;
 
 use crate::backend::BackendError;
 use crate::engine::SourceError;
+use crate::model::write_chain;
 
 /// The error of a start: everything that is wrong with the description of the hub, or why its store does not open.
-#[derive(Debug)]
 pub struct StartError {
     kind: Kind,
 }
@@ -37,6 +37,13 @@ impl StartError {
     #[must_use]
     pub fn is_backend(&self) -> bool {
         !matches!(self.kind, Kind::Mistakes(_))
+    }
+}
+
+impl fmt::Debug for StartError {
+    /// The text with all causes: what a program prints whose `main` returns the error.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_chain(f, self)
     }
 }
 

@@ -60,7 +60,9 @@ impl TaskHub {
     }
 
     /// Drains the hub: takes no more work, lets running turns and activities end, and stores everything that only memory
-    /// holds. Activities that take longer than the drain timeout are dropped and run again after the next start.
+    /// holds. Activities that take longer than the drain timeout are dropped and run again after the next start. The store is
+    /// given up: a SQLite file can be opened again, and what clients of this hub ask for is answered by an error that says
+    /// that it is shut down.
     ///
     /// # Errors
     ///

@@ -120,6 +120,21 @@ fn causes(source: Option<&(dyn Error + 'static)>, left: usize) -> Option<Box<Fai
     Some(Box::new(failure))
 }
 
+/// Writes an error and its causes in one line.
+///
+/// # Errors
+///
+/// The formatter failed.
+pub fn write_chain(f: &mut fmt::Formatter<'_>, error: &(dyn Error + 'static)) -> fmt::Result {
+    write!(f, "{error}")?;
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        write!(f, ": {error}")?;
+        cause = error.source();
+    }
+    Ok(())
+}
+
 impl fmt::Display for FailureDetails {
     /// The message of this level; `{:#}` appends the messages of all causes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

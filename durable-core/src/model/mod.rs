@@ -10,7 +10,7 @@ mod payload;
 mod status;
 mod time;
 
-pub use self::failure::{FailureDetails, PANIC_ERROR_TYPE};
+pub use self::failure::{FailureDetails, PANIC_ERROR_TYPE, write_chain};
 pub use self::id::{ExecutionId, InstanceId, InvalidInstanceId, TaskId};
 pub use self::location::SourceLocation;
 pub use self::name::{EventName, FunctionName, InvalidName, TaskHubName};

@@ -135,10 +135,10 @@ impl Shared {
                 let stalls = fault.is_non_determinism() && self.options.non_determinism == NonDeterminismPolicy::Stall;
                 (fault.to_failure(), executor, stalls)
             }
-            // An instance that has run before is missing its code after a deployment; one that has not never had any.
+            // It was there when the instance was started, so a deployment has forgotten it.
             Trouble::Unknown(message) => {
                 let failure = FailureDetails::new("OrchestratorTaskNotFound", message).non_retriable();
-                (failure, None, work.prior_turn > 0)
+                (failure, None, self.options.non_determinism == NonDeterminismPolicy::Stall)
             }
         };
         let completion = match terminated {

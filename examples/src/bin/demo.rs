@@ -21,7 +21,7 @@ struct Options {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Report> {
+async fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::parse();
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_unset| "info".into());
     let stderr = std::io::stderr;
@@ -31,25 +31,4 @@ async fn main() -> Result<(), Report> {
     let hub = examples::demo::functions(hub).start().await?;
     durable_http::serve(&hub, options.listen.as_str()).await?;
     Ok(())
-}
-
-/// An error that prints itself and its causes as one line, when `main` returns it.
-struct Report(Box<dyn Error>);
-
-impl<E: Error + 'static> From<E> for Report {
-    fn from(error: E) -> Self {
-        Self(Box::new(error))
-    }
-}
-
-impl std::fmt::Debug for Report {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
-    }
 }
