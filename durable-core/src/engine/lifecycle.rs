@@ -50,6 +50,7 @@ impl LocalEngine {
                 clock,
                 group: Mutex::new(Some(group)),
                 committer: Mutex::new(Some(committer)),
+                watchers: Mutex::default(),
                 instances: Mutex::new(Instances::new(options.warm_instances)),
                 suspects: Mutex::default(),
                 turns_ready: Semaphore::new(0),
@@ -75,8 +76,8 @@ impl LocalEngine {
     /// Starts to take up what earlier workers left, and to watch the timers.
     pub(super) fn recover(&self) {
         self.refill_activities();
-        tokio::spawn(take_up(self.clone()));
-        tokio::spawn(watch_timers(self.clone()));
+        let watchers = [tokio::spawn(take_up(self.clone())), tokio::spawn(watch_timers(self.clone()))];
+        self.inner.watchers.lock().extend(watchers);
     }
 
     /// Brings an instance into memory.
@@ -170,6 +171,10 @@ impl LocalEngine {
         if let Some(committer) = committer {
             let _ = committer.await;
         }
+        let watchers = std::mem::take(&mut *self.inner.watchers.lock());
+        for watcher in watchers {
+            let _ = watcher.await;
+        }
         self.inner.waiters.all();
         // Given up, so that a store closes although clients and handles of this hub are still around.
         let backend = self.inner.backend.write().take();
@@ -207,9 +212,18 @@ async fn take_up(engine: LocalEngine) {
             }
             Err(error) => {
                 tracing::error!(%error, "the store does not say which instances are ready");
-                inner.clock.sleep_until(inner.clock.now().saturating_add(inner.options.commit_retry_ceiling)).await;
+                pause(inner).await;
             }
         }
+    }
+}
+
+/// The store has failed: it is left alone for a while.
+async fn pause(inner: &Inner) {
+    let until = inner.clock.now().saturating_add(inner.options.commit_retry_ceiling);
+    tokio::select! {
+        () = inner.clock.sleep_until(until) => {}
+        () = inner.closed.cancelled() => {}
     }
 }
 
@@ -259,7 +273,7 @@ async fn watch_timers(engine: LocalEngine) {
             drop(backend);
             if let Err(error) = &page {
                 tracing::error!(%error, "the store does not give its timers");
-                inner.clock.sleep_until(inner.clock.now().saturating_add(inner.options.commit_retry_ceiling)).await;
+                pause(inner).await;
             }
             inner.timers.lock().end_page(page.ok());
             continue;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, Semaphore, oneshot};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::activities::Activities;
@@ -40,7 +41,9 @@ pub(super) struct Inner {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) options: EngineOptions,
     pub(super) group: Mutex<Option<Group>>,
-    pub(super) committer: Mutex<Option<tokio::task::JoinHandle<()>>>,
+    pub(super) committer: Mutex<Option<JoinHandle<()>>>,
+    /// What looks into the store by itself.
+    pub(super) watchers: Mutex<Vec<JoinHandle<()>>>,
     pub(super) instances: Mutex<Instances>,
     pub(super) suspects: Mutex<Suspects>,
     pub(super) turns_ready: Semaphore,
