@@ -339,7 +339,7 @@ fn instances_wait_for_an_orchestrator_that_a_deployment_forgot() {
             process.hub.client().start(first_turn_waits, ()).id(id).await.unwrap();
         }
     });
-    process.crash();
+    process.crash_spinning();
     let process = Process::start(TaskHub::builder().backend(store.clone()).activity(quick));
     process.run(async {
         for id in ["a", "b"] {

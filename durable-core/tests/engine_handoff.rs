@@ -86,7 +86,7 @@ fn a_poisonous_instance_is_taken_over_a_counted_number_of_times() {
         while TURNS.load(Ordering::SeqCst) <= start {
             std::thread::yield_now();
         }
-        process.crash();
+        process.crash_spinning();
     }
     let process = Process::start(hub());
     process.run(async {
@@ -326,7 +326,7 @@ fn only_the_deadly_instance_is_poison() {
         while DEADLY.load(Ordering::SeqCst) <= start {
             std::thread::yield_now();
         }
-        process.crash();
+        process.crash_spinning();
     }
     let process = Process::start(hub());
     process.run(async {

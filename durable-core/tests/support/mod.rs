@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use durable_core::history::{EventKind, HistoryEvent};
 use durable_core::hub::TaskHubBuilder;
@@ -26,8 +27,15 @@ impl Process {
         self.runtime.block_on(work)
     }
 
-    /// Ends everything that runs, wherever it stands, and stores nothing.
+    /// Ends everything that runs, wherever it stands, and stores nothing. Afterwards nothing of it runs any more, as after
+    /// the end of a process.
     pub(crate) fn crash(self) {
+        drop(self.hub);
+        self.runtime.shutdown_timeout(Duration::from_secs(60));
+    }
+
+    /// Like [`crash`](Self::crash), for a process whose code spins for ever: its thread is left behind.
+    pub(crate) fn crash_spinning(self) {
         drop(self.hub);
         self.runtime.shutdown_background();
     }
