@@ -132,3 +132,20 @@ fn numbers_of_the_random_source_are_fixed_for_ever() {
     );
     assert_eq!(Script::new(takes_a_number, 7).output(), Some(7.into()));
 }
+
+#[test]
+fn random_helpers_stay_within_their_bounds() {
+    #[orchestrator]
+    async fn shuffles(ctx: OrchestrationContext) -> Result<(f64, u32, Vec<u32>), OrchestratorError> {
+        let mut rng = ctx.rng();
+        let mut cards: Vec<u32> = (0..52).collect();
+        rng.shuffle(&mut cards);
+        Ok((rng.next_f64(), rng.next_u32(), cards))
+    }
+    let output = Script::new(shuffles, ()).output().unwrap();
+    let (fraction, _, mut cards): (f64, u32, Vec<u32>) = serde_json::from_value(output).unwrap();
+    assert!((0.0..1.0).contains(&fraction));
+    assert!(!cards.is_sorted());
+    cards.sort_unstable();
+    assert!(cards.into_iter().eq(0..52));
+}

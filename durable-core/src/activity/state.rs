@@ -45,16 +45,16 @@ impl StateKey {
     }
 }
 
-/// The state of a hub: at most one value of each type.
+/// The state of a hub: at most one value of each type. Cloning is cheap, since every call of an activity gets a clone.
 #[derive(Clone, Default)]
 pub struct StateMap {
-    values: HashMap<TypeId, Arc<dyn Any + Send + Sync>>,
+    values: Arc<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
 }
 
 impl StateMap {
     /// Adds a value; false when there is already one of the type.
     pub fn insert<T: Clone + Send + Sync + 'static>(&mut self, value: T) -> bool {
-        self.values.insert(TypeId::of::<T>(), Arc::new(value)).is_none()
+        Arc::make_mut(&mut self.values).insert(TypeId::of::<T>(), Arc::new(value)).is_none()
     }
 
     /// A clone of the value of type `T`.

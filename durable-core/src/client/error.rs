@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::model::{FunctionName, InstanceId, RuntimeStatus, write_chain};
+use crate::model::{FunctionName, InstanceId, NameList, RuntimeStatus, write_chain};
 
 /// The error of a client call. Ask it with its predicates; the text is for people.
 pub struct ClientError {
@@ -138,21 +138,6 @@ impl fmt::Display for ClientError {
             ClientErrorKind::Store => f.write_str("the store failed"),
             ClientErrorKind::Remote { message } => write!(f, "the remote task hub: {message}"),
         }
-    }
-}
-
-struct NameList<'a>(&'a [FunctionName]);
-
-impl fmt::Display for NameList<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
-            return f.write_str("none");
-        }
-        for (i, name) in self.0.iter().enumerate() {
-            let separator = if i == 0 { "" } else { ", " };
-            write!(f, "{separator}{name}")?;
-        }
-        Ok(())
     }
 }
 

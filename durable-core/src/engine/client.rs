@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use super::group::Patience;
 use super::instances::Known;
 use super::local::{Closed, LocalEngine};
-use super::message::{Message, Origin};
+use super::message::{Message, Origin, records};
 use crate::BoxFuture;
 use crate::backend::{
     Backend, BackendError, CreateInstance, InstanceFilter, InstanceRow, MessageTarget, NewMessage, Write, Written,
@@ -17,7 +17,7 @@ use crate::backend::{
 use crate::client::{
     ClientError, ClientErrorKind, DurableClient, InstancePage, InstanceQuery, InstanceStatus, StartRequest,
 };
-use crate::history::{EventKind, ExecutionHeader, HistoryEvent, HistoryRecord, decode_event, encode_event, project};
+use crate::history::{EventKind, ExecutionHeader, HistoryEvent, encode_event, project};
 use crate::model::{EventName, ExecutionId, FunctionName, InstanceId, Payload, RuntimeStatus, TaskHubName, Timestamp};
 
 use super::apply::Standing;
@@ -223,12 +223,8 @@ impl LocalEngine {
             input: row.input.clone(),
         };
         let rows = self.store()?.history(row.key).await.map_err(store_failed)?;
-        let mut records = Vec::with_capacity(rows.len());
-        for row in rows {
-            let kind = decode_event(row.event, &header)
-                .map_err(|error| ClientError::new(ClientErrorKind::Store).with_source(error))?;
-            records.push(HistoryRecord { turn: row.turn, turn_time: row.turn_time, time: row.time, kind });
-        }
+        let records = records(rows, &header);
+        let records = records.map_err(|error| ClientError::new(ClientErrorKind::Store).with_source(error))?;
         Ok(Some(project(records)))
     }
 }

@@ -32,6 +32,11 @@ struct Item {
     done: Done,
 }
 
+/// The answer to a write that comes too late.
+pub(super) fn shut_down() -> BackendError {
+    BackendError::new(BackendErrorKind::Unavailable, "the task hub is shut down")
+}
+
 /// The sending end. When the last one is gone and the queue is written, the committer ends.
 #[derive(Clone)]
 pub(super) struct Group {
@@ -66,7 +71,7 @@ impl Group {
     ) {
         let item = Item { patience, done: Box::new(done) };
         if let Err(mpsc::error::SendError((write, item))) = self.queue.send((write, item)) {
-            (item.done)(&write, Err(BackendError::new(BackendErrorKind::Unavailable, "the task hub is shut down")));
+            (item.done)(&write, Err(shut_down()));
         }
     }
 }

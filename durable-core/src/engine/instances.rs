@@ -68,8 +68,8 @@ impl Entry {
     /// How many messages the next turn takes. A termination needs no code: an instance that cannot go on takes everything
     /// up to it, however much that is.
     fn batch(&self, limit: usize) -> usize {
-        let ended = |message: &Message| matches!(message.event, EventKind::ExecutionTerminated { .. });
-        let termination = if self.stalls { self.pending.iter().position(ended).map_or(0, |at| at + 1) } else { 0 };
+        let ended = || self.pending.iter().position(Message::is_termination);
+        let termination = if self.stalls { ended().map_or(0, |at| at + 1) } else { 0 };
         self.pending.len().min(limit.max(1)).max(termination)
     }
 }
@@ -148,7 +148,7 @@ impl Instances {
         }
         let wakes = match entry.phase {
             Phase::Idle => true,
-            Phase::Stalled => matches!(message.event, EventKind::ExecutionTerminated { .. }),
+            Phase::Stalled => message.is_termination(),
             Phase::Loading | Phase::Held | Phase::Queued | Phase::Running(_) => false,
         };
         entry.pending.push_back(message);
@@ -296,6 +296,14 @@ impl Instances {
         }
     }
 
+    /// Takes what the leased turn received, for its commit: either it happens, or the instance is read from its rows again.
+    pub(super) fn take_received(&mut self, lease: &TurnLease) -> Vec<Message> {
+        match self.entries.get_mut(&lease.key).map(|entry| &mut entry.phase) {
+            Some(Phase::Running(turn)) if turn.token == lease.token => std::mem::take(&mut turn.received),
+            _ => Vec::new(),
+        }
+    }
+
     /// What is needed to read the history of a leased instance.
     pub(super) fn header(&self, lease: &TurnLease) -> Option<ExecutionHeader> {
         let (known, _) = self.leased(lease)?;
@@ -351,8 +359,7 @@ impl Instances {
         let (volatile, kept): (Vec<_>, Vec<_>) =
             entry.pending.drain(..).partition(|message| message.origin.is_volatile());
         entry.pending = kept.into();
-        let ended = |message: &Message| matches!(message.event, EventKind::ExecutionTerminated { .. });
-        let ready = entry.pending.iter().any(ended);
+        let ready = entry.pending.iter().any(Message::is_termination);
         if ready {
             self.enqueue(lease.key);
         }

@@ -16,17 +16,13 @@ use super::local::{Inner, LocalEngine};
 use super::message::{Message, Origin};
 use super::options::EngineOptions;
 use super::timers::{PAGE, Timers};
-use crate::backend::{Backend, BackendError, BackendErrorKind, Claimed, InstanceKey, Write, Written};
+use crate::backend::{Backend, BackendError, Claimed, InstanceKey, Write, Written};
 use crate::history::{Completion, EventKind, ExecutionHeader, decode_event};
 use crate::model::{ExecutionId, FailureDetails, FunctionName, InstanceId, TaskHubName, TaskId};
 use crate::replay::TurnOutcome;
 
 /// How many instances are brought into memory at once when a hub starts.
 const RECOVERY_PAGE: usize = 1_000;
-
-pub(super) fn closed() -> BackendError {
-    BackendError::new(BackendErrorKind::Unavailable, "the task hub is shut down")
-}
 
 impl LocalEngine {
     /// Attaches to a store as a new worker. Nothing runs before a worker opens the engine.

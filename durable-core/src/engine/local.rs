@@ -15,15 +15,16 @@ use tokio_util::sync::CancellationToken;
 use super::activities::Activities;
 use super::apply::apply;
 use super::clock::Clock;
-use super::group::{Group, Patience};
+use super::group::{Group, Patience, shut_down};
 use super::instances::Instances;
+use super::message::records;
 use super::options::EngineOptions;
 use super::source::{ActivityLease, ActivityWork, SourceError, TurnLease, TurnWork, WorkOffer, WorkSource};
 use super::suspects::Suspects;
 use super::timers::Timers;
 use super::waiters::Waiters;
-use crate::backend::{Backend, WorkerId, Write};
-use crate::history::{HistoryRecord, decode_event};
+use crate::backend::{Backend, BackendError, TurnCommit, WorkerId, Write, Written};
+use crate::history::HistoryRecord;
 use crate::model::{FunctionName, InstanceId, TaskHubName};
 use crate::replay::{LeafResult, TurnOutcome};
 
@@ -76,12 +77,12 @@ impl Inner {
         &self,
         write: Write,
         patience: Patience,
-        done: impl FnOnce(&Write, Result<crate::backend::Written, crate::backend::BackendError>) + Send + 'static,
+        done: impl FnOnce(&Write, Result<Written, BackendError>) + Send + 'static,
     ) {
         let group = self.group.lock().clone();
         match group {
             Some(group) => group.submit(write, patience, done),
-            None => done(&write, Err(super::lifecycle::closed())),
+            None => done(&write, Err(shut_down())),
         }
     }
 
@@ -135,13 +136,7 @@ impl WorkSource for LocalEngine {
     async fn read_history(&self, lease: &TurnLease) -> Result<Vec<HistoryRecord>, SourceError> {
         let header = self.inner.instances.lock().header(lease).ok_or(SourceError::LeaseLost)?;
         let backend = self.inner.backend().map_err(|Closed| SourceError::Closed)?;
-        let rows = backend.history(lease.key).await?;
-        let mut records = Vec::with_capacity(rows.len());
-        for row in rows {
-            let kind = decode_event(row.event, &header)?;
-            records.push(HistoryRecord { turn: row.turn, turn_time: row.turn_time, time: row.time, kind });
-        }
-        Ok(records)
+        Ok(records(backend.history(lease.key).await?, &header)?)
     }
 
     async fn complete_turn(&self, lease: TurnLease, outcome: TurnOutcome) -> Result<(), SourceError> {
@@ -190,11 +185,7 @@ impl WorkSource for LocalEngine {
 
 impl LocalEngine {
     /// The write of a turn; `None` when nothing happened in it, so that there is nothing to write.
-    fn prepare_turn(
-        &self,
-        lease: &TurnLease,
-        outcome: TurnOutcome,
-    ) -> Result<Option<crate::backend::TurnCommit>, SourceError> {
+    fn prepare_turn(&self, lease: &TurnLease, outcome: TurnOutcome) -> Result<Option<TurnCommit>, SourceError> {
         let inner = &self.inner;
         let mut instances = inner.instances.lock();
         let (known, turn) = instances.leased(lease).ok_or(SourceError::LeaseLost)?;
@@ -206,12 +197,16 @@ impl LocalEngine {
             self.end_trial(lease.key);
             return Ok(None);
         }
-        let mut activities = inner.activities.lock();
+        let (standing, time) = (known.standing.clone(), turn.time);
+        let received = instances.take_received(lease);
+        // The lease protects the turn, so others need not wait while it is encoded.
+        drop(instances);
         let place = || {
+            let mut activities = inner.activities.lock();
             let room = activities.reserve(lease.key);
             room.then(|| (inner.worker, inner.next_claim.fetch_add(1, Ordering::Relaxed)))
         };
-        Ok(Some(apply(&known.standing, turn.time, &turn.received, outcome, place)))
+        Ok(Some(apply(&standing, time, &received, outcome, place)))
     }
 }
 

@@ -134,6 +134,13 @@ mod tests {
     }
 
     #[test]
+    fn a_boxed_error_keeps_its_causes() {
+        let inner = "x".parse::<i32>().map_err(|error| ActivityError::from(error).context("reading")).unwrap_err();
+        let boxed: Box<dyn Error + Send + Sync> = inner.into();
+        assert_eq!(format!("{:#}", ActivityError::from_boxed(boxed)), "reading: invalid digit found in string");
+    }
+
+    #[test]
     fn marks_survive_a_context() {
         assert!(ActivityError::msg("no").non_retriable().context("paying").into_failure().is_non_retriable);
     }

@@ -13,6 +13,7 @@ mod time;
 pub use self::failure::{FailureDetails, PANIC_ERROR_TYPE, write_chain};
 pub use self::id::{ExecutionId, InstanceId, InvalidInstanceId, TaskId};
 pub use self::location::SourceLocation;
+pub(crate) use self::name::NameList;
 pub use self::name::{EventName, FunctionName, InvalidName, TaskHubName};
 pub use self::payload::{InvalidPayload, Payload};
 pub use self::status::{RuntimeStatus, UnknownRuntimeStatus};

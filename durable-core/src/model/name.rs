@@ -165,6 +165,23 @@ impl Default for TaskHubName {
     }
 }
 
+/// Names as people read them in an error.
+#[derive(Debug)]
+pub(crate) struct NameList<'a>(pub(crate) &'a [FunctionName]);
+
+impl fmt::Display for NameList<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("none");
+        }
+        for (i, name) in self.0.iter().enumerate() {
+            let separator = if i == 0 { "" } else { ", " };
+            write!(f, "{separator}{name}")?;
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

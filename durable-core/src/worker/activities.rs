@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use super::Shared;
 use crate::activity::ActivityContext;
 use crate::engine::ActivityWork;
-use crate::model::FailureDetails;
+use crate::model::{FailureDetails, NameList};
 use crate::replay::LeafResult;
 
 /// Runs activities until there are none any more.
@@ -40,8 +40,7 @@ impl Shared {
         let name = work.call.name.clone();
         let Some(program) = self.registry.activity(&name) else {
             let known = self.registry.activity_names();
-            let known = known.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
-            let message = format!("there is no activity '{name}'; registered are: {known}");
+            let message = format!("there is no activity '{name}'; registered are: {}", NameList(&known));
             return Err(FailureDetails::new("ActivityTaskNotFound", message).non_retriable());
         };
         let ctx = ActivityContext::new(work.call, self.state.clone(), work.cancellation);

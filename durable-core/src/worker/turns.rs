@@ -8,7 +8,7 @@ use tokio::task::coop::unconstrained;
 use super::{NonDeterminismPolicy, Shared};
 use crate::engine::{SourceError, TurnWork, WorkSource};
 use crate::history::{Completion, EventKind};
-use crate::model::FailureDetails;
+use crate::model::{FailureDetails, NameList};
 use crate::replay::{Executor, ReplayFault, TurnInput, TurnOutcome, WakeHook};
 
 /// Runs turns until there are none any more. Code is polled outside of tokio's budget: inside it, a channel or a lock that
@@ -87,8 +87,7 @@ impl Shared {
         let name = &work.identity.name;
         let program = self.registry.orchestrator(name).ok_or_else(|| {
             let known = self.registry.orchestrator_names();
-            let known = known.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
-            Trouble::Unknown(format!("there is no orchestrator '{name}'; registered are: {known}"))
+            Trouble::Unknown(format!("there is no orchestrator '{name}'; registered are: {}", NameList(&known)))
         })?;
         let mut executor = Executor::new(work.identity.clone(), Arc::clone(program), Some(self.wake_hook(work)));
         if work.prior_turn > 0 {
