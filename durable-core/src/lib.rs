@@ -31,7 +31,7 @@ pub mod __private {
     pub use crate::activity::{ActivityContext, ActivityDefinition, State, StateKey, blocking};
     pub use crate::failure::{Failure, IntoFailure, ReturnedResult};
     pub use crate::model::FailureDetails;
-    pub use crate::orchestration::{OrchestrationContext, OrchestratorDefinition};
+    pub use crate::orchestration::{Next, OrchestrationContext, OrchestratorDefinition};
     pub use serde::de::DeserializeOwned;
     pub use serde::{Deserialize, Serialize};
 }

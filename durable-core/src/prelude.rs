@@ -18,7 +18,7 @@ pub use crate::{
     failure::{ActivityError, Failure, OrchestratorError},
     hub::TaskHub,
     model::{InstanceId, RuntimeStatus},
-    orchestration::OrchestrationContext,
+    orchestration::{ContinueAsNew, Next, OrchestrationContext},
 };
 
 #[cfg(feature = "sqlite")]

@@ -50,7 +50,14 @@ fn define(definition: &Definition<'_>) -> TokenStream {
         quote! {{
             let _ = &#value;
             let run = #ident(#ctx, #argument);
-            ::std::boxed::Box::pin(async move { let returned = run.await; #conversion })
+            ::std::boxed::Box::pin(async move {
+                let returned = run.await;
+                let result: ::core::result::Result<
+                    <Self as #private::OrchestratorDefinition>::Output,
+                    #private::FailureDetails,
+                > = #conversion;
+                result.map(#private::Next::Complete)
+            })
         }}
     };
     let implementation = definition.refuse_result_alias(quote! {
@@ -65,7 +72,13 @@ fn define(definition: &Definition<'_>) -> TokenStream {
                 #value: Self::Input,
             ) -> #private::BoxFuture<
                 'static,
-                ::core::result::Result<<Self as #private::OrchestratorDefinition>::Output, #private::FailureDetails>,
+                ::core::result::Result<
+                    #private::Next<
+                        <Self as #private::OrchestratorDefinition>::Output,
+                        <Self as #private::OrchestratorDefinition>::Input,
+                    >,
+                    #private::FailureDetails,
+                >,
             > #body
         }
     });

@@ -39,7 +39,7 @@ pub fn raised(name: &str, value: impl Serialize) -> EventKind {
 /// A client asked for the end.
 #[must_use]
 pub fn terminated(reason: &str) -> EventKind {
-    EventKind::ExecutionTerminated { reason: Some(reason.to_owned()) }
+    EventKind::ExecutionTerminated { reason: Some(reason.to_owned()), recursive: false }
 }
 
 fn payload(value: &impl Serialize) -> Payload {

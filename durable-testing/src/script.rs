@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
-use durable_core::history::{Action, Completion, EventKind, HistoryRecord};
-use durable_core::model::{ExecutionId, FailureDetails, FunctionName, InstanceId, Payload, Timestamp};
+use durable_core::history::{Action, Completion, EventKind, ExecutionHeader, HistoryRecord};
+use durable_core::model::{ExecutionId, FailureDetails, FunctionName, InstanceId, Limits, Payload, Timestamp};
 use durable_core::orchestration::{OrchestratorDefinition, OrchestratorItem};
 use durable_core::registry::Registry;
-use durable_core::replay::{Executor, Identity, Program, ReplayFault, TurnInput, TurnOutcome};
+use durable_core::replay::{Executor, Program, ReplayFault, TurnInput, TurnOutcome};
 use serde::Serialize;
 
 use crate::events::{completed, failed, fired, raised};
@@ -38,7 +39,7 @@ use crate::events::{completed, failed, fired, raised};
 /// assert_eq!(script.output(), Some(serde_json::json!(81)));
 /// ```
 pub struct Script {
-    identity: Identity,
+    header: Arc<ExecutionHeader>,
     program: Program,
     executor: Executor,
     history: Vec<HistoryRecord>,
@@ -77,20 +78,13 @@ impl Script {
     ) -> Result<Self, ReplayFault> {
         let input = Payload::encode(&input).expect("the input has a JSON form");
         let (name, program) = program::<F::Definition>();
-        let identity = Identity {
-            instance: InstanceId::new("script").expect("a valid id"),
-            execution: ExecutionId::from_stored("0123456789abcdef0123456789abcdef"),
-            name,
-        };
-        let started = EventKind::ExecutionStarted {
-            instance: identity.instance.clone(),
-            execution: identity.execution.clone(),
-            name: identity.name.clone(),
-            input,
-        };
+        let instance = InstanceId::new("script").expect("a valid id");
+        let execution = ExecutionId::from_stored("0123456789abcdef0123456789abcdef");
+        let header = Arc::new(ExecutionHeader::new(instance, execution, name, input));
+        let started = EventKind::ExecutionStarted(Arc::clone(&header));
         let mut script = Self {
-            executor: Executor::new(identity.clone(), program.clone(), None),
-            identity,
+            executor: Executor::new(Arc::clone(&header), program.clone(), Limits::default(), None),
+            header,
             program,
             history: Vec::new(),
             last: TurnOutcome::default(),
@@ -124,7 +118,7 @@ impl Script {
         let events: Vec<_> = events.into_iter().collect();
         let input = TurnInput { turn: self.executor.turn() + 1, time: self.now, events: events.clone() };
         let turn = input.turn;
-        let mut cold = Executor::new(self.identity.clone(), self.program.clone(), None);
+        let mut cold = Executor::new(Arc::clone(&self.header), self.program.clone(), Limits::default(), None);
         cold.replay(&self.history).unwrap_or_else(|fault| panic!("the replay before turn {turn} differs: {fault}"));
         let from_cold = cold.run_turn(input.clone());
         let outcome = self.executor.run_turn(input)?;
@@ -236,7 +230,7 @@ impl Script {
     /// The first difference.
     pub fn replay_with<M, F: OrchestratorItem<M>>(&self, _other: F) -> Result<(), ReplayFault> {
         let (_, program) = program::<F::Definition>();
-        Executor::new(self.identity.clone(), program, None).replay(&self.history)
+        Executor::new(Arc::clone(&self.header), program, Limits::default(), None).replay(&self.history)
     }
 
     /// Replays a given history against this orchestrator.
@@ -245,7 +239,7 @@ impl Script {
     ///
     /// The first difference.
     pub fn replay_history(&self, history: &[HistoryRecord]) -> Result<(), ReplayFault> {
-        Executor::new(self.identity.clone(), self.program.clone(), None).replay(history)
+        Executor::new(Arc::clone(&self.header), self.program.clone(), Limits::default(), None).replay(history)
     }
 
     /// Runs the same orchestrator with all received events in a single turn, and gives the end of that.
@@ -264,7 +258,7 @@ impl Script {
     ///
     /// The code awaits what is not durable.
     pub fn run_in_one_turn(&self, events: impl IntoIterator<Item = EventKind>) -> Result<TurnOutcome, ReplayFault> {
-        let mut executor = Executor::new(self.identity.clone(), self.program.clone(), None);
+        let mut executor = Executor::new(Arc::clone(&self.header), self.program.clone(), Limits::default(), None);
         executor.run_turn(TurnInput { turn: 1, time: self.now, events: events.into_iter().collect() })
     }
 }
@@ -280,8 +274,8 @@ fn program<D: OrchestratorDefinition>() -> (FunctionName, Program) {
 /// The history events of an outcome.
 fn recorded(outcome: &TurnOutcome) -> impl Iterator<Item = EventKind> {
     let actions = outcome.actions.iter().filter_map(|(id, action)| match action.clone() {
-        Action::ScheduleTask { name, input, source } => {
-            Some(EventKind::TaskScheduled { id: *id, name, input, source: Some(source) })
+        Action::ScheduleTask { name, input, options, source } => {
+            Some(EventKind::TaskScheduled { id: *id, name, input, options, source: Some(source) })
         }
         Action::CreateTimer { fire_at, source } => {
             Some(EventKind::TimerCreated { id: *id, fire_at, source: Some(source) })
@@ -293,7 +287,7 @@ fn recorded(outcome: &TurnOutcome) -> impl Iterator<Item = EventKind> {
         let (result, failure) = match completion.clone() {
             Completion::Completed(output) => (Some(output), None),
             Completion::Failed(failure) => (None, Some(failure)),
-            Completion::Terminated(_) => (None, None),
+            Completion::Terminated(_) | Completion::ContinuedAsNew(_) => (None, None),
         };
         EventKind::ExecutionCompleted { id: *id, status: completion.status(), result, failure }
     });

@@ -17,10 +17,12 @@ use async_trait::async_trait;
 
 pub use self::error::{BackendError, BackendErrorKind};
 pub use self::rows::{
-    ActivityRow, HistoryRow, InboxRow, InstanceFilter, InstanceKey, InstanceRow, NewEvent, TimerRow, WorkerId,
+    ActivityRow, CallId, CountRow, HistoryRow, InboxRow, InstanceFilter, InstanceKey, InstanceRow, NewEvent, TimerRow,
+    WorkerId,
 };
 pub use self::write::{
-    Claimed, CreateInstance, MessageTarget, NewActivity, NewMessage, NewTimer, TurnCommit, Write, Written,
+    Arrived, Claimed, Committed, Completes, CreateInstance, MessageTarget, NewActivity, NewChild, NewMessage, NewTimer,
+    NextExecution, OutgoingMessage, Recipient, RewindCommit, Started, TurnCommit, Write, Written,
 };
 
 /// A store of one task hub.
@@ -87,6 +89,21 @@ pub trait Backend: Send + Sync + 'static {
     ///
     /// The store failed.
     async fn list(&self, filter: InstanceFilter) -> Result<Vec<InstanceRow>, BackendError>;
+
+    /// How many instances there are, by name, version and status, whatever the order; the filter's `after_id` and `limit` do
+    /// not count. Names are the same without regard to ASCII case.
+    ///
+    /// # Errors
+    ///
+    /// The store failed.
+    async fn count(&self, filter: InstanceFilter) -> Result<Vec<CountRow>, BackendError>;
+
+    /// The calls of an instance whose results no turn has consumed, in the order of their ids.
+    ///
+    /// # Errors
+    ///
+    /// The store failed.
+    async fn activities(&self, key: InstanceKey) -> Result<Vec<ActivityRow>, BackendError>;
 }
 
 /// A shared backend is a backend.
@@ -127,5 +144,13 @@ impl<B: Backend + ?Sized> Backend for Arc<B> {
 
     async fn list(&self, filter: InstanceFilter) -> Result<Vec<InstanceRow>, BackendError> {
         (**self).list(filter).await
+    }
+
+    async fn count(&self, filter: InstanceFilter) -> Result<Vec<CountRow>, BackendError> {
+        (**self).count(filter).await
+    }
+
+    async fn activities(&self, key: InstanceKey) -> Result<Vec<ActivityRow>, BackendError> {
+        (**self).activities(key).await
     }
 }

@@ -1,8 +1,10 @@
 //! What the engine writes, and what becomes of it.
 
-use super::rows::{ActivityRow, InboxRow, InstanceKey, InstanceRow, NewEvent, WorkerId};
+use std::collections::BTreeMap;
+
+use super::rows::{ActivityRow, CallId, HistoryRow, InboxRow, InstanceKey, InstanceRow, NewEvent, WorkerId};
 use crate::history::StoredEvent;
-use crate::model::{Payload, RuntimeStatus, TaskId, Timestamp};
+use crate::model::{Payload, RuntimeStatus, Timestamp};
 
 /// One write of a batch.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,7 +13,8 @@ pub enum Write {
     /// Creates an instance. Answered by [`Written::Created`] or [`Written::Exists`]. When the id is taken by this very
     /// execution, the create happened before and is answered in the same way.
     Create(CreateInstance),
-    /// Commits a turn. Answered by [`Written::Done`] or [`Written::Refused`].
+    /// Commits a turn. Answered by [`Written::Done`], by [`Written::Committed`] when it reaches other instances, or by
+    /// [`Written::Refused`].
     Turn(Box<TurnCommit>),
     /// Puts a message into an inbox. Answered by [`Written::Queued`], [`Written::NotFound`], [`Written::Finished`] or, when
     /// the activity claim it completes does not hold any more, [`Written::Refused`].
@@ -54,6 +57,28 @@ pub enum Write {
         /// Why; `None` clears it.
         reason: Option<String>,
     },
+    /// Notes the progress of an activity. Answered by [`Written::Done`], or [`Written::Refused`] when the claim does not hold
+    /// any more.
+    Progress {
+        /// The calling instance.
+        key: InstanceKey,
+        /// The call.
+        call: CallId,
+        /// The claim under which it runs.
+        claim: i64,
+        /// The progress.
+        progress: Payload,
+    },
+    /// Takes back the ends of finished instances. It happens for all of them or for none. Answered by
+    /// [`Written::Done`] or [`Written::Refused`].
+    Rewind(Vec<RewindCommit>),
+    /// Removes instances with all their rows; those that are not finished only by force. Answered by [`Written::Purged`].
+    Purge {
+        /// The instances. Keys that do not exist are passed over.
+        keys: Vec<InstanceKey>,
+        /// Also those that are not finished.
+        force: bool,
+    },
 }
 
 /// A new instance.
@@ -65,13 +90,26 @@ pub struct CreateInstance {
     pub execution: String,
     /// The orchestrator.
     pub name: String,
+    /// The version of its code.
+    pub version: Option<String>,
     /// The input.
     pub input: Payload,
+    /// The tags.
+    pub tags: BTreeMap<String, String>,
+    /// What the engine notes about the start, opaque to the store.
+    pub origin: Option<String>,
+    /// The instance that starts this one.
+    pub parent: Option<InstanceKey>,
+    /// The call of the parent that waits for the end of this one.
+    pub parent_call: Option<CallId>,
+    /// The time before which it must not start: the store keeps a timer [`CallId::START`] for it.
+    pub start_at: Option<Timestamp>,
     /// When.
     pub now: Timestamp,
-    /// Who owns it from the start.
+    /// Who owns it from the start. One that starts later is owned by nobody.
     pub owner: Option<WorkerId>,
-    /// The states in which an existing instance of this id is replaced, all its rows included.
+    /// The states in which an existing instance of this id is replaced, all its rows included. One whose parent waits for
+    /// its end is replaced only when it is finished.
     pub replace: Vec<RuntimeStatus>,
 }
 
@@ -104,26 +142,108 @@ pub struct TurnCommit {
     /// All inbox rows up to this one are consumed.
     pub inbox_through: u64,
     /// Calls that are over: completed or cancelled.
-    pub activities_gone: Vec<TaskId>,
+    pub activities_gone: Vec<CallId>,
     /// Timers that are over: fired or cancelled.
-    pub timers_gone: Vec<TaskId>,
+    pub timers_gone: Vec<CallId>,
     /// New calls.
     pub new_activities: Vec<NewActivity>,
     /// New timers.
     pub new_timers: Vec<NewTimer>,
     /// Removes all other calls of the instance too.
     pub drop_activities: bool,
+    /// New instances that this one starts.
+    pub children: Vec<NewChild>,
+    /// Messages to other instances, after the new ones are there. What cannot be delivered is dropped.
+    pub messages: Vec<OutgoingMessage>,
+    /// The instance goes on in another execution: its history and its timers are removed, and it stands before its first
+    /// turn again.
+    pub next: Option<Box<NextExecution>>,
+}
+
+/// An instance that another one starts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewChild {
+    /// What to create. Its parent is the instance of the turn.
+    pub create: CreateInstance,
+    /// What the inbox of the parent gets when the id is taken.
+    pub if_taken: Option<NewEvent>,
+}
+
+/// A message that a turn sends.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OutgoingMessage {
+    /// Who gets it.
+    pub to: Recipient,
+    /// The message.
+    pub event: NewEvent,
+}
+
+/// Who gets a message. Instances that are finished get none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recipient {
+    /// The instance with this id, whatever its execution.
+    Id(String),
+    /// This instance, in this execution only.
+    Execution(InstanceKey, String),
+    /// The child that this call of the instance of the turn started.
+    Child(CallId),
+    /// Every child of the instance of the turn whose end it waited for, over all its executions.
+    Children,
+}
+
+/// How an instance goes on after continue-as-new.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NextExecution {
+    /// The execution.
+    pub execution: String,
+    /// Its version.
+    pub version: Option<String>,
+    /// Its input.
+    pub input: Payload,
+    /// Its number.
+    pub generation: u32,
+    /// Unread messages that the next execution finds before all others, with their positions in the inbox: positions that
+    /// this or an earlier turn has consumed.
+    pub carried: Vec<InboxRow>,
+}
+
+/// Takes back the end of an instance. Nothing happens unless key, execution, epoch and turn fit the instance row and it is
+/// finished.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RewindCommit {
+    /// The instance.
+    pub key: InstanceKey,
+    /// Its execution, which it keeps.
+    pub execution: String,
+    /// The epoch at which it was read; it is bumped.
+    pub epoch: u64,
+    /// The turn at which it stands, and goes on standing.
+    pub turn: u64,
+    /// When.
+    pub now: Timestamp,
+    /// The history from its first row on, which replaces all that there is.
+    pub history: Vec<HistoryRow>,
+    /// What its inbox contains from now on, in order.
+    pub inbox: Vec<NewEvent>,
+    /// Its calls, waiting for a runner.
+    pub activities: Vec<NewActivity>,
+    /// Its timers.
+    pub timers: Vec<NewTimer>,
+    /// Children that are gone and are started again.
+    pub children: Vec<NewChild>,
 }
 
 /// A new call of an activity.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewActivity {
     /// The call.
-    pub task_id: TaskId,
+    pub call: CallId,
     /// The activity.
     pub name: String,
     /// Its input.
     pub input: Payload,
+    /// How it is to run, opaque to the store.
+    pub options: Option<String>,
     /// Who runs it; `None` when whoever has room may take it.
     pub runner: Option<WorkerId>,
     /// The token of the runner's claim.
@@ -134,7 +254,7 @@ pub struct NewActivity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NewTimer {
     /// The timer.
-    pub task_id: TaskId,
+    pub call: CallId,
     /// When it is due.
     pub fire_at: Timestamp,
 }
@@ -148,11 +268,19 @@ pub struct NewMessage {
     pub time: Timestamp,
     /// The message.
     pub event: StoredEvent,
-    /// The activity call whose result this is, and the claim under which it ran. Its row goes away with the message's
-    /// arrival. Without the row the message is refused, unless the inbox holds the same kind of result of the call: then the
-    /// message has arrived before, and is answered in the same way. When the instance is finished, the row goes away
-    /// nevertheless.
-    pub completes: Option<(TaskId, i64)>,
+    /// The row that the message stands for, which goes away with its arrival.
+    pub completes: Option<Completes>,
+}
+
+/// The row that a message stands for. Without the row the message is refused, unless the inbox holds the same kind of message
+/// about the same task: then it has arrived before, and is answered in the same way. When the instance is finished, the row
+/// goes away nevertheless.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Completes {
+    /// The activity call whose result this is, and the claim under which it ran.
+    Activity(CallId, i64),
+    /// The timer that fired.
+    Timer(CallId),
 }
 
 /// How a message names its instance.
@@ -172,16 +300,15 @@ pub enum Written {
     Done,
     /// Its fence did not hold; nothing happened.
     Refused,
+    /// The turn is committed, and reached other instances.
+    Committed(Box<Committed>),
+    /// These instances are removed.
+    Purged(Vec<InstanceKey>),
     /// The instance was created.
-    Created {
-        /// Its surrogate.
-        key: InstanceKey,
-        /// Its epoch.
-        epoch: u64,
-    },
-    /// The id is taken.
+    Created(Started),
+    /// The id is taken by an instance that may not be replaced.
     Exists {
-        /// The state of the instance that has it.
+        /// Its status.
         status: RuntimeStatus,
     },
     /// The message lies in the inbox.
@@ -202,6 +329,39 @@ pub enum Written {
     Claimed(Box<Claimed>),
     /// These calls are claimed.
     Activities(Vec<ActivityRow>),
+}
+
+/// An instance that was created.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Started {
+    /// Its surrogate.
+    pub key: InstanceKey,
+    /// The epoch under which its owner holds it.
+    pub epoch: u64,
+    /// The instance that it has replaced.
+    pub replaced: Option<InstanceKey>,
+}
+
+/// What a committed turn did to other instances.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Committed {
+    /// The new instances, in the order of [`TurnCommit::children`]; `None` where the id was taken.
+    pub started: Vec<Option<Started>>,
+    /// The messages that lie in an inbox now. Some may be in that of the instance of the turn itself.
+    pub arrived: Vec<Arrived>,
+    /// The turn was committed before, and its answer was lost: these instances may have got messages from it.
+    pub look: Vec<InstanceKey>,
+}
+
+/// A message that lies in an inbox.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Arrived {
+    /// The instance.
+    pub key: InstanceKey,
+    /// The position in its inbox.
+    pub seq: u64,
+    /// The message.
+    pub event: NewEvent,
 }
 
 /// An instance as its new owner finds it.

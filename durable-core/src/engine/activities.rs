@@ -6,16 +6,17 @@ use tokio_util::sync::CancellationToken;
 
 use super::source::{ActivityLease, ActivityWork};
 use crate::activity::ActivityCallInfo;
-use crate::backend::InstanceKey;
-use crate::model::{Payload, TaskId};
+use crate::backend::{CallId, InstanceKey};
+use crate::history::TaskOptions;
+use crate::model::Payload;
 
 /// Calls that wait or run here, with room for a bounded number of them.
 ///
 /// Instances take turns: a fan-out of ten thousand calls delays a single call of another instance by one call.
 #[derive(Debug)]
 pub(super) struct Activities {
-    calls: BTreeMap<(InstanceKey, TaskId), Call>,
-    waiting: HashMap<InstanceKey, VecDeque<(ActivityCallInfo, Payload)>>,
+    calls: BTreeMap<(InstanceKey, CallId), Call>,
+    waiting: HashMap<InstanceKey, VecDeque<Waiting>>,
     rotation: VecDeque<InstanceKey>,
     held: HashMap<InstanceKey, usize>,
     total: usize,
@@ -27,6 +28,15 @@ pub(super) struct Activities {
     surplus: bool,
     /// A look into the store is on its way.
     refilling: bool,
+}
+
+/// A call that waits for a runner.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) id: CallId,
+    pub(super) call: ActivityCallInfo,
+    pub(super) input: Payload,
+    pub(super) options: TaskOptions,
 }
 
 #[derive(Debug)]
@@ -109,21 +119,20 @@ impl Activities {
     }
 
     /// Takes a call into the queue, for which room was reserved.
-    pub(super) fn enqueue(&mut self, key: InstanceKey, call: ActivityCallInfo, claim: i64, input: Payload) {
-        let id = (key, call.task_id);
-        self.calls.insert(id, Call { claim, cancellation: CancellationToken::new() });
+    pub(super) fn enqueue(&mut self, key: InstanceKey, call: Waiting, claim: i64) {
+        self.calls.insert((key, call.id), Call { claim, cancellation: CancellationToken::new() });
         self.queued += 1;
         let waiting = self.waiting.entry(key).or_default();
         if waiting.is_empty() {
             self.rotation.push_back(key);
         }
-        waiting.push_back((call, input));
+        waiting.push_back(call);
     }
 
     /// Takes a call that came from the store into the queue.
-    pub(super) fn enqueue_claimed(&mut self, key: InstanceKey, call: ActivityCallInfo, claim: i64, input: Payload) {
+    pub(super) fn enqueue_claimed(&mut self, key: InstanceKey, call: Waiting, claim: i64) {
         self.hold(key);
-        self.enqueue(key, call, claim, input);
+        self.enqueue(key, call, claim);
     }
 
     /// The next call to run, one instance after the other.
@@ -131,7 +140,7 @@ impl Activities {
         loop {
             let key = self.rotation.pop_front()?;
             let Some(waiting) = self.waiting.get_mut(&key) else { continue };
-            let Some((call, input)) = waiting.pop_front() else { continue };
+            let Some(Waiting { id, call, input, options }) = waiting.pop_front() else { continue };
             self.queued -= 1;
             if waiting.is_empty() {
                 self.waiting.remove(&key);
@@ -139,16 +148,16 @@ impl Activities {
                 self.rotation.push_back(key);
             }
             // Cancelled while it waited.
-            let Some(known) = self.calls.get(&(key, call.task_id)) else { continue };
+            let Some(known) = self.calls.get(&(key, id)) else { continue };
             let execution = call.execution.clone();
-            let lease = ActivityLease { key, execution, task: call.task_id, claim: known.claim };
-            return Some(ActivityWork { lease, call, input, cancellation: known.cancellation.clone() });
+            let lease = ActivityLease { key, execution, call: id, claim: known.claim };
+            return Some(ActivityWork { lease, call, input, options, cancellation: known.cancellation.clone() });
         }
     }
 
     /// Ends a call. False when it was cancelled, or ended before under another claim.
     pub(super) fn finish(&mut self, lease: &ActivityLease) -> bool {
-        let id = (lease.key, lease.task);
+        let id = (lease.key, lease.call);
         if self.calls.get(&id).is_none_or(|call| call.claim != lease.claim) {
             return false;
         }
@@ -158,8 +167,8 @@ impl Activities {
     }
 
     /// Cancels one call.
-    pub(super) fn cancel(&mut self, key: InstanceKey, task: TaskId) {
-        if let Some(call) = self.calls.remove(&(key, task)) {
+    pub(super) fn cancel(&mut self, key: InstanceKey, id: CallId) {
+        if let Some(call) = self.calls.remove(&(key, id)) {
             call.cancellation.cancel();
             self.release(key);
         }
@@ -167,10 +176,10 @@ impl Activities {
 
     /// Cancels every call of an instance.
     pub(super) fn cancel_all(&mut self, key: InstanceKey) {
-        let range = (key, TaskId(0))..=(key, TaskId(u32::MAX));
-        let tasks: Vec<_> = self.calls.range(range).map(|((_, task), _)| *task).collect();
-        for task in tasks {
-            self.cancel(key, task);
+        let range = (key, CallId(i64::MIN))..=(key, CallId(i64::MAX));
+        let calls: Vec<_> = self.calls.range(range).map(|((_, call), _)| *call).collect();
+        for call in calls {
+            self.cancel(key, call);
         }
     }
 }

@@ -1,89 +1,102 @@
 //! From an outcome to a write: the pure middle between the program and the store.
 
+use super::instances::Known;
 use super::message::{Message, Origin};
-use crate::backend::{InstanceKey, NewActivity, NewEvent, NewTimer, TurnCommit, WorkerId};
-use crate::history::{Action, Completion, EventKind, encode_event};
-use crate::model::{ExecutionId, Payload, RuntimeStatus, TaskId, Timestamp};
+use super::stored;
+use crate::backend::{
+    CallId, CreateInstance, InboxRow, InstanceKey, NewActivity, NewChild, NewEvent, NewTimer, NextExecution,
+    OutgoingMessage, Recipient, TurnCommit, WorkerId,
+};
+use crate::history::{
+    Action, ChildStart, Completion, Continuation, EventKind, ExecutionHeader, ParentInstance, TaskOptions, encode_event,
+};
+use crate::model::{
+    ExecutionId, FailureDetails, FunctionName, IdReusePolicy, Payload, RuntimeStatus, TaskId, Timestamp, Version,
+};
 use crate::replay::TurnOutcome;
 
 /// Where an instance stands before a turn.
 #[derive(Debug, Clone)]
 pub(super) struct Standing {
     pub(super) key: InstanceKey,
-    pub(super) execution: ExecutionId,
     pub(super) epoch: u64,
     pub(super) turn: u64,
     pub(super) turn_time: Timestamp,
     pub(super) history_len: u64,
+    /// The last message of the inbox that a turn has consumed.
+    pub(super) consumed: u64,
+    /// The instance that waits for the end of this one.
+    pub(super) parent: Option<InstanceKey>,
+}
+
+impl Standing {
+    /// An instance that has not had a turn.
+    pub(super) fn new(key: InstanceKey, epoch: u64, parent: Option<InstanceKey>) -> Self {
+        Self { key, epoch, turn: 0, turn_time: Timestamp::UNIX_EPOCH, history_len: 0, consumed: 0, parent }
+    }
 }
 
 /// Who runs a new call: a worker under a claim, or whoever has room.
 pub(super) type Placement = Option<(WorkerId, i64)>;
 
+/// What a turn needs to know of the world around it.
+pub(super) trait Surroundings {
+    /// Who runs a new call. Asked once for each call that will run.
+    fn place(&mut self) -> Placement;
+    /// Who owns a new child; `None` when there is no room for it here. Asked once for each child that starts at once.
+    fn adopt(&mut self) -> Option<WorkerId>;
+    /// The version in which a child starts.
+    fn version(&self, name: &FunctionName, asked: Option<&Version>) -> Result<Option<Version>, FailureDetails>;
+}
+
 /// The write that commits one turn: what the instance received, what its code decided, and where both leave it.
-///
-/// `place` is asked once for each new call that will run.
 pub(super) fn apply(
-    before: &Standing,
+    before: &Known,
     turn_time: Timestamp,
     received: &[Message],
     outcome: TurnOutcome,
-    mut place: impl FnMut() -> Placement,
+    world: &mut impl Surroundings,
 ) -> TurnCommit {
-    let mut commit = empty(before, turn_time);
-    commit.custom_status = outcome.custom_status;
-    for message in received {
-        commit.history.push(NewEvent { time: message.time, event: encode_event(&message.event) });
-        match message.origin {
-            Origin::Start => {}
-            Origin::Inbox(seq) => commit.inbox_through = commit.inbox_through.max(seq),
-            Origin::Activity { task, .. } => commit.activities_gone.push(task),
-            Origin::Timer(task) => commit.timers_gone.push(task),
-        }
-    }
+    let mut turn = Turn { commit: empty(before, turn_time), before, turn_time };
+    turn.commit.custom_status = outcome.custom_status;
+    turn.receive(received);
     let runs = |id: &TaskId| !outcome.drop_tasks && outcome.canceled.binary_search(id).is_err();
-    let mut record = |event: &EventKind| commit.history.push(NewEvent { time: turn_time, event: encode_event(event) });
     for (id, action) in outcome.actions {
-        match action {
-            Action::ScheduleTask { name, input, source } => {
-                let event = EventKind::TaskScheduled { id, name, input, source: Some(source) };
-                record(&event);
-                if runs(&id) {
-                    commit.new_activities.extend(new_activity(event, place()));
-                }
-            }
-            Action::CreateTimer { fire_at, source } => {
-                record(&EventKind::TimerCreated { id, fire_at, source: Some(source) });
-                if runs(&id) {
-                    commit.new_timers.push(NewTimer { task_id: id, fire_at });
-                }
-            }
-        }
+        let runs = runs(&id);
+        turn.act(id, action, runs, world);
+    }
+    for marker in outcome.markers {
+        turn.record(&EventKind::MarkerRecorded { marker });
     }
     for task_id in outcome.canceled {
-        record(&EventKind::TaskCanceled { task_id });
-        commit.activities_gone.push(task_id);
-        commit.timers_gone.push(task_id);
+        turn.cancel(task_id, outcome.canceled_children.binary_search(&task_id).is_ok());
     }
-    commit.drop_activities = outcome.drop_tasks;
+    for event in outcome.for_children {
+        turn.send(Recipient::Children, &event);
+    }
+    turn.commit.drop_activities = outcome.drop_tasks;
+    if outcome.is_suspended {
+        turn.commit.status = RuntimeStatus::Suspended;
+    }
     if let Some((id, completion)) = outcome.completion {
-        complete(&mut commit, id, completion);
+        turn.complete(id, completion);
     }
-    commit
+    turn.commit
 }
 
-fn empty(before: &Standing, turn_time: Timestamp) -> TurnCommit {
+fn empty(before: &Known, turn_time: Timestamp) -> TurnCommit {
+    let Known { header, standing } = before;
     TurnCommit {
-        key: before.key,
-        execution: before.execution.as_str().to_owned(),
-        epoch: before.epoch,
-        turn: before.turn + 1,
+        key: standing.key,
+        execution: header.execution.as_str().to_owned(),
+        epoch: standing.epoch,
+        turn: standing.turn + 1,
         turn_time,
         status: RuntimeStatus::Running,
         custom_status: None,
         output: None,
         reason: None,
-        first_seq: before.history_len + 1,
+        first_seq: standing.history_len + 1,
         history: Vec::new(),
         inbox_through: 0,
         activities_gone: Vec::new(),
@@ -91,31 +104,235 @@ fn empty(before: &Standing, turn_time: Timestamp) -> TurnCommit {
         new_activities: Vec::new(),
         new_timers: Vec::new(),
         drop_activities: false,
+        children: Vec::new(),
+        messages: Vec::new(),
+        next: None,
     }
 }
 
-fn new_activity(event: EventKind, placement: Placement) -> Option<NewActivity> {
-    let EventKind::TaskScheduled { id, name, input, .. } = event else { return None };
+/// A write in the making.
+struct Turn<'a> {
+    commit: TurnCommit,
+    before: &'a Known,
+    turn_time: Timestamp,
+}
+
+impl Turn<'_> {
+    fn header(&self) -> &ExecutionHeader {
+        &self.before.header
+    }
+
+    fn call(&self, task: TaskId) -> CallId {
+        CallId::new(self.header().generation, task)
+    }
+
+    fn record(&mut self, event: &EventKind) {
+        self.commit.history.push(NewEvent { time: self.turn_time, event: encode_event(event) });
+    }
+
+    fn send(&mut self, to: Recipient, event: &EventKind) {
+        let event = NewEvent { time: self.turn_time, event: encode_event(event) };
+        self.commit.messages.push(OutgoingMessage { to, event });
+    }
+
+    fn receive(&mut self, received: &[Message]) {
+        for message in received {
+            let commit = &mut self.commit;
+            commit.history.push(NewEvent { time: message.time, event: encode_event(&message.event) });
+            match message.origin {
+                Origin::Start => {}
+                Origin::Inbox(seq) => commit.inbox_through = commit.inbox_through.max(seq),
+                Origin::Activity { call, .. } => commit.activities_gone.push(call),
+                Origin::Timer(call) => commit.timers_gone.push(call),
+            }
+        }
+        if self.before.standing.turn == 0 && self.header().scheduled_start.is_some() {
+            self.commit.timers_gone.push(CallId::START);
+        }
+    }
+
+    fn act(&mut self, id: TaskId, action: Action, runs: bool, world: &mut impl Surroundings) {
+        let call = self.call(id);
+        match action {
+            Action::ScheduleTask { name, input, options, source } => {
+                let placement = runs.then(|| world.place());
+                if let Some(placement) = placement {
+                    self.commit.new_activities.push(new_activity(call, &name, &input, options, placement));
+                }
+                self.record(&EventKind::TaskScheduled { id, name, input, options, source: Some(source) });
+            }
+            Action::CreateTimer { fire_at, source } => {
+                self.record(&EventKind::TimerCreated { id, fire_at, source: Some(source) });
+                if runs {
+                    self.commit.new_timers.push(NewTimer { call, fire_at });
+                }
+            }
+            Action::StartChild { child, id_reuse, source } => {
+                if runs || child.is_detached {
+                    self.start(id, &child, id_reuse, world);
+                }
+                self.record(&EventKind::SubOrchestrationInstanceCreated { id, child, source: Some(source) });
+            }
+            Action::SendEvent { instance, name, input, source } => {
+                let event = EventKind::EventRaised { name: name.clone(), input: input.clone() };
+                self.send(Recipient::Id(instance.as_str().to_owned()), &event);
+                self.record(&EventKind::EventSent { id, instance, name, input, source: Some(source) });
+            }
+        }
+    }
+
+    /// Starts a child; when that is not possible, its call fails.
+    fn start(&mut self, id: TaskId, child: &ChildStart, id_reuse: IdReusePolicy, world: &mut impl Surroundings) {
+        match world.version(&child.name, child.version.as_ref()) {
+            Ok(version) => {
+                let call = (!child.is_detached).then_some(self.call(id));
+                let start_at = child.start_at.filter(|at| *at > self.turn_time);
+                let owner = if start_at.is_none() { world.adopt() } else { None };
+                let mut create = new_child(self.before, id, child, version);
+                create.start_at = start_at;
+                create.parent_call = call;
+                create.owner = owner;
+                create.now = self.turn_time;
+                create.replace = id_reuse.replaced();
+                let taken = EventKind::SubOrchestrationInstanceFailed { task_id: id, failure: id_taken(child) };
+                let if_taken = call.map(|_| NewEvent { time: self.turn_time, event: encode_event(&taken) });
+                self.commit.children.push(NewChild { create, if_taken });
+            }
+            Err(failure) if child.is_detached => {
+                tracing::error!(instance = %self.header().instance, child = %child.instance, %failure, "a start from an orchestration failed");
+            }
+            Err(failure) => {
+                let to = Recipient::Execution(self.commit.key, self.commit.execution.clone());
+                self.send(to, &EventKind::SubOrchestrationInstanceFailed { task_id: id, failure });
+            }
+        }
+    }
+
+    fn cancel(&mut self, task_id: TaskId, is_child: bool) {
+        let call = self.call(task_id);
+        let started_now = self.commit.history.iter().any(|new| {
+            is_child && new.event.task_id == Some(task_id) && new.event.kind == "SubOrchestrationInstanceCreated"
+        });
+        self.record(&EventKind::TaskCanceled { task_id });
+        if is_child && !started_now {
+            let reason = Some("the orchestration that had started it no longer waits for it".to_owned());
+            self.send(Recipient::Child(call), &EventKind::ExecutionTerminated { reason, recursive: true });
+        } else if !is_child {
+            self.commit.activities_gone.push(call);
+            self.commit.timers_gone.push(call);
+        }
+    }
+
+    fn complete(&mut self, id: TaskId, completion: Completion) {
+        let status = completion.status();
+        self.commit.status = status;
+        self.tell_parent(&completion);
+        let (mut result, mut failure) = (None, None);
+        match completion {
+            Completion::Completed(output) => result = Some(output),
+            Completion::Failed(details) => {
+                self.commit.reason = serde_json::to_string(&details).ok();
+                failure = Some(details);
+            }
+            Completion::Terminated(reason) => {
+                result = reason.as_ref().and_then(|reason| Payload::encode(reason).ok());
+                self.commit.reason = reason;
+            }
+            Completion::ContinuedAsNew(next) => return self.go_on(*next),
+        }
+        self.commit.output = result.clone().filter(|_| status == RuntimeStatus::Completed);
+        self.record(&EventKind::ExecutionCompleted { id, status, result, failure });
+    }
+
+    /// Tells the orchestration that waits for the end of this one.
+    fn tell_parent(&mut self, completion: &Completion) {
+        let Some(parent) = self.before.standing.parent else { return };
+        let Some(link) = self.before.header.parent.clone() else { return };
+        let Some(task_id) = link.task_id else { return };
+        let event = match completion {
+            Completion::Completed(result) => {
+                EventKind::SubOrchestrationInstanceCompleted { task_id, result: result.clone() }
+            }
+            Completion::Failed(failure) => {
+                EventKind::SubOrchestrationInstanceFailed { task_id, failure: failure.clone() }
+            }
+            Completion::Terminated(reason) => {
+                let failure = terminated(self.header(), reason.as_deref());
+                EventKind::SubOrchestrationInstanceFailed { task_id, failure }
+            }
+            Completion::ContinuedAsNew(_) => return,
+        };
+        self.send(Recipient::Execution(parent, link.execution.as_str().to_owned()), &event);
+    }
+
+    /// The next execution begins with what the last one left unread, at positions of the inbox that were consumed before: so
+    /// it stands before whatever has arrived meanwhile.
+    fn go_on(&mut self, next: Continuation) {
+        let consumed = self.commit.inbox_through.max(self.before.standing.consumed);
+        let first = (consumed + 1).saturating_sub(next.carried.len() as u64);
+        let row = |(seq, event): (u64, EventKind)| InboxRow { seq, time: self.turn_time, event: encode_event(&event) };
+        let carried = (first..).zip(next.carried).map(row).collect();
+        let header = &self.before.header;
+        self.commit.history.clear();
+        self.commit.next = Some(Box::new(NextExecution {
+            execution: ExecutionId::generate().as_str().to_owned(),
+            version: next.version.as_ref().or(header.version.as_ref()).map(|version| version.as_str().to_owned()),
+            input: next.input,
+            generation: header.generation + 1,
+            carried,
+        }));
+    }
+}
+
+fn new_activity(
+    call: CallId,
+    name: &FunctionName,
+    input: &Payload,
+    options: TaskOptions,
+    placement: Placement,
+) -> NewActivity {
     let (runner, claim) = placement.unzip();
-    Some(NewActivity { task_id: id, name: name.as_str().to_owned(), input, runner, claim: claim.unwrap_or(0) })
+    NewActivity {
+        call,
+        name: name.as_str().to_owned(),
+        input: input.clone(),
+        options: stored::options(options),
+        runner,
+        claim: claim.unwrap_or(0),
+    }
 }
 
-fn complete(commit: &mut TurnCommit, id: TaskId, completion: Completion) {
-    let status = completion.status();
-    let (mut result, mut failure) = (None, None);
-    match completion {
-        Completion::Completed(output) => result = Some(output),
-        Completion::Failed(details) => {
-            commit.reason = serde_json::to_string(&details).ok();
-            failure = Some(details);
-        }
-        Completion::Terminated(reason) => {
-            result = reason.as_ref().and_then(|reason| Payload::encode(reason).ok());
-            commit.reason = reason;
-        }
-    }
-    commit.status = status;
-    commit.output = result.clone().filter(|_| status == RuntimeStatus::Completed);
-    let event = EventKind::ExecutionCompleted { id, status, result, failure };
-    commit.history.push(NewEvent { time: commit.turn_time, event: encode_event(&event) });
+/// The instance that a call starts, as far as the call and its caller say.
+pub(super) fn new_child(
+    parent: &Known,
+    task: TaskId,
+    child: &ChildStart,
+    version: Option<Version>,
+) -> CreateInstance {
+    let execution = ExecutionId::generate();
+    let mut header =
+        ExecutionHeader::new(child.instance.clone(), execution, child.name.clone(), child.input.clone());
+    header.parent = Some(ParentInstance {
+        instance: parent.header.instance.clone(),
+        execution: parent.header.execution.clone(),
+        name: parent.header.name.clone(),
+        task_id: (!child.is_detached).then_some(task),
+        depth: parent.header.depth() + 1,
+    });
+    header.version = version;
+    header.tags = child.tags.clone().inherit(&parent.header.tags);
+    let mut create = stored::create(&header);
+    create.parent = Some(parent.standing.key);
+    create
+}
+
+fn id_taken(child: &ChildStart) -> FailureDetails {
+    let message = format!("the child '{}' cannot be started: an instance with this id already exists", child.instance);
+    FailureDetails::new("InstanceAlreadyExists", message).non_retriable()
+}
+
+/// How the end of a terminated child looks to its parent.
+pub(super) fn terminated(header: &ExecutionHeader, reason: Option<&str>) -> FailureDetails {
+    let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+    FailureDetails::new("Terminated", format!("instance '{}' was terminated{reason}", header.instance)).non_retriable()
 }

@@ -9,16 +9,17 @@ use tokio::sync::oneshot;
 use super::group::Patience;
 use super::instances::Known;
 use super::local::{Closed, LocalEngine};
-use super::message::{Message, Origin, records};
+use super::message::{Message, Origin};
+use super::stored::{self, records};
 use crate::BoxFuture;
 use crate::backend::{
-    Backend, BackendError, CreateInstance, InstanceFilter, InstanceRow, MessageTarget, NewMessage, Write, Written,
+    Backend, BackendError, CreateInstance, InstanceFilter, InstanceRow, MessageTarget, NewMessage, Started, Write, Written,
 };
 use crate::client::{
     ClientError, ClientErrorKind, DurableClient, InstancePage, InstanceQuery, InstanceStatus, StartRequest,
 };
 use crate::history::{EventKind, ExecutionHeader, HistoryEvent, encode_event, project};
-use crate::model::{EventName, ExecutionId, FunctionName, InstanceId, Payload, RuntimeStatus, TaskHubName, Timestamp};
+use crate::model::{EventName, ExecutionId, FunctionName, InstanceId, Payload, RuntimeStatus, TaskHubName};
 
 use super::apply::Standing;
 
@@ -63,7 +64,7 @@ impl DurableClient for LocalEngine {
     }
 
     fn terminate(&self, id: &InstanceId, reason: Option<String>) -> BoxFuture<'_, Result<(), ClientError>> {
-        Box::pin(self.send(id.clone(), EventKind::ExecutionTerminated { reason }))
+        Box::pin(self.send(id.clone(), EventKind::ExecutionTerminated { reason, recursive: false }))
     }
 
     fn list(&self, query: InstanceQuery) -> BoxFuture<'_, Result<InstancePage, ClientError>> {
@@ -75,6 +76,11 @@ impl DurableClient for LocalEngine {
                 id_prefix: query.id_prefix,
                 created_from: query.created_from,
                 created_to: query.created_to,
+                version: None,
+                tags: Vec::new(),
+                parent: None,
+                updated_from: None,
+                updated_to: None,
                 after_id: query.continuation.as_deref().map(decode_token).transpose()?,
                 limit: page_size + 1,
             };
@@ -104,34 +110,29 @@ impl LocalEngine {
             return Err(self.unknown(name));
         }
         let id = id.unwrap_or_else(InstanceId::generate);
-        let execution = ExecutionId::generate();
         let now = self.inner.clock.now();
         let room = self.inner.instances.lock().busy() < self.inner.options.busy_instances;
+        let header = Arc::new(ExecutionHeader::new(id.clone(), ExecutionId::generate(), name, input));
         let create = CreateInstance {
-            id: id.as_str().to_owned(),
-            execution: execution.as_str().to_owned(),
-            name: name.as_str().to_owned(),
-            input: input.clone(),
             now,
             owner: room.then_some(self.inner.worker),
             replace: REPLACEABLE.into(),
+            ..stored::create(&header)
         };
-        let (engine, created) = (self.clone(), id.clone());
+        let engine = self.clone();
         let written = self.write(Write::Create(create), Patience::Short, move |written| {
-            let Written::Created { key, epoch } = *written else { return };
+            let Written::Created(Started { key, epoch, .. }) = *written else { return };
             if !room {
                 engine.inner.backlog.store(true, Ordering::SeqCst);
                 engine.inner.rested.notify_one();
                 return;
             }
-            let standing =
-                Standing { key, execution, epoch, turn: 0, turn_time: Timestamp::UNIX_EPOCH, history_len: 0 };
-            let known = Known { id: created, name, input, standing };
-            engine.inner.instances.lock().created(known, now);
+            let standing = Standing::new(key, epoch, None);
+            engine.inner.instances.lock().created(Known { header, standing }, now);
             engine.inner.turns_ready.add_permits(1);
         });
         match written.await? {
-            Written::Created { .. } => Ok(id),
+            Written::Created(_) => Ok(id),
             Written::Exists { status } => Err(ClientError::new(ClientErrorKind::AlreadyExists { id, status })),
             _ => Err(ClientError::new(ClientErrorKind::Store)),
         }
@@ -217,11 +218,8 @@ impl LocalEngine {
 
     async fn read_events(&self, id: &InstanceId) -> Result<Option<Vec<HistoryEvent>>, ClientError> {
         let Some(row) = self.store()?.instance(id.as_str()).await.map_err(store_failed)? else { return Ok(None) };
-        let header = ExecutionHeader {
-            instance: id.clone(),
-            execution: ExecutionId::from_stored(&row.execution),
-            input: row.input.clone(),
-        };
+        let header = stored::header(&row)
+            .map_err(|problem| ClientError::new(ClientErrorKind::Store).with_source(problem))?;
         let rows = self.store()?.history(row.key).await.map_err(store_failed)?;
         let records = records(rows, &header);
         let records = records.map_err(|error| ClientError::new(ClientErrorKind::Store).with_source(error))?;

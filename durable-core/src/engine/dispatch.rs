@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use super::activities::Waiting;
 use super::group::Patience;
 use super::instances::{AfterTurn, Delivery};
 use super::local::LocalEngine;
 use super::message::{Message, Origin};
 use super::source::{ActivityLease, SourceError, TurnLease};
+use super::stored::read_options;
 use crate::activity::ActivityCallInfo;
 use crate::backend::{
-    ActivityRow, BackendError, InstanceKey, MessageTarget, NewMessage, TimerRow, TurnCommit, Write, Written,
+    ActivityRow, BackendError, Completes, InstanceKey, MessageTarget, NewMessage, TimerRow, TurnCommit, Write, Written,
 };
 use crate::history::{EventKind, encode_event};
 use crate::model::{ExecutionId, FailureDetails, FunctionName, InstanceId, TaskId};
@@ -94,7 +96,7 @@ impl LocalEngine {
             timers.remove_all(commit.key);
         } else {
             for new in &commit.new_timers {
-                timers.add(TimerRow { fire_at: new.fire_at, key: commit.key, task_id: new.task_id });
+                timers.add(TimerRow { fire_at: new.fire_at, key: commit.key, call: new.call });
             }
         }
         let changed = timers.next_due() != first;
@@ -115,14 +117,16 @@ impl LocalEngine {
         let mut started = 0;
         for new in commit.new_activities.iter().filter(|call| call.runner.is_some()) {
             let Ok(name) = FunctionName::new(&new.name) else { continue };
+            let options = read_options(new.options.as_deref());
             let call = ActivityCallInfo {
                 instance: instance.clone(),
                 execution: ExecutionId::from_stored(&commit.execution),
                 name,
-                task_id: new.task_id,
+                task_id: new.call.task(),
                 delivery: 1,
             };
-            activities.enqueue(commit.key, call, new.claim, new.input.clone());
+            let waiting = Waiting { id: new.call, call, input: new.input.clone(), options };
+            activities.enqueue(commit.key, waiting, new.claim);
             started += 1;
         }
         drop(activities);
@@ -132,12 +136,12 @@ impl LocalEngine {
 
     /// The result of an activity goes to its instance in memory when that can take it, and into the store otherwise.
     pub(super) fn deliver_result(&self, lease: &ActivityLease, result: LeafResult) {
-        let task_id = lease.task;
+        let task_id = lease.call.task();
         let event = match result {
             Ok(result) => EventKind::TaskCompleted { task_id, result },
             Err(failure) => EventKind::TaskFailed { task_id, failure },
         };
-        let origin = Origin::Activity { task: task_id, claim: lease.claim };
+        let origin = Origin::Activity { call: lease.call, claim: lease.claim };
         let message = Message { time: self.inner.clock.now(), event, origin };
         let delivery = self.inner.instances.lock().deliver(lease.key, message, Some(&lease.execution));
         match delivery {
@@ -149,12 +153,12 @@ impl LocalEngine {
 
     /// Turns the result of an activity into an inbox row, in one commit with the deletion of the call's row.
     pub(super) fn store_result(&self, key: InstanceKey, execution: &ExecutionId, message: Message) {
-        let Origin::Activity { task, claim } = message.origin else { return };
+        let Origin::Activity { call, claim } = message.origin else { return };
         let write = Write::Message(NewMessage {
             to: MessageTarget::Execution(key, execution.as_str().to_owned()),
             time: message.time,
             event: encode_event(&message.event),
-            completes: Some((task, claim)),
+            completes: Some(Completes::Activity(call, claim)),
         });
         let engine = self.clone();
         self.inner.submit(write, Patience::Endless, move |_, written| {
@@ -176,8 +180,8 @@ impl LocalEngine {
 
     /// A timer is due.
     pub(super) fn timer_is_due(&self, timer: TimerRow) {
-        let event = EventKind::TimerFired { timer_id: timer.task_id, fire_at: timer.fire_at };
-        let message = Message { time: self.inner.clock.now(), event, origin: Origin::Timer(timer.task_id) };
+        let event = EventKind::TimerFired { timer_id: timer.call.task(), fire_at: timer.fire_at };
+        let message = Message { time: self.inner.clock.now(), event, origin: Origin::Timer(timer.call) };
         self.message_is_durable(timer.key, message);
     }
 
@@ -210,18 +214,20 @@ impl LocalEngine {
             instance,
             execution: execution.clone(),
             name,
-            task_id: row.task_id,
+            task_id: row.call.task(),
             delivery: row.deliveries,
         };
         let poisoned = row.deliveries > self.inner.options.max_deliveries;
-        let lease = ActivityLease { key: row.key, execution, task: row.task_id, claim: row.claim };
+        let lease = ActivityLease { key: row.key, execution, call: row.call, claim: row.claim };
         if poisoned {
-            tracing::error!(instance = %call.instance, activity = %call.name, task = %row.task_id, "an activity is poison");
-            let failure = poison(&call.name, row.task_id, row.deliveries - 1);
+            tracing::error!(instance = %call.instance, activity = %call.name, task = %row.call.task(), "an activity is poison");
+            let failure = poison(&call.name, row.call.task(), row.deliveries - 1);
             self.deliver_result(&lease, Err(failure));
             return;
         }
-        self.inner.activities.lock().enqueue_claimed(row.key, call, row.claim, row.input);
+        let options = read_options(row.options.as_deref());
+        let waiting = Waiting { id: row.call, call, input: row.input, options };
+        self.inner.activities.lock().enqueue_claimed(row.key, waiting, row.claim);
         self.inner.activities_ready.add_permits(1);
     }
 
@@ -235,7 +241,7 @@ impl LocalEngine {
         let (volatile, ready, execution, epoch) = {
             let mut instances = self.inner.instances.lock();
             let (known, _) = instances.leased(lease).ok_or(SourceError::LeaseLost)?;
-            let (execution, epoch) = (known.standing.execution.clone(), known.standing.epoch);
+            let (execution, epoch) = (known.header.execution.clone(), known.standing.epoch);
             let (volatile, ready) = instances.stall(lease);
             (volatile, ready, execution, epoch)
         };

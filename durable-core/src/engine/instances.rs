@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use lru::LruCache;
 
@@ -10,15 +11,13 @@ use super::message::{Message, Origin};
 use super::source::{TurnLease, TurnWork};
 use crate::backend::{InstanceKey, TurnCommit};
 use crate::history::{EventKind, ExecutionHeader};
-use crate::model::{ExecutionId, FunctionName, InstanceId, Payload, Timestamp};
-use crate::replay::{Identity, TurnInput};
+use crate::model::{ExecutionId, InstanceId, Timestamp};
+use crate::replay::TurnInput;
 
 /// What is known of an instance that is not being loaded.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Known {
-    pub(super) id: InstanceId,
-    pub(super) name: FunctionName,
-    pub(super) input: Payload,
+    pub(super) header: Arc<ExecutionHeader>,
     pub(super) standing: Standing,
 }
 
@@ -123,7 +122,7 @@ impl Instances {
     /// Takes in an instance that was created here: it has its first turn to run.
     pub(super) fn created(&mut self, known: Known, now: Timestamp) {
         let key = known.standing.key;
-        self.keys.insert(known.id.clone(), key);
+        self.keys.insert(known.header.instance.clone(), key);
         let pending = VecDeque::from([start_message(&known, now)]);
         self.entries.insert(key, Entry::new(Phase::Queued, Some(known), pending));
         self.ready.push_back(key);
@@ -133,7 +132,7 @@ impl Instances {
     /// and by no instance that cannot run: it would be lost in a crash without its row.
     pub(super) fn deliver(&mut self, key: InstanceKey, message: Message, execution: Option<&ExecutionId>) -> Delivery {
         let Some(entry) = self.entries.get_mut(&key) else { return Delivery::Absent(message) };
-        let fits = |known: &Known| execution.is_none_or(|execution| *execution == known.standing.execution);
+        let fits = |known: &Known| execution.is_none_or(|execution| *execution == known.header.execution);
         if message.origin.is_volatile()
             && (!entry.known.as_ref().is_some_and(fits) || matches!(entry.phase, Phase::Stalled))
         {
@@ -200,7 +199,7 @@ impl Instances {
 
     /// The id of an instance in memory.
     pub(super) fn id_of(&self, key: InstanceKey) -> Option<InstanceId> {
-        self.entries.get(&key)?.known.as_ref().map(|known| known.id.clone())
+        self.entries.get(&key)?.known.as_ref().map(|known| known.header.instance.clone())
     }
 
     /// The key of an instance in memory.
@@ -234,7 +233,7 @@ impl Instances {
         // What arrived while the row was being read may be among what was read.
         entry.pending.extend(arrived.into_iter().filter(|new| new.origin.inbox_seq().is_none_or(|seq| seq > last)));
         let busy = !entry.pending.is_empty();
-        self.keys.insert(known.id.clone(), key);
+        self.keys.insert(known.header.instance.clone(), key);
         entry.known = Some(known);
         if busy && suspect {
             entry.phase = Phase::Held;
@@ -252,9 +251,9 @@ impl Instances {
         let entry = self.entries.remove(&key)?;
         self.stalled -= usize::from(matches!(entry.phase, Phase::Stalled));
         if let Some(known) = entry.known
-            && self.keys.get(&known.id) == Some(&key)
+            && self.keys.get(&known.header.instance) == Some(&key)
         {
-            self.keys.remove(&known.id);
+            self.keys.remove(&known.header.instance);
         }
         Some(entry.pending.into())
     }
@@ -273,11 +272,7 @@ impl Instances {
             self.next_token += 1;
             let work = TurnWork {
                 lease: TurnLease { key, token },
-                identity: Identity {
-                    instance: known.id.clone(),
-                    execution: known.standing.execution.clone(),
-                    name: known.name.clone(),
-                },
+                header: Arc::clone(&known.header),
                 epoch: known.standing.epoch,
                 prior_turn: known.standing.turn,
                 input: TurnInput { turn: known.standing.turn + 1, time, events },
@@ -305,13 +300,8 @@ impl Instances {
     }
 
     /// What is needed to read the history of a leased instance.
-    pub(super) fn header(&self, lease: &TurnLease) -> Option<ExecutionHeader> {
-        let (known, _) = self.leased(lease)?;
-        Some(ExecutionHeader {
-            instance: known.id.clone(),
-            execution: known.standing.execution.clone(),
-            input: known.input.clone(),
-        })
+    pub(super) fn header(&self, lease: &TurnLease) -> Option<Arc<ExecutionHeader>> {
+        self.leased(lease).map(|(known, _)| Arc::clone(&known.header))
     }
 
     /// The leased turn is durable. A finished instance is forgotten.
@@ -372,7 +362,7 @@ impl Instances {
         for (key, entry) in &mut self.entries {
             let Some(known) = &entry.known else { continue };
             let of_activities = entry.pending.drain(..).filter(|message| message.origin.is_volatile());
-            volatile.extend(of_activities.map(|message| (*key, known.standing.execution.clone(), message)));
+            volatile.extend(of_activities.map(|message| (*key, known.header.execution.clone(), message)));
         }
         volatile
     }
@@ -404,11 +394,6 @@ impl Origin {
 }
 
 fn start_message(known: &Known, now: Timestamp) -> Message {
-    let event = EventKind::ExecutionStarted {
-        instance: known.id.clone(),
-        execution: known.standing.execution.clone(),
-        name: known.name.clone(),
-        input: known.input.clone(),
-    };
+    let event = EventKind::ExecutionStarted(Arc::clone(&known.header));
     Message { time: now, event, origin: Origin::Start }
 }

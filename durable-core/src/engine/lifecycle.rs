@@ -12,13 +12,14 @@ use super::apply::{Standing, apply};
 use super::clock::Clock;
 use super::group::{Group, Patience};
 use super::instances::{Instances, Known};
-use super::local::{Inner, LocalEngine};
+use super::local::{Inner, LocalEngine, World};
 use super::message::{Message, Origin};
 use super::options::EngineOptions;
+use super::stored;
 use super::timers::{PAGE, Timers};
 use crate::backend::{Backend, BackendError, Claimed, InstanceKey, Write, Written};
-use crate::history::{Completion, EventKind, ExecutionHeader, decode_event};
-use crate::model::{ExecutionId, FailureDetails, FunctionName, InstanceId, TaskHubName, TaskId};
+use crate::history::{Completion, EventKind, decode_event};
+use crate::model::{FailureDetails, TaskHubName, TaskId};
 use crate::replay::TurnOutcome;
 
 /// How many instances are brought into memory at once when a hub starts.
@@ -115,7 +116,7 @@ impl LocalEngine {
 
     /// Fails an instance that has brought its process down again and again.
     fn bury(&self, known: &Known, unread: &[Message]) {
-        tracing::error!(instance = %known.id, "an instance is poison");
+        tracing::error!(instance = %known.header.instance, "an instance is poison");
         let message = "the process ended each time before this instance had finished a turn: it is not run again";
         let failure = FailureDetails::new("Poison", message).non_retriable();
         let outcome = TurnOutcome {
@@ -124,8 +125,8 @@ impl LocalEngine {
             ..TurnOutcome::default()
         };
         let now = self.inner.clock.now().max(known.standing.turn_time.next_tick());
-        let commit = apply(&known.standing, now, unread, outcome, || None);
-        let (engine, id, key) = (self.clone(), known.id.clone(), known.standing.key);
+        let commit = apply(known, now, unread, outcome, &mut World::new(&self.inner, known.standing.key));
+        let (engine, id, key) = (self.clone(), known.header.instance.clone(), known.standing.key);
         self.inner.submit(Write::Turn(Box::new(commit)), Patience::Endless, move |_, _| {
             engine.forget(key);
             engine.inner.waiters.finished(&id);
@@ -233,29 +234,22 @@ async fn wait_for_rest(inner: &Inner) {
 /// From rows to what the engine keeps in memory.
 fn read(claimed: Claimed) -> Result<(Known, Vec<Message>), String> {
     let Claimed { instance: row, inbox, .. } = claimed;
-    let known = Known {
-        id: InstanceId::new(&row.id).map_err(|error| error.to_string())?,
-        name: FunctionName::new(&row.name).map_err(|error| error.to_string())?,
-        input: row.input,
-        standing: Standing {
-            key: row.key,
-            execution: ExecutionId::from_stored(&row.execution),
-            epoch: row.epoch,
-            turn: row.turn,
-            turn_time: row.turn_time,
-            history_len: row.history_len,
-        },
-    };
-    let header = ExecutionHeader {
-        instance: known.id.clone(),
-        execution: known.standing.execution.clone(),
-        input: known.input.clone(),
+    let header = stored::header(&row)?;
+    let standing = Standing {
+        key: row.key,
+        epoch: row.epoch,
+        turn: row.turn,
+        turn_time: row.turn_time,
+        history_len: row.history_len,
+        consumed: inbox.first().map_or(row.inbox_seq, |first| first.seq - 1),
+        parent: row.parent,
     };
     let unread = inbox.into_iter().map(|row| {
         let event: EventKind = decode_event(row.event, &header).map_err(|error| error.to_string())?;
         Ok(Message { time: row.time, event, origin: Origin::Inbox(row.seq) })
     });
-    Ok((known, unread.collect::<Result<_, String>>()?))
+    let unread = unread.collect::<Result<_, String>>()?;
+    Ok((Known { header, standing }, unread))
 }
 
 /// Fires timers when they are due. It sleeps until the next one; without timers it does nothing at all.

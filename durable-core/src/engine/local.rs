@@ -12,20 +12,20 @@ use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::activities::Activities;
-use super::apply::apply;
+use super::activities::{Activities, Waiting};
+use super::apply::{Placement, Surroundings, apply};
 use super::clock::Clock;
 use super::group::{Group, Patience, shut_down};
 use super::instances::Instances;
-use super::message::records;
 use super::options::EngineOptions;
 use super::source::{ActivityLease, ActivityWork, SourceError, TurnLease, TurnWork, WorkOffer, WorkSource};
+use super::stored::records;
 use super::suspects::Suspects;
 use super::timers::Timers;
 use super::waiters::Waiters;
-use crate::backend::{Backend, BackendError, TurnCommit, WorkerId, Write, Written};
+use crate::backend::{Backend, BackendError, InstanceKey, TurnCommit, WorkerId, Write, Written};
 use crate::history::HistoryRecord;
-use crate::model::{FunctionName, InstanceId, TaskHubName};
+use crate::model::{FailureDetails, FunctionName, InstanceId, TaskHubName, Version};
 use crate::replay::{LeafResult, TurnOutcome};
 
 /// The engine in this process. Clones share it.
@@ -173,10 +173,11 @@ impl WorkSource for LocalEngine {
     }
 
     async fn abandon_activity(&self, work: ActivityWork) {
-        let ActivityWork { lease, call, input, .. } = work;
+        let ActivityWork { lease, call, input, options, .. } = work;
         let mut activities = self.inner.activities.lock();
         if activities.finish(&lease) {
-            activities.enqueue_claimed(lease.key, call, lease.claim, input);
+            let waiting = Waiting { id: lease.call, call, input, options };
+            activities.enqueue_claimed(lease.key, waiting, lease.claim);
             drop(activities);
             self.inner.activities_ready.add_permits(1);
         }
@@ -197,16 +198,39 @@ impl LocalEngine {
             self.end_trial(lease.key);
             return Ok(None);
         }
-        let (standing, time) = (known.standing.clone(), turn.time);
+        let (known, time) = (known.clone(), turn.time);
         let received = instances.take_received(lease);
         // The lease protects the turn, so others need not wait while it is encoded.
         drop(instances);
-        let place = || {
-            let mut activities = inner.activities.lock();
-            let room = activities.reserve(lease.key);
-            room.then(|| (inner.worker, inner.next_claim.fetch_add(1, Ordering::Relaxed)))
-        };
-        Ok(Some(apply(&standing, time, &received, outcome, place)))
+        Ok(Some(apply(&known, time, &received, outcome, &mut World::new(inner, lease.key))))
+    }
+}
+
+/// What a turn of an instance needs to know of this engine.
+pub(super) struct World<'a> {
+    inner: &'a Inner,
+    key: InstanceKey,
+}
+
+impl<'a> World<'a> {
+    pub(super) fn new(inner: &'a Inner, key: InstanceKey) -> Self {
+        Self { inner, key }
+    }
+}
+
+impl Surroundings for World<'_> {
+    fn place(&mut self) -> Placement {
+        let room = self.inner.activities.lock().reserve(self.key);
+        room.then(|| (self.inner.worker, self.inner.next_claim.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    fn adopt(&mut self) -> Option<WorkerId> {
+        let room = self.inner.instances.lock().busy() < self.inner.options.busy_instances;
+        room.then_some(self.inner.worker)
+    }
+
+    fn version(&self, _name: &FunctionName, asked: Option<&Version>) -> Result<Option<Version>, FailureDetails> {
+        Ok(asked.cloned())
     }
 }
 

@@ -1,17 +1,8 @@
-//! What reaches an instance, and the rows it is stored in.
+//! What reaches an instance.
 
-use crate::backend::HistoryRow;
-use crate::history::{CorruptHistory, EventKind, ExecutionHeader, HistoryRecord, decode_event};
-use crate::model::{TaskId, Timestamp};
-
-/// Reads the rows of a history.
-pub(super) fn records(rows: Vec<HistoryRow>, header: &ExecutionHeader) -> Result<Vec<HistoryRecord>, CorruptHistory> {
-    let record = |row: HistoryRow| {
-        let kind = decode_event(row.event, header)?;
-        Ok(HistoryRecord { turn: row.turn, turn_time: row.turn_time, time: row.time, kind })
-    };
-    rows.into_iter().map(record).collect()
-}
+use crate::backend::CallId;
+use crate::history::EventKind;
+use crate::model::Timestamp;
 
 /// One event on its way to an instance.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,10 +29,10 @@ pub(super) enum Origin {
     /// The row of a call whose result was handed over in memory.
     Activity {
         /// The call.
-        task: TaskId,
+        call: CallId,
         /// The claim under which it ran.
         claim: i64,
     },
     /// The row of a timer.
-    Timer(TaskId),
+    Timer(CallId),
 }

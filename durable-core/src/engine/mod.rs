@@ -24,6 +24,7 @@ mod local;
 mod message;
 mod options;
 mod source;
+mod stored;
 mod suspects;
 mod timers;
 mod waiters;

@@ -1,15 +1,16 @@
 //! The seam between workers and engines.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use crate::activity::ActivityCallInfo;
-use crate::backend::{BackendError, InstanceKey};
-use crate::history::{CorruptHistory, HistoryRecord};
-use crate::model::{ExecutionId, FunctionName, InstanceId, Payload, TaskId};
-use crate::replay::{Identity, LeafResult, TurnInput, TurnOutcome};
+use crate::backend::{BackendError, CallId, InstanceKey};
+use crate::history::{CorruptHistory, ExecutionHeader, HistoryRecord, TaskOptions};
+use crate::model::{ExecutionId, FunctionName, InstanceId, Payload};
+use crate::replay::{LeafResult, TurnInput, TurnOutcome};
 
 /// Where a worker takes its work from and gives its outcomes to.
 ///
@@ -98,7 +99,7 @@ pub struct TurnWork {
     /// The right to decide it.
     pub lease: TurnLease,
     /// Whose turn it is.
-    pub identity: Identity,
+    pub header: Arc<ExecutionHeader>,
     /// How often the instance has changed hands. What a worker holds warm from an earlier time is worthless.
     pub epoch: u64,
     /// The turn that the instance stands at. A worker that holds the instance warm at this turn feeds it `input`; any other
@@ -113,7 +114,7 @@ pub struct TurnWork {
 pub struct ActivityLease {
     pub(super) key: InstanceKey,
     pub(super) execution: ExecutionId,
-    pub(super) task: TaskId,
+    pub(super) call: CallId,
     pub(super) claim: i64,
 }
 
@@ -126,6 +127,8 @@ pub struct ActivityWork {
     pub call: ActivityCallInfo,
     /// Its input.
     pub input: Payload,
+    /// How it is to run.
+    pub options: TaskOptions,
     /// Fires when the result is no longer wanted.
     pub cancellation: CancellationToken,
 }

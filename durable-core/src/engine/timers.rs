@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::backend::{InstanceKey, TimerRow};
-use crate::model::{TaskId, Timestamp};
+use crate::backend::{CallId, InstanceKey, TimerRow};
+use crate::model::Timestamp;
 
 /// How many timers one look into the store brings.
 pub(super) const PAGE: usize = 10_000;
@@ -12,7 +12,7 @@ pub(super) const PAGE: usize = 10_000;
 #[derive(Debug, Default)]
 pub(super) struct Timers {
     due: BTreeSet<TimerRow>,
-    fire_at: BTreeMap<(InstanceKey, TaskId), Timestamp>,
+    fire_at: BTreeMap<(InstanceKey, CallId), Timestamp>,
     horizon: Horizon,
     loading: bool,
 }
@@ -45,23 +45,23 @@ impl Timers {
     }
 
     fn insert(&mut self, timer: TimerRow) {
-        self.fire_at.insert((timer.key, timer.task_id), timer.fire_at);
+        self.fire_at.insert((timer.key, timer.call), timer.fire_at);
         self.due.insert(timer);
     }
 
     /// A timer was cancelled.
-    pub(super) fn remove(&mut self, key: InstanceKey, task_id: TaskId) {
-        if let Some(fire_at) = self.fire_at.remove(&(key, task_id)) {
-            self.due.remove(&TimerRow { fire_at, key, task_id });
+    pub(super) fn remove(&mut self, key: InstanceKey, call: CallId) {
+        if let Some(fire_at) = self.fire_at.remove(&(key, call)) {
+            self.due.remove(&TimerRow { fire_at, key, call });
         }
     }
 
     /// The instance is finished.
     pub(super) fn remove_all(&mut self, key: InstanceKey) {
-        let range = (key, TaskId(0))..=(key, TaskId(u32::MAX));
-        let tasks: Vec<_> = self.fire_at.range(range).map(|((_, task), _)| *task).collect();
-        for task in tasks {
-            self.remove(key, task);
+        let range = (key, CallId(i64::MIN))..=(key, CallId(i64::MAX));
+        let calls: Vec<_> = self.fire_at.range(range).map(|((_, call), _)| *call).collect();
+        for call in calls {
+            self.remove(key, call);
         }
     }
 
@@ -72,7 +72,7 @@ impl Timers {
         }
         let Some(last) = self.due.iter().nth(PAGE).copied() else { return };
         for far in self.due.split_off(&last.after()) {
-            self.fire_at.remove(&(far.key, far.task_id));
+            self.fire_at.remove(&(far.key, far.call));
         }
         self.horizon = Horizon::Through(last);
     }
@@ -81,7 +81,7 @@ impl Timers {
     pub(super) fn take_due(&mut self, now: Timestamp) -> Vec<TimerRow> {
         let mut taken = Vec::new();
         while let Some(first) = self.due.first().copied().filter(|timer| timer.fire_at <= now) {
-            self.remove(first.key, first.task_id);
+            self.remove(first.key, first.call);
             taken.push(first);
         }
         taken
@@ -123,7 +123,7 @@ impl Timers {
 impl TimerRow {
     /// The smallest timer that is larger than this.
     fn after(self) -> Self {
-        Self { task_id: TaskId(self.task_id.0.saturating_add(1)), ..self }
+        Self { call: CallId(self.call.0.saturating_add(1)), ..self }
     }
 }
 
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     fn timer(ticks: i64) -> TimerRow {
-        TimerRow { fire_at: Timestamp::from_ticks(ticks), key: InstanceKey(ticks), task_id: TaskId(0) }
+        TimerRow { fire_at: Timestamp::from_ticks(ticks), key: InstanceKey(ticks), call: CallId(0) }
     }
 
     #[test]
@@ -164,7 +164,7 @@ mod tests {
         let mut timers = Timers::default();
         timers.begin_page();
         timers.end_page(Some(vec![timer(1), timer(2)]));
-        timers.remove(InstanceKey(1), TaskId(0));
+        timers.remove(InstanceKey(1), CallId(0));
         timers.remove_all(InstanceKey(2));
         assert_eq!(timers.next_due(), None);
     }

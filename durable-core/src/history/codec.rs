@@ -1,14 +1,18 @@
 //! The stored form of events: one row each, readable with a database shell.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::EventKind;
+use super::{ChildStart, EventKind, ExecutionHeader, TaskOptions};
 use crate::model::{
-    EventName, ExecutionId, FailureDetails, FunctionName, InstanceId, Payload, RuntimeStatus, SourceLocation, TaskId,
-    Timestamp,
+    EventName, FailureDetails, FunctionName, InstanceId, Payload, RuntimeStatus, SourceLocation, Tags, TaskId,
+    Timestamp, Version,
 };
+
+/// What stands in the name column of a message that goes on to the children.
+const RECURSIVE: &str = "recursive";
 
 /// One event as a row: the columns that history and inbox tables share.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,17 +27,6 @@ pub struct StoredEvent {
     pub payload: Option<Payload>,
     /// What has no column of its own, as text or JSON, depending on the kind.
     pub detail: Option<String>,
-}
-
-/// What the instance row knows and the `ExecutionStarted` row does not repeat.
-#[derive(Debug, Clone)]
-pub struct ExecutionHeader {
-    /// The instance.
-    pub instance: InstanceId,
-    /// Its current execution.
-    pub execution: ExecutionId,
-    /// Its input.
-    pub input: Payload,
 }
 
 /// A stored event that this program cannot read: written by a newer version, or damaged.
@@ -52,6 +45,38 @@ struct TimerDetail {
     source: Option<String>,
 }
 
+/// What a call has beside name and input. Most have only a source, which is stored as plain text.
+#[derive(Serialize, Deserialize)]
+struct TaskDetail {
+    #[serde(flatten)]
+    options: TaskOptions,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ChildDetail {
+    instance: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    version: Option<Version>,
+    #[serde(default, skip_serializing_if = "Tags::is_empty")]
+    tags: Tags,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    detached: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    start_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SentDetail {
+    instance: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
+}
+
 /// The row of an event. Starts and ends of turns have none, and must not be given.
 #[must_use]
 pub fn encode_event(event: &EventKind) -> StoredEvent {
@@ -59,34 +84,35 @@ pub fn encode_event(event: &EventKind) -> StoredEvent {
         StoredEvent { kind: Cow::Borrowed(event.name()), task_id: None, name: None, payload: None, detail: None };
     match event {
         EventKind::OrchestratorStarted | EventKind::OrchestratorCompleted => {}
-        EventKind::ExecutionStarted { name, .. } => row.name = owned(name.as_str()),
+        EventKind::ExecutionStarted(header) => row.name = owned(header.name.as_str()),
         EventKind::ExecutionCompleted { id, status, result, failure } => {
             row.task_id = Some(*id);
             row.name = Some(Cow::Borrowed(status.as_str()));
             row.payload.clone_from(result);
             row.detail = failure.as_ref().map(to_json);
         }
-        EventKind::ExecutionTerminated { reason } => row.detail.clone_from(reason),
-        EventKind::TaskScheduled { id, name, input, source } => {
-            row.task_id = Some(*id);
-            row.name = owned(name.as_str());
-            row.payload = Some(input.clone());
-            row.detail = source.as_ref().map(ToString::to_string);
+        EventKind::ExecutionTerminated { reason, recursive }
+        | EventKind::ExecutionSuspended { reason, recursive }
+        | EventKind::ExecutionResumed { reason, recursive } => {
+            row.detail.clone_from(reason);
+            row.name = recursive.then_some(Cow::Borrowed(RECURSIVE));
         }
-        EventKind::TaskCompleted { task_id, result } => {
+        EventKind::ExecutionRewound { reason } => row.detail.clone_from(reason),
+        EventKind::TaskScheduled { .. }
+        | EventKind::SubOrchestrationInstanceCreated { .. }
+        | EventKind::EventSent { .. }
+        | EventKind::TimerCreated { .. } => encode_action(&mut row, event),
+        EventKind::TaskCompleted { task_id, result }
+        | EventKind::SubOrchestrationInstanceCompleted { task_id, result } => {
             row.task_id = Some(*task_id);
             row.payload = Some(result.clone());
         }
-        EventKind::TaskFailed { task_id, failure } => {
+        EventKind::TaskFailed { task_id, failure }
+        | EventKind::SubOrchestrationInstanceFailed { task_id, failure } => {
             row.task_id = Some(*task_id);
             row.detail = Some(to_json(failure));
         }
         EventKind::TaskCanceled { task_id } => row.task_id = Some(*task_id),
-        EventKind::TimerCreated { id, fire_at, source } => {
-            row.task_id = Some(*id);
-            row.detail =
-                Some(to_json(&TimerDetail { fire_at: *fire_at, source: source.as_ref().map(ToString::to_string) }));
-        }
         EventKind::TimerFired { timer_id, fire_at } => {
             row.task_id = Some(*timer_id);
             row.detail = Some(to_json(&TimerDetail { fire_at: *fire_at, source: None }));
@@ -95,8 +121,47 @@ pub fn encode_event(event: &EventKind) -> StoredEvent {
             row.name = owned(name.as_str());
             row.payload = Some(input.clone());
         }
+        EventKind::MarkerRecorded { marker } => row.name = owned(marker),
     }
     row
+}
+
+/// Fills the row of what the orchestrator did.
+fn encode_action(row: &mut StoredEvent, event: &EventKind) {
+    let text = |source: &Option<SourceLocation>| source.as_ref().map(ToString::to_string);
+    row.task_id = event.action_id();
+    match event {
+        EventKind::TaskScheduled { name, input, options, source, .. } => {
+            row.name = owned(name.as_str());
+            row.payload = Some(input.clone());
+            row.detail = if *options == TaskOptions::default() {
+                text(source)
+            } else {
+                Some(to_json(&TaskDetail { options: *options, source: text(source) }))
+            };
+        }
+        EventKind::SubOrchestrationInstanceCreated { child, source, .. } => {
+            row.name = owned(child.name.as_str());
+            row.payload = Some(child.input.clone());
+            row.detail = Some(to_json(&ChildDetail {
+                instance: child.instance.to_string(),
+                version: child.version.clone(),
+                tags: child.tags.clone(),
+                detached: child.is_detached,
+                start_at: child.start_at,
+                source: text(source),
+            }));
+        }
+        EventKind::EventSent { instance, name, input, source, .. } => {
+            row.name = owned(name.as_str());
+            row.payload = Some(input.clone());
+            row.detail = Some(to_json(&SentDetail { instance: instance.to_string(), source: text(source) }));
+        }
+        EventKind::TimerCreated { fire_at, source, .. } => {
+            row.detail = Some(to_json(&TimerDetail { fire_at: *fire_at, source: text(source) }));
+        }
+        _ => {}
+    }
 }
 
 fn owned(text: &str) -> Option<Cow<'static, str>> {
@@ -112,7 +177,7 @@ fn to_json<T: Serialize>(value: &T) -> String {
 /// # Errors
 ///
 /// [`CorruptHistory`] when a column is missing or cannot be read, or when the kind is unknown.
-pub fn decode_event(row: StoredEvent, header: &ExecutionHeader) -> Result<EventKind, CorruptHistory> {
+pub fn decode_event(row: StoredEvent, header: &Arc<ExecutionHeader>) -> Result<EventKind, CorruptHistory> {
     let kind = row.kind.clone();
     Columns(row).decode(header).map_err(|problem| CorruptHistory { kind: kind.into_owned(), problem })
 }
@@ -120,44 +185,98 @@ pub fn decode_event(row: StoredEvent, header: &ExecutionHeader) -> Result<EventK
 struct Columns(StoredEvent);
 
 impl Columns {
-    fn decode(mut self, header: &ExecutionHeader) -> Result<EventKind, String> {
+    fn decode(mut self, header: &Arc<ExecutionHeader>) -> Result<EventKind, String> {
         Ok(match &*self.0.kind.clone() {
-            "ExecutionStarted" => EventKind::ExecutionStarted {
-                instance: header.instance.clone(),
-                execution: header.execution.clone(),
-                name: self.function()?,
-                input: header.input.clone(),
-            },
+            "ExecutionStarted" => EventKind::ExecutionStarted(Arc::clone(header)),
             "ExecutionCompleted" => EventKind::ExecutionCompleted {
                 id: self.task()?,
                 status: self.name()?.parse::<RuntimeStatus>().map_err(|error| error.to_string())?,
                 result: self.0.payload.take(),
                 failure: self.0.detail.is_some().then(|| self.detail()).transpose()?,
             },
-            "ExecutionTerminated" => EventKind::ExecutionTerminated { reason: self.0.detail.take() },
-            "TaskScheduled" => EventKind::TaskScheduled {
-                id: self.task()?,
-                name: self.function()?,
-                input: self.payload()?,
-                source: self.0.detail.take().map(|text| SourceLocation::Stored(text.into())),
-            },
+            "ExecutionTerminated" => {
+                EventKind::ExecutionTerminated { recursive: self.recursive(), reason: self.0.detail.take() }
+            }
+            "ExecutionSuspended" => {
+                EventKind::ExecutionSuspended { recursive: self.recursive(), reason: self.0.detail.take() }
+            }
+            "ExecutionResumed" => {
+                EventKind::ExecutionResumed { recursive: self.recursive(), reason: self.0.detail.take() }
+            }
+            "ExecutionRewound" => EventKind::ExecutionRewound { reason: self.0.detail.take() },
+            "TaskScheduled" => self.scheduled()?,
             "TaskCompleted" => EventKind::TaskCompleted { task_id: self.task()?, result: self.payload()? },
             "TaskFailed" => EventKind::TaskFailed { task_id: self.task()?, failure: self.detail::<FailureDetails>()? },
             "TaskCanceled" => EventKind::TaskCanceled { task_id: self.task()? },
+            "SubOrchestrationInstanceCreated" => self.child()?,
+            "SubOrchestrationInstanceCompleted" => {
+                EventKind::SubOrchestrationInstanceCompleted { task_id: self.task()?, result: self.payload()? }
+            }
+            "SubOrchestrationInstanceFailed" => {
+                EventKind::SubOrchestrationInstanceFailed { task_id: self.task()?, failure: self.detail()? }
+            }
             "TimerCreated" => {
                 let TimerDetail { fire_at, source } = self.detail()?;
-                let source = source.map(|text| SourceLocation::Stored(text.into()));
-                EventKind::TimerCreated { id: self.task()?, fire_at, source }
+                EventKind::TimerCreated { id: self.task()?, fire_at, source: source.map(stored) }
             }
             "TimerFired" => {
                 EventKind::TimerFired { timer_id: self.task()?, fire_at: self.detail::<TimerDetail>()?.fire_at }
             }
-            "EventRaised" => EventKind::EventRaised {
-                name: EventName::new(self.name()?).map_err(|error| error.to_string())?,
-                input: self.payload()?,
-            },
+            "EventSent" => {
+                let SentDetail { instance, source } = self.detail()?;
+                EventKind::EventSent {
+                    id: self.task()?,
+                    instance: InstanceId::new(instance).map_err(|error| error.to_string())?,
+                    name: self.event_name()?,
+                    input: self.payload()?,
+                    source: source.map(stored),
+                }
+            }
+            "EventRaised" => EventKind::EventRaised { name: self.event_name()?, input: self.payload()? },
+            "MarkerRecorded" => EventKind::MarkerRecorded { marker: self.name()?.into_owned() },
             _ => return Err("this version does not know the kind".to_owned()),
         })
+    }
+
+    fn scheduled(&mut self) -> Result<EventKind, String> {
+        let (options, source) = match self.0.detail.take() {
+            Some(json) if json.starts_with('{') => {
+                let detail: TaskDetail = serde_json::from_str(&json).map_err(|error| error.to_string())?;
+                (detail.options, detail.source)
+            }
+            source => (TaskOptions::default(), source),
+        };
+        let source = source.map(stored);
+        Ok(EventKind::TaskScheduled {
+            id: self.task()?,
+            name: self.function()?,
+            input: self.payload()?,
+            options,
+            source,
+        })
+    }
+
+    fn child(&mut self) -> Result<EventKind, String> {
+        let detail: ChildDetail = self.detail()?;
+        let child = ChildStart {
+            instance: InstanceId::new(detail.instance).map_err(|error| error.to_string())?,
+            name: self.function()?,
+            version: detail.version,
+            input: self.payload()?,
+            tags: detail.tags,
+            is_detached: detail.detached,
+            start_at: detail.start_at,
+        };
+        let source = detail.source.map(stored);
+        Ok(EventKind::SubOrchestrationInstanceCreated { id: self.task()?, child: Box::new(child), source })
+    }
+
+    fn recursive(&self) -> bool {
+        self.0.name.as_deref() == Some(RECURSIVE)
+    }
+
+    fn event_name(&mut self) -> Result<EventName, String> {
+        EventName::new(self.name()?).map_err(|error| error.to_string())
     }
 
     fn task(&self) -> Result<TaskId, String> {
@@ -182,16 +301,20 @@ impl Columns {
     }
 }
 
+fn stored(source: String) -> SourceLocation {
+    SourceLocation::Stored(source.into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ExecutionId;
+    use std::time::Duration;
 
-    fn header() -> ExecutionHeader {
-        ExecutionHeader {
-            instance: InstanceId::new("i").unwrap(),
-            execution: ExecutionId::from_stored("e"),
-            input: Payload::null(),
-        }
+    fn header() -> Arc<ExecutionHeader> {
+        let instance = InstanceId::new("i").unwrap();
+        let name = FunctionName::new("Say").unwrap();
+        Arc::new(ExecutionHeader::new(instance, ExecutionId::from_stored("e"), name, Payload::null()))
     }
 
     #[test]
@@ -204,12 +327,7 @@ mod tests {
         let source = Some(SourceLocation::Stored("src/a.rs:1:2".into()));
         let header = header();
         let events = [
-            EventKind::ExecutionStarted {
-                instance: header.instance.clone(),
-                execution: header.execution.clone(),
-                name: name.clone(),
-                input: Payload::null(),
-            },
+            EventKind::ExecutionStarted(Arc::clone(&header)),
             EventKind::ExecutionCompleted {
                 id,
                 status: RuntimeStatus::Completed,
@@ -222,9 +340,53 @@ mod tests {
                 result: None,
                 failure: Some(failure.clone()),
             },
-            EventKind::ExecutionTerminated { reason: Some("12 monkeys".to_owned()) },
-            EventKind::ExecutionTerminated { reason: None },
-            EventKind::TaskScheduled { id, name, input: json.clone(), source: source.clone() },
+            EventKind::ExecutionTerminated { reason: Some("12 monkeys".to_owned()), recursive: false },
+            EventKind::ExecutionTerminated { reason: None, recursive: true },
+            EventKind::ExecutionSuspended { reason: Some("lunch".to_owned()), recursive: false },
+            EventKind::ExecutionResumed { reason: None, recursive: true },
+            EventKind::ExecutionRewound { reason: Some("fixed".to_owned()) },
+            EventKind::TaskScheduled {
+                id,
+                name: name.clone(),
+                input: json.clone(),
+                options: TaskOptions::default(),
+                source: source.clone(),
+            },
+            EventKind::TaskScheduled {
+                id,
+                name: name.clone(),
+                input: json.clone(),
+                options: TaskOptions {
+                    attempt: 2,
+                    first_attempt: Some(TaskId(1)),
+                    timeout: Some(Duration::from_millis(1_500)),
+                    heartbeat_timeout: None,
+                },
+                source: source.clone(),
+            },
+            EventKind::SubOrchestrationInstanceCreated {
+                id,
+                child: Box::new(ChildStart {
+                    instance: InstanceId::new("child").unwrap(),
+                    name,
+                    version: Some(Version::new("1.2").unwrap()),
+                    input: json.clone(),
+                    tags: Tags::from_stored([("k".to_owned(), "v".to_owned())].into()),
+                    is_detached: true,
+                    start_at: Some(at),
+                }),
+                source: source.clone(),
+            },
+            EventKind::SubOrchestrationInstanceCompleted { task_id: id, result: json.clone() },
+            EventKind::SubOrchestrationInstanceFailed { task_id: id, failure: failure.clone() },
+            EventKind::EventSent {
+                id,
+                instance: InstanceId::new("other").unwrap(),
+                name: EventName::new("Go").unwrap(),
+                input: json.clone(),
+                source: None,
+            },
+            EventKind::MarkerRecorded { marker: "patch: fees".to_owned() },
             EventKind::TaskCompleted { task_id: id, result: json.clone() },
             EventKind::TaskFailed { task_id: id, failure },
             EventKind::TaskCanceled { task_id: id },

@@ -1,8 +1,10 @@
 //! The events of a history.
 
+use std::sync::Arc;
+
+use super::{ChildStart, ExecutionHeader, TaskOptions};
 use crate::model::{
-    EventName, ExecutionId, FailureDetails, FunctionName, InstanceId, Payload, RuntimeStatus, SourceLocation, TaskId,
-    Timestamp,
+    EventName, FailureDetails, FunctionName, InstanceId, Payload, RuntimeStatus, SourceLocation, TaskId, Timestamp,
 };
 
 /// One event as users of the history see it.
@@ -43,16 +45,7 @@ pub enum EventKind {
     /// A turn ends.
     OrchestratorCompleted,
     /// The execution was started.
-    ExecutionStarted {
-        /// The instance.
-        instance: InstanceId,
-        /// The execution.
-        execution: ExecutionId,
-        /// The orchestrator.
-        name: FunctionName,
-        /// Its input.
-        input: Payload,
-    },
+    ExecutionStarted(Arc<ExecutionHeader>),
     /// The execution is over.
     ExecutionCompleted {
         /// The sequence number of the completion.
@@ -68,6 +61,27 @@ pub enum EventKind {
     ExecutionTerminated {
         /// Why.
         reason: Option<String>,
+        /// Its children shall end too.
+        recursive: bool,
+    },
+    /// A client asked the instance to pause. What reaches it from now on waits until it is resumed.
+    ExecutionSuspended {
+        /// Why.
+        reason: Option<String>,
+        /// Its children shall pause too.
+        recursive: bool,
+    },
+    /// A client asked the instance to go on.
+    ExecutionResumed {
+        /// Why.
+        reason: Option<String>,
+        /// Its children shall go on too.
+        recursive: bool,
+    },
+    /// A client took back the failure of the instance: it goes on from before it.
+    ExecutionRewound {
+        /// Why.
+        reason: Option<String>,
     },
     /// An activity was called.
     TaskScheduled {
@@ -77,6 +91,8 @@ pub enum EventKind {
         name: FunctionName,
         /// Its input.
         input: Payload,
+        /// How it is to run.
+        options: TaskOptions,
         /// Where the call was made.
         source: Option<SourceLocation>,
     },
@@ -94,10 +110,33 @@ pub enum EventKind {
         /// The error.
         failure: FailureDetails,
     },
-    /// A call or timer is no longer wanted: its handle was dropped.
+    /// A call, child or timer is no longer wanted: its handle was dropped.
     TaskCanceled {
-        /// The call or timer.
+        /// The call, child or timer.
         task_id: TaskId,
+    },
+    /// Another orchestration was started.
+    SubOrchestrationInstanceCreated {
+        /// The sequence number of the call.
+        id: TaskId,
+        /// What was started.
+        child: Box<ChildStart>,
+        /// Where the call was made.
+        source: Option<SourceLocation>,
+    },
+    /// A child returned a value.
+    SubOrchestrationInstanceCompleted {
+        /// The call.
+        task_id: TaskId,
+        /// The value.
+        result: Payload,
+    },
+    /// A child failed, was terminated, or could not be started.
+    SubOrchestrationInstanceFailed {
+        /// The call.
+        task_id: TaskId,
+        /// The error.
+        failure: FailureDetails,
     },
     /// A timer was set.
     TimerCreated {
@@ -115,6 +154,19 @@ pub enum EventKind {
         /// When it was due.
         fire_at: Timestamp,
     },
+    /// An external event was sent to another instance.
+    EventSent {
+        /// The sequence number of the call.
+        id: TaskId,
+        /// The instance.
+        instance: InstanceId,
+        /// The name of the event.
+        name: EventName,
+        /// Its payload.
+        input: Payload,
+        /// Where the call was made.
+        source: Option<SourceLocation>,
+    },
     /// An external event arrived.
     EventRaised {
         /// The name of the event.
@@ -122,27 +174,40 @@ pub enum EventKind {
         /// Its payload.
         input: Payload,
     },
+    /// The code took a decision that later code must take in the same way.
+    MarkerRecorded {
+        /// What was decided.
+        marker: String,
+    },
 }
 
 impl EventKind {
     /// The name of the event type in Durable Functions.
     ///
-    /// [`EventKind::TaskCanceled`] has no counterpart there; it is our own.
+    /// [`EventKind::TaskCanceled`] and [`EventKind::MarkerRecorded`] have no counterpart there; they are our own.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
             Self::OrchestratorStarted => "OrchestratorStarted",
             Self::OrchestratorCompleted => "OrchestratorCompleted",
-            Self::ExecutionStarted { .. } => "ExecutionStarted",
+            Self::ExecutionStarted(_) => "ExecutionStarted",
             Self::ExecutionCompleted { .. } => "ExecutionCompleted",
             Self::ExecutionTerminated { .. } => "ExecutionTerminated",
+            Self::ExecutionSuspended { .. } => "ExecutionSuspended",
+            Self::ExecutionResumed { .. } => "ExecutionResumed",
+            Self::ExecutionRewound { .. } => "ExecutionRewound",
             Self::TaskScheduled { .. } => "TaskScheduled",
             Self::TaskCompleted { .. } => "TaskCompleted",
             Self::TaskFailed { .. } => "TaskFailed",
             Self::TaskCanceled { .. } => "TaskCanceled",
+            Self::SubOrchestrationInstanceCreated { .. } => "SubOrchestrationInstanceCreated",
+            Self::SubOrchestrationInstanceCompleted { .. } => "SubOrchestrationInstanceCompleted",
+            Self::SubOrchestrationInstanceFailed { .. } => "SubOrchestrationInstanceFailed",
             Self::TimerCreated { .. } => "TimerCreated",
             Self::TimerFired { .. } => "TimerFired",
+            Self::EventSent { .. } => "EventSent",
             Self::EventRaised { .. } => "EventRaised",
+            Self::MarkerRecorded { .. } => "MarkerRecorded",
         }
     }
 
@@ -150,9 +215,11 @@ impl EventKind {
     #[must_use]
     pub const fn action_id(&self) -> Option<TaskId> {
         match self {
-            Self::ExecutionCompleted { id, .. } | Self::TaskScheduled { id, .. } | Self::TimerCreated { id, .. } => {
-                Some(*id)
-            }
+            Self::ExecutionCompleted { id, .. }
+            | Self::TaskScheduled { id, .. }
+            | Self::SubOrchestrationInstanceCreated { id, .. }
+            | Self::TimerCreated { id, .. }
+            | Self::EventSent { id, .. } => Some(*id),
             _ => None,
         }
     }
@@ -165,7 +232,10 @@ impl EventKind {
             Self::ExecutionCompleted { .. }
                 | Self::TaskScheduled { .. }
                 | Self::TaskCanceled { .. }
+                | Self::SubOrchestrationInstanceCreated { .. }
                 | Self::TimerCreated { .. }
+                | Self::EventSent { .. }
+                | Self::MarkerRecorded { .. }
         )
     }
 }

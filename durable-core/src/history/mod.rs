@@ -3,9 +3,11 @@
 mod action;
 mod codec;
 mod event;
+mod header;
 mod project;
 
-pub use self::action::{Action, Completion};
-pub use self::codec::{CorruptHistory, ExecutionHeader, StoredEvent, decode_event, encode_event};
+pub use self::action::{Action, ChildStart, Completion, Continuation, TaskOptions};
+pub use self::codec::{CorruptHistory, StoredEvent, decode_event, encode_event};
 pub use self::event::{EventKind, HistoryEvent, HistoryRecord};
+pub use self::header::{ExecutionHeader, ParentInstance};
 pub use self::project::project;

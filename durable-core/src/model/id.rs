@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// The longest instance id, in UTF-16 code units, as the Durable Functions extension counts.
@@ -162,7 +163,8 @@ impl fmt::Debug for ExecutionId {
 /// The sequence number of an action within one execution.
 ///
 /// It is given out when the orchestrator makes the call, starting at 0, and never at the first poll.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct TaskId(pub u32);
 
 impl fmt::Display for TaskId {

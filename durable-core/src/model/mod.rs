@@ -4,17 +4,25 @@
 
 mod failure;
 mod id;
+mod id_reuse;
+mod limits;
 mod location;
 mod name;
 mod payload;
 mod status;
+mod tags;
 mod time;
+mod version;
 
 pub use self::failure::{FailureDetails, PANIC_ERROR_TYPE, write_chain};
 pub use self::id::{ExecutionId, InstanceId, InvalidInstanceId, TaskId};
+pub use self::id_reuse::IdReusePolicy;
+pub use self::limits::{Limit, LimitExceeded, Limits};
 pub use self::location::SourceLocation;
 pub(crate) use self::name::NameList;
 pub use self::name::{EventName, FunctionName, InvalidName, TaskHubName};
 pub use self::payload::{InvalidPayload, Payload};
 pub use self::status::{RuntimeStatus, UnknownRuntimeStatus};
+pub use self::tags::{InvalidTag, Tags};
 pub use self::time::Timestamp;
+pub use self::version::{InvalidVersion, Version};

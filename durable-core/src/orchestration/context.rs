@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{ActivityCall, EventWait, Timer};
 use crate::activity::ActivityFn;
 use crate::failure::OrchestratorError;
-use crate::history::Action;
+use crate::history::{Action, TaskOptions};
 use crate::model::{EventName, FailureDetails, FunctionName, InstanceId, Payload, SourceLocation, Timestamp};
 use crate::replay::{DurableRng, ReplayHandle};
 
@@ -34,13 +34,13 @@ impl OrchestrationContext {
     /// The id of this instance.
     #[must_use]
     pub fn instance_id(&self) -> &InstanceId {
-        &self.handle.identity().instance
+        &self.handle.header().instance
     }
 
     /// The name under which this orchestrator was started.
     #[must_use]
     pub fn name(&self) -> &FunctionName {
-        &self.handle.identity().name
+        &self.handle.header().name
     }
 
     /// The present time, the same in every replay.
@@ -94,7 +94,7 @@ impl OrchestrationContext {
         let source = SourceLocation::caller();
         match prepare(&activity, &input) {
             Ok((name, input)) => {
-                let leaf = self.handle.act(Action::ScheduleTask { name: name.clone(), input, source });
+                let leaf = self.handle.act(Action::ScheduleTask { name: name.clone(), input, options: TaskOptions::default(), source });
                 ActivityCall::new(self.handle.clone(), name, leaf)
             }
             Err(failure) => ActivityCall::refused(self.handle.clone(), failure),

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::OrchestrationContext;
+use super::{Next, OrchestrationContext};
 use crate::BoxFuture;
 use crate::model::{FailureDetails, FunctionName, InvalidName};
 
@@ -14,6 +14,8 @@ use crate::model::{FailureDetails, FunctionName, InvalidName};
 pub trait OrchestratorDefinition: Send + 'static {
     /// The registered name.
     const NAME: &'static str;
+    /// The version of the code; `None` for an orchestrator without versions.
+    const VERSION: Option<&'static str> = None;
     /// The input; `()` for an orchestrator without one.
     type Input: Serialize + DeserializeOwned + Send + 'static;
     /// The value of success.
@@ -23,7 +25,7 @@ pub trait OrchestratorDefinition: Send + 'static {
     fn invoke(
         ctx: OrchestrationContext,
         input: Self::Input,
-    ) -> BoxFuture<'static, Result<Self::Output, FailureDetails>>;
+    ) -> BoxFuture<'static, Result<Next<Self::Output, Self::Input>, FailureDetails>>;
 }
 
 /// A function annotated with `#[orchestrator]`, with or without an input.

@@ -12,10 +12,12 @@
 
 mod context;
 mod definition;
+mod next;
 mod task;
 mod timer;
 
 pub use self::context::OrchestrationContext;
 pub use self::definition::{ByName, OrchestratorDefinition, OrchestratorFn, OrchestratorItem};
+pub use self::next::{ContinueAsNew, Next};
 pub use self::task::{ActivityCall, EventWait};
 pub use self::timer::Timer;

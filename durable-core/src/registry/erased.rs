@@ -8,8 +8,8 @@ use serde::de::DeserializeOwned;
 use crate::BoxFuture;
 use crate::activity::{ActivityContext, ActivityDefinition, ActivityHandler};
 use crate::model::{FailureDetails, FunctionName, Payload};
-use crate::orchestration::{OrchestrationContext, OrchestratorDefinition};
-use crate::replay::Program;
+use crate::orchestration::{ContinueAsNew, Next, OrchestrationContext, OrchestratorDefinition};
+use crate::replay::{Ended, Program};
 
 /// Runs an activity with a JSON input.
 pub type ActivityProgram =
@@ -20,8 +20,12 @@ pub(super) fn orchestrator<D: OrchestratorDefinition>() -> Program {
         let ctx = OrchestrationContext::new(handle);
         Box::pin(async move {
             let input = decode_input::<D::Input>("orchestrator", ctx.name(), &input)?;
-            let output = D::invoke(ctx, input).await?;
-            encode_output(&output)
+            Ok(match D::invoke(ctx, input).await? {
+                Next::Complete(output) => Ended::Output(encode_output(&output)?),
+                Next::ContinueAsNew(ContinueAsNew { input, version, keeps_events }) => {
+                    Ended::ContinueAsNew { input: encode_output(&input)?, version, keeps_events }
+                }
+            })
         })
     })
 }

@@ -13,25 +13,30 @@ use super::state::{Phase, State};
 use super::turn::{TurnInput, TurnOutcome};
 use super::waker::{RootWaker, WakeHook};
 use crate::BoxFuture;
-use crate::history::{Completion, EventKind, HistoryRecord};
-use crate::model::{ExecutionId, FailureDetails, FunctionName, InstanceId, Payload, TaskId};
+use crate::history::{Completion, Continuation, EventKind, ExecutionHeader, HistoryRecord};
+use crate::model::{FailureDetails, Limits, Payload, TaskId, Version};
 
 /// How often the code may wake itself in a row without a durable call. `FuturesUnordered` and `join_all` yield to be
 /// fair, far less often than this.
 const MAX_IDLE_POLLS: u32 = 10_000;
 
 /// Starts an orchestrator's code with its input.
-pub type Program = Arc<dyn Fn(ReplayHandle, Payload) -> BoxFuture<'static, LeafResult> + Send + Sync>;
+pub type Program = Arc<dyn Fn(ReplayHandle, Payload) -> BoxFuture<'static, Result<Ended, FailureDetails>> + Send + Sync>;
 
-/// Who an execution is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
-    /// The instance.
-    pub instance: InstanceId,
-    /// Its current execution.
-    pub execution: ExecutionId,
-    /// The orchestrator.
-    pub name: FunctionName,
+/// How an orchestrator's code returned without an error.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ended {
+    /// With a value.
+    Output(Payload),
+    /// To start over.
+    ContinueAsNew {
+        /// The input of the next execution.
+        input: Payload,
+        /// Its version, when it changes.
+        version: Option<Version>,
+        /// External events that nobody has waited for go over to it.
+        keeps_events: bool,
+    },
 }
 
 /// Runs one execution of an orchestrator, turn by turn.
@@ -40,7 +45,7 @@ pub struct Identity {
 pub struct Executor {
     handle: ReplayHandle,
     program: Program,
-    root: Option<BoxFuture<'static, LeafResult>>,
+    root: Option<BoxFuture<'static, Result<Ended, FailureDetails>>>,
     root_waker: Arc<RootWaker>,
     waker: Waker,
     turn: u64,
@@ -50,10 +55,10 @@ pub struct Executor {
 impl Executor {
     /// An executor that has not run yet. `hook` is called when something foreign wakes the code between two turns.
     #[must_use]
-    pub fn new(identity: Identity, program: Program, hook: Option<WakeHook>) -> Self {
+    pub fn new(header: Arc<ExecutionHeader>, program: Program, limits: Limits, hook: Option<WakeHook>) -> Self {
         let root_waker = RootWaker::new(hook);
         Self {
-            handle: ReplayHandle::new(identity),
+            handle: ReplayHandle::new(header, limits),
             program,
             root: None,
             waker: Waker::from(Arc::clone(&root_waker)),
@@ -65,14 +70,14 @@ impl Executor {
 
     /// An executor for an orchestrator whose code is missing. It can only be ended.
     #[must_use]
-    pub fn without_code(identity: Identity) -> Self {
-        Self::new(identity, Arc::new(|_, _| Box::pin(std::future::pending())), None)
+    pub fn without_code(header: Arc<ExecutionHeader>) -> Self {
+        Self::new(header, Arc::new(|_, _| Box::pin(std::future::pending())), Limits::default(), None)
     }
 
     /// Whose executor this is.
     #[must_use]
-    pub fn identity(&self) -> &Identity {
-        self.handle.identity()
+    pub fn header(&self) -> &Arc<ExecutionHeader> {
+        self.handle.header()
     }
 
     /// The last turn that was run or replayed.
@@ -143,15 +148,15 @@ impl Executor {
             return Ok(());
         }
         match event {
-            EventKind::ExecutionStarted { input, .. } => {
-                self.root = Some((self.program)(self.handle.clone(), input));
+            EventKind::ExecutionStarted(header) => {
+                self.root = Some((self.program)(self.handle.clone(), header.input.clone()));
                 self.run_code()
             }
             EventKind::TaskCompleted { task_id, result } => self.complete_task(task_id, Ok(result)),
             EventKind::TaskFailed { task_id, failure } => self.complete_task(task_id, Err(failure)),
             EventKind::TimerFired { timer_id, .. } => self.complete_task(timer_id, Ok(Payload::null())),
             EventKind::EventRaised { name, input } => self.resume_with(|state| state.raise_event(&name, input)),
-            EventKind::ExecutionTerminated { reason } => {
+            EventKind::ExecutionTerminated { reason, .. } => {
                 self.completion = Some(Completion::Terminated(reason));
                 self.tear_down();
                 Ok(())
@@ -208,7 +213,10 @@ impl Executor {
         let polled = catch_unwind(AssertUnwindSafe(|| root.as_mut().poll(&mut Context::from_waker(&self.waker))));
         let completion = match polled {
             Ok(Poll::Pending) => None,
-            Ok(Poll::Ready(Ok(output))) => Some(Completion::Completed(output)),
+            Ok(Poll::Ready(Ok(Ended::Output(output)))) => Some(Completion::Completed(output)),
+            Ok(Poll::Ready(Ok(Ended::ContinueAsNew { input, version, .. }))) => {
+                Some(Completion::ContinuedAsNew(Box::new(Continuation { input, version, carried: Vec::new() })))
+            }
             Ok(Poll::Ready(Err(failure))) => Some(Completion::Failed(failure)),
             Err(panic) => Some(Completion::Failed(FailureDetails::from_panic(panic))),
         };
@@ -255,7 +263,7 @@ impl Drop for Executor {
 impl fmt::Debug for Executor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Executor")
-            .field("identity", self.handle.identity())
+            .field("instance", &self.handle.header().instance)
             .field("turn", &self.turn)
             .field("completion", &self.completion)
             .finish_non_exhaustive()

@@ -7,13 +7,12 @@ use std::task::{Context, Poll};
 use parking_lot::Mutex;
 use uuid::Uuid;
 
-use super::executor::Identity;
 use super::guid::guid;
 use super::leaf::{LeafId, LeafResult};
 use super::random::{DurableRng, Streams};
 use super::state::{Dropped, State};
-use crate::history::Action;
-use crate::model::{EventName, Payload, Timestamp};
+use crate::history::{Action, ExecutionHeader};
+use crate::model::{EventName, Limits, Payload, Timestamp};
 
 /// The durable calls that an orchestrator's code can make. Cloning is cheap.
 ///
@@ -25,20 +24,27 @@ pub struct ReplayHandle {
 }
 
 pub(super) struct Shared {
-    pub(super) identity: Identity,
+    pub(super) header: Arc<ExecutionHeader>,
+    pub(super) limits: Limits,
     pub(super) state: Mutex<State>,
 }
 
 impl ReplayHandle {
-    pub(super) fn new(identity: Identity) -> Self {
-        let streams = Streams::new(&identity.instance, &identity.execution);
-        Self { shared: Arc::new(Shared { identity, state: Mutex::new(State::new(streams)) }) }
+    pub(super) fn new(header: Arc<ExecutionHeader>, limits: Limits) -> Self {
+        let streams = Streams::new(&header.instance, &header.execution);
+        Self { shared: Arc::new(Shared { header, limits, state: Mutex::new(State::new(streams)) }) }
     }
 
     /// Who this execution is.
     #[must_use]
-    pub fn identity(&self) -> &Identity {
-        &self.shared.identity
+    pub fn header(&self) -> &Arc<ExecutionHeader> {
+        &self.shared.header
+    }
+
+    /// How large values may become.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.shared.limits
     }
 
     /// The time of the current turn.
@@ -114,7 +120,7 @@ impl ReplayHandle {
         if state.is_code_running() {
             state.guids += 1;
         }
-        guid(&self.shared.identity.instance, state.now, counter)
+        guid(&self.shared.header.instance, state.now, counter)
     }
 
     /// The random stream of this name.
@@ -132,6 +138,6 @@ impl ReplayHandle {
 
 impl fmt::Debug for ReplayHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReplayHandle").field("identity", &self.shared.identity).finish_non_exhaustive()
+        f.debug_struct("ReplayHandle").field("instance", &self.shared.header.instance).finish_non_exhaustive()
     }
 }

@@ -89,8 +89,10 @@ fn recorded_side(event: &EventKind) -> Side {
 
 fn action_side(action: &Action) -> Side {
     let (what, source) = match action {
-        Action::ScheduleTask { name, input, source } => (call_text(name.as_str(), input), source),
+        Action::ScheduleTask { name, input, source, .. } => (call_text(name.as_str(), input), source),
         Action::CreateTimer { fire_at, source } => (format!("a timer for {fire_at}"), source),
+        Action::StartChild { child, source, .. } => (format!("child '{}'", child.name), source),
+        Action::SendEvent { name, source, .. } => (format!("event '{name}'"), source),
     };
     Side { what, source: Some(source.clone()) }
 }

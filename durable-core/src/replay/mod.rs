@@ -24,7 +24,7 @@ mod state;
 mod turn;
 mod waker;
 
-pub use self::executor::{Executor, Identity, Program};
+pub use self::executor::{Ended, Executor, Program};
 pub use self::fault::{ForeignAwait, NonDeterminism, ReplayFault};
 pub use self::handle::ReplayHandle;
 pub use self::leaf::{LeafId, LeafResult};

@@ -172,8 +172,7 @@ impl State {
             actions: std::mem::take(&mut self.produced).into_iter().collect(),
             canceled: std::mem::take(&mut self.canceled).into_iter().collect(),
             custom_status: self.custom_status.clone(),
-            drop_tasks: false,
-            completion: None,
+            ..TurnOutcome::default()
         }
     }
 }

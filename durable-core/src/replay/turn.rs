@@ -21,6 +21,14 @@ pub struct TurnOutcome {
     pub actions: Vec<(TaskId, Action)>,
     /// Actions of this or earlier turns whose handles were dropped, ascending.
     pub canceled: Vec<TaskId>,
+    /// Those of them that stand for children, ascending.
+    pub canceled_children: Vec<TaskId>,
+    /// Decisions that the code took for good, in the order in which it took them.
+    pub markers: Vec<String>,
+    /// What reached the instance and goes on to its children, in order.
+    pub for_children: Vec<EventKind>,
+    /// The instance is paused after the turn. What it decided before the pause waits for its end.
+    pub is_suspended: bool,
     /// Every task that is still open goes with the end of the instance, also detached ones: it was terminated, or cannot
     /// be trusted any more.
     pub drop_tasks: bool,

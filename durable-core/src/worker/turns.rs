@@ -8,7 +8,7 @@ use tokio::task::coop::unconstrained;
 use super::{NonDeterminismPolicy, Shared};
 use crate::engine::{SourceError, TurnWork, WorkSource};
 use crate::history::{Completion, EventKind};
-use crate::model::{FailureDetails, NameList};
+use crate::model::{FailureDetails, Limits, NameList};
 use crate::replay::{Executor, ReplayFault, TurnInput, TurnOutcome, WakeHook};
 
 /// Runs turns until there are none any more. Code is polled outside of tokio's budget: inside it, a channel or a lock that
@@ -36,7 +36,7 @@ enum Trouble {
 
 impl Shared {
     async fn run_turn(self: &Arc<Self>, mut work: TurnWork) {
-        let instance = work.identity.instance.clone();
+        let instance = work.header.instance.clone();
         let outcome = match self.executor(&work).await {
             Ok(mut executor) => {
                 // The events are needed again only if the turn fails, and then only for one question.
@@ -64,32 +64,32 @@ impl Shared {
     }
 
     async fn commit(&self, work: TurnWork, outcome: TurnOutcome, executor: Option<Executor>) {
-        let TurnWork { lease, identity, epoch, input, .. } = work;
+        let TurnWork { lease, header, epoch, input, .. } = work;
         // Kept before the commit: the next turn may come before this task hears of it, and must not find the place empty.
         if let (None, Some(executor)) = (&outcome.completion, executor) {
             self.warm.keep(epoch, executor);
         }
         match self.source.complete_turn(lease, outcome).await {
-            Ok(()) => self.warm.went_on(&identity.instance),
+            Ok(()) => self.warm.went_on(&header.instance),
             Err(error) => {
                 // What the executor did is not what the store has: it goes, and the instance is read again.
-                self.warm.discard(&identity, epoch, input.turn);
-                tracing::warn!(instance = %identity.instance, %error, "a turn was not committed");
+                self.warm.discard(&header, epoch, input.turn);
+                tracing::warn!(instance = %header.instance, %error, "a turn was not committed");
             }
         }
     }
 
     /// The executor that stands where the instance stands: a warm one, or one that replays the history.
     async fn executor(self: &Arc<Self>, work: &TurnWork) -> Result<Executor, Trouble> {
-        if let Some(executor) = self.warm.take(&work.identity, work.epoch, work.prior_turn) {
+        if let Some(executor) = self.warm.take(&work.header, work.epoch, work.prior_turn) {
             return Ok(executor);
         }
-        let name = &work.identity.name;
+        let name = &work.header.name;
         let program = self.registry.orchestrator(name).ok_or_else(|| {
             let known = self.registry.orchestrator_names();
             Trouble::Unknown(format!("there is no orchestrator '{name}'; registered are: {}", NameList(&known)))
         })?;
-        let mut executor = Executor::new(work.identity.clone(), Arc::clone(program), Some(self.wake_hook(work)));
+        let mut executor = Executor::new(Arc::clone(&work.header), Arc::clone(program), Limits::default(), Some(self.wake_hook(work)));
         if work.prior_turn > 0 {
             let history = self.source.read_history(&work.lease).await.map_err(Trouble::Lost)?;
             if let Err(fault) = unconstrained(async { executor.replay(&history) }).await {
@@ -102,7 +102,7 @@ impl Shared {
     /// Asks for a turn when something foreign wakes the code between its turns, so that the fault shows at once.
     fn wake_hook(self: &Arc<Self>, work: &TurnWork) -> WakeHook {
         let source: std::sync::Weak<dyn WorkSource> = Arc::downgrade(&self.source);
-        let instance = work.identity.instance.clone();
+        let instance = work.header.instance.clone();
         let runtime = tokio::runtime::Handle::current();
         Arc::new(move || {
             if let Some(source) = source.upgrade() {
@@ -120,7 +120,7 @@ impl Shared {
         terminated: Option<Option<String>>,
         trouble: Trouble,
     ) -> Result<(TurnOutcome, Option<Executor>), Option<String>> {
-        let instance = &work.identity.instance;
+        let instance = &work.header.instance;
         let (failure, executor, stalls) = match trouble {
             Trouble::Lost(SourceError::Corrupt(error)) => {
                 (FailureDetails::from_error("CorruptHistory", &error), None, true)
@@ -130,7 +130,7 @@ impl Shared {
             }
             Trouble::Lost(_) => return Err(None),
             Trouble::Fault(fault, executor) => {
-                tracing::error!(%instance, name = %work.identity.name, %fault, "a turn cannot be trusted");
+                tracing::error!(%instance, name = %work.header.name, %fault, "a turn cannot be trusted");
                 let stalls = fault.is_non_determinism() && self.options.non_determinism == NonDeterminismPolicy::Stall;
                 (fault.to_failure(), executor, stalls)
             }
@@ -145,7 +145,7 @@ impl Shared {
             None if stalls => return Err(Some(failure.to_string())),
             None => Completion::Failed(failure),
         };
-        let executor = executor.unwrap_or_else(|| Executor::without_code(work.identity.clone()));
+        let executor = executor.unwrap_or_else(|| Executor::without_code(Arc::clone(&work.header)));
         Ok((executor.end_without_code(completion), None))
     }
 }
@@ -153,7 +153,7 @@ impl Shared {
 /// The reason, if the turn's events contain a termination: it needs no code, so nothing keeps it from happening.
 fn termination(work: &TurnWork) -> Option<Option<String>> {
     work.input.events.iter().find_map(|event| match event {
-        EventKind::ExecutionTerminated { reason } => Some(reason.clone()),
+        EventKind::ExecutionTerminated { reason, .. } => Some(reason.clone()),
         _ => None,
     })
 }

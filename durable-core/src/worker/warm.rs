@@ -7,8 +7,9 @@ use std::time::Duration;
 use lru::LruCache;
 use parking_lot::Mutex;
 
+use crate::history::ExecutionHeader;
 use crate::model::InstanceId;
-use crate::replay::{Executor, Identity};
+use crate::replay::Executor;
 
 /// The executors that were used last, and how often stalled instances were tried.
 pub(super) struct WarmExecutors {
@@ -23,21 +24,22 @@ impl WarmExecutors {
     }
 
     /// The executor of this execution, if it is here from the same ownership and stands at `turn`.
-    pub(super) fn take(&self, identity: &Identity, epoch: u64, turn: u64) -> Option<Executor> {
-        let (kept_epoch, executor) = self.executors.lock().pop(&identity.instance)?;
-        (executor.identity() == identity && kept_epoch == epoch && executor.turn() == turn).then_some(executor)
+    pub(super) fn take(&self, header: &ExecutionHeader, epoch: u64, turn: u64) -> Option<Executor> {
+        let (kept_epoch, executor) = self.executors.lock().pop(&header.instance)?;
+        let same = executor.header().instance == header.instance && executor.header().execution == header.execution;
+        (same && kept_epoch == epoch && executor.turn() == turn).then_some(executor)
     }
 
     /// Keeps an executor; the one that has rested longest goes when there are too many.
     pub(super) fn keep(&self, epoch: u64, executor: Executor) {
-        let evicted = self.executors.lock().push(executor.identity().instance.clone(), (epoch, executor));
+        let evicted = self.executors.lock().push(executor.header().instance.clone(), (epoch, executor));
         // Dropped without the lock: dropping a future runs the destructors of user code.
         drop(evicted);
     }
 
     /// Drops the executor of a turn that did not happen.
-    pub(super) fn discard(&self, identity: &Identity, epoch: u64, turn: u64) {
-        drop(self.take(identity, epoch, turn));
+    pub(super) fn discard(&self, header: &ExecutionHeader, epoch: u64, turn: u64) {
+        drop(self.take(header, epoch, turn));
     }
 
     /// How long to wait before a stalled instance is tried again.

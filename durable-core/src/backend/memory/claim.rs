@@ -44,10 +44,10 @@ impl Tables {
             taken = orphans.map(|((key, task), claim)| (*key, *task, claim)).collect();
         }
         let mut rows = Vec::with_capacity(taken.len());
-        for (key, task_id, claim) in taken {
+        for (key, call, claim) in taken {
             let Some(instance) = self.instances.get_mut(&key) else { continue };
-            let Some(activity) = instance.activities.get_mut(&task_id) else { continue };
-            if self.orphans.remove(&(key, task_id)) {
+            let Some(activity) = instance.activities.get_mut(&call) else { continue };
+            if self.orphans.remove(&(key, call)) {
                 let lost = activity.runner.is_some_and(|runner| !self.drained.contains(&runner));
                 activity.deliveries += u32::from(lost);
             }
@@ -57,9 +57,12 @@ impl Tables {
                 key,
                 instance: instance.row.id.clone(),
                 execution: instance.row.execution.clone(),
-                task_id,
+                call,
                 name: activity.name.clone(),
                 input: activity.input.clone(),
+                options: activity.options.clone(),
+                progress: activity.progress.clone(),
+                runner: activity.runner,
                 claim,
                 deliveries: activity.deliveries,
             });

@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 
 use self::schema::Tables;
 use super::{
-    Backend, BackendError, HistoryRow, InstanceFilter, InstanceKey, InstanceRow, TimerRow, WorkerId, Write, Written,
+    ActivityRow, Backend, BackendError, CountRow, HistoryRow, InstanceFilter, InstanceKey, InstanceRow, TimerRow, WorkerId, Write, Written,
 };
 
 /// A task hub in memory. Clones share it.
@@ -72,5 +72,13 @@ impl Backend for Memory {
 
     async fn list(&self, filter: InstanceFilter) -> Result<Vec<InstanceRow>, BackendError> {
         Ok(self.tables.lock().list(&filter))
+    }
+
+    async fn count(&self, filter: InstanceFilter) -> Result<Vec<CountRow>, BackendError> {
+        Ok(self.tables.lock().count(&filter))
+    }
+
+    async fn activities(&self, key: InstanceKey) -> Result<Vec<ActivityRow>, BackendError> {
+        Ok(self.tables.lock().activities(key))
     }
 }

@@ -2,8 +2,8 @@
 
 use std::ops::Bound;
 
-use super::schema::Tables;
-use crate::backend::{HistoryRow, InstanceFilter, InstanceKey, InstanceRow, TimerRow, WorkerId};
+use super::schema::{Activity, Tables};
+use crate::backend::{ActivityRow, CallId, CountRow, HistoryRow, InstanceFilter, InstanceKey, InstanceRow, TimerRow, WorkerId};
 
 impl Tables {
     pub(super) fn ready(&self, worker: WorkerId, after: InstanceKey, limit: usize) -> Vec<InstanceKey> {
@@ -43,5 +43,40 @@ impl Tables {
             .take(filter.limit)
             .cloned()
             .collect()
+    }
+
+    pub(super) fn count(&self, filter: &InstanceFilter) -> Vec<CountRow> {
+        let all = InstanceFilter { limit: usize::MAX, after_id: None, ..filter.clone() };
+        let mut counts: Vec<CountRow> = Vec::new();
+        for row in self.list(&all) {
+            let same = |count: &&mut CountRow| {
+                count.name.eq_ignore_ascii_case(&row.name) && count.version == row.version && count.status == row.status
+            };
+            match counts.iter_mut().find(same) {
+                Some(count) => count.count += 1,
+                None => {
+                    counts.push(CountRow { name: row.name, version: row.version, status: row.status, count: 1 });
+                }
+            }
+        }
+        counts
+    }
+
+    pub(super) fn activities(&self, key: InstanceKey) -> Vec<ActivityRow> {
+        let Some(instance) = self.instances.get(&key) else { return Vec::new() };
+        let row = |(call, activity): (&CallId, &Activity)| ActivityRow {
+            key,
+            instance: instance.row.id.clone(),
+            execution: instance.row.execution.clone(),
+            call: *call,
+            name: activity.name.clone(),
+            input: activity.input.clone(),
+            options: activity.options.clone(),
+            progress: activity.progress.clone(),
+            runner: activity.runner,
+            claim: activity.claim,
+            deliveries: activity.deliveries,
+        };
+        instance.activities.iter().map(row).collect()
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use crate::backend::{HistoryRow, InboxRow, InstanceKey, InstanceRow, TimerRow, WorkerId};
-use crate::model::{Payload, TaskId, Timestamp};
+use crate::backend::{CallId, HistoryRow, InboxRow, InstanceKey, InstanceRow, TimerRow, WorkerId};
+use crate::model::{Payload, Timestamp};
 
 /// Everything that a hub stores.
 #[derive(Debug, Default)]
@@ -12,7 +12,7 @@ pub(super) struct Tables {
     pub(super) ids: BTreeMap<String, InstanceKey>,
     pub(super) timers: BTreeSet<TimerRow>,
     /// Calls without a living runner.
-    pub(super) orphans: BTreeSet<(InstanceKey, TaskId)>,
+    pub(super) orphans: BTreeSet<(InstanceKey, CallId)>,
     /// Workers that ended in order.
     pub(super) drained: HashSet<WorkerId>,
     pub(super) last_key: i64,
@@ -24,11 +24,10 @@ pub(super) struct Tables {
 pub(super) struct Instance {
     pub(super) row: InstanceRow,
     pub(super) owner: Option<WorkerId>,
-    pub(super) inbox_seq: u64,
     pub(super) history: Vec<HistoryRow>,
     pub(super) inbox: BTreeMap<u64, InboxRow>,
-    pub(super) activities: BTreeMap<TaskId, Activity>,
-    pub(super) timers: HashMap<TaskId, Timestamp>,
+    pub(super) activities: BTreeMap<CallId, Activity>,
+    pub(super) timers: HashMap<CallId, Timestamp>,
 }
 
 /// One call of an activity.
@@ -36,6 +35,8 @@ pub(super) struct Instance {
 pub(super) struct Activity {
     pub(super) name: String,
     pub(super) input: Payload,
+    pub(super) options: Option<String>,
+    pub(super) progress: Option<Payload>,
     pub(super) runner: Option<WorkerId>,
     pub(super) claim: i64,
     pub(super) deliveries: u32,
@@ -59,11 +60,11 @@ impl Tables {
     pub(super) fn remove(&mut self, key: InstanceKey) {
         let Some(instance) = self.instances.remove(&key) else { return };
         self.ids.remove(&instance.row.id);
-        for (task_id, fire_at) in instance.timers {
-            self.timers.remove(&TimerRow { fire_at, key, task_id });
+        for (call, fire_at) in instance.timers {
+            self.timers.remove(&TimerRow { fire_at, key, call });
         }
-        for task in instance.activities.keys() {
-            self.orphans.remove(&(key, *task));
+        for call in instance.activities.keys() {
+            self.orphans.remove(&(key, *call));
         }
     }
 }

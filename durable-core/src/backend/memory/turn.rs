@@ -20,9 +20,9 @@ impl Tables {
         let Self { instances, timers, orphans, .. } = self;
         let key = turn.key;
         let Some(instance) = instances.get_mut(&key) else { return };
-        for task_id in &turn.timers_gone {
-            if let Some(fire_at) = instance.timers.remove(task_id) {
-                timers.remove(&TimerRow { fire_at, key, task_id: *task_id });
+        for call in &turn.timers_gone {
+            if let Some(fire_at) = instance.timers.remove(call) {
+                timers.remove(&TimerRow { fire_at, key, call: *call });
             }
         }
         for task in &turn.activities_gone {
@@ -36,8 +36,8 @@ impl Tables {
         }
         if turn.status.is_terminal() {
             instance.inbox.clear();
-            for (task_id, fire_at) in instance.timers.drain() {
-                timers.remove(&TimerRow { fire_at, key, task_id });
+            for (call, fire_at) in instance.timers.drain() {
+                timers.remove(&TimerRow { fire_at, key, call });
             }
         }
     }
@@ -48,15 +48,23 @@ impl Tables {
         let Some(instance) = instances.get_mut(&key) else { return };
         for new in turn.new_activities {
             if new.runner.is_none() {
-                orphans.insert((key, new.task_id));
+                orphans.insert((key, new.call));
             }
             let activity =
-                Activity { name: new.name, input: new.input, runner: new.runner, claim: new.claim, deliveries: 1 };
-            instance.activities.insert(new.task_id, activity);
+                Activity {
+                name: new.name,
+                input: new.input,
+                options: new.options,
+                progress: None,
+                runner: new.runner,
+                claim: new.claim,
+                deliveries: 1,
+            };
+            instance.activities.insert(new.call, activity);
         }
         for new in turn.new_timers {
-            instance.timers.insert(new.task_id, new.fire_at);
-            timers.insert(TimerRow { fire_at: new.fire_at, key, task_id: new.task_id });
+            instance.timers.insert(new.call, new.fire_at);
+            timers.insert(TimerRow { fire_at: new.fire_at, key, call: new.call });
         }
     }
 }

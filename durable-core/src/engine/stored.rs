@@ -1,0 +1,112 @@
+//! Between the rows of instances and what the engine knows of them.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::backend::{CreateInstance, HistoryRow, InstanceRow};
+use crate::history::{
+    CorruptHistory, ExecutionHeader, HistoryRecord, ParentInstance, TaskOptions, decode_event,
+};
+use crate::model::{ExecutionId, FunctionName, InstanceId, Tags, TaskId, Timestamp, Version};
+
+/// What the store keeps about a start without knowing it.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Origin {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    parent: Option<StoredParent>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StoredParent {
+    instance: String,
+    execution: String,
+    name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    task_id: Option<u32>,
+    depth: u32,
+}
+
+/// The opaque part of a header, for the store.
+fn origin(header: &ExecutionHeader) -> Option<String> {
+    let parent = header.parent.as_ref()?;
+    let parent = StoredParent {
+        instance: parent.instance.to_string(),
+        execution: parent.execution.to_string(),
+        name: parent.name.to_string(),
+        task_id: parent.task_id.map(|task| task.0),
+        depth: parent.depth,
+    };
+    serde_json::to_string(&Origin { parent: Some(parent) }).ok()
+}
+
+/// The header of the execution that a row stands for.
+pub(super) fn header(row: &InstanceRow) -> Result<Arc<ExecutionHeader>, String> {
+    let text = |error: &dyn std::error::Error| error.to_string();
+    let instance = InstanceId::new(&row.id).map_err(|error| text(&error))?;
+    let name = FunctionName::new(&row.name).map_err(|error| text(&error))?;
+    let execution = ExecutionId::from_stored(&row.execution);
+    let mut header = ExecutionHeader::new(instance, execution, name, row.input.clone());
+    header.version = row.version.as_deref().map(Version::new).transpose().map_err(|error| text(&error))?;
+    header.tags = Tags::from_stored(row.tags.clone());
+    header.generation = row.generation;
+    header.scheduled_start = row.start_at;
+    if let Some(origin) = &row.origin {
+        let origin: Origin = serde_json::from_str(origin).map_err(|error| text(&error))?;
+        header.parent = origin.parent.map(read_parent).transpose()?;
+    }
+    Ok(Arc::new(header))
+}
+
+fn read_parent(parent: StoredParent) -> Result<ParentInstance, String> {
+    Ok(ParentInstance {
+        instance: InstanceId::new(parent.instance).map_err(|error| error.to_string())?,
+        execution: ExecutionId::from_stored(&parent.execution),
+        name: FunctionName::new(parent.name).map_err(|error| error.to_string())?,
+        task_id: parent.task_id.map(TaskId),
+        depth: parent.depth,
+    })
+}
+
+/// The row of a new instance with this header, that starts at once and belongs to nobody.
+pub(super) fn create(header: &ExecutionHeader) -> CreateInstance {
+    CreateInstance {
+        id: header.instance.as_str().to_owned(),
+        execution: header.execution.as_str().to_owned(),
+        name: header.name.as_str().to_owned(),
+        version: header.version.as_ref().map(|version| version.as_str().to_owned()),
+        input: header.input.clone(),
+        tags: header.tags.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+        origin: origin(header),
+        parent: None,
+        parent_call: None,
+        start_at: header.scheduled_start,
+        now: Timestamp::UNIX_EPOCH,
+        owner: None,
+        replace: Vec::new(),
+    }
+}
+
+/// The options of a call, unless they are the usual ones.
+pub(super) fn options(options: TaskOptions) -> Option<String> {
+    (options != TaskOptions::default()).then(|| serde_json::to_string(&options).ok()).flatten()
+}
+
+/// Reads the options of a call.
+pub(super) fn read_options(options: Option<&str>) -> TaskOptions {
+    options.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default()
+}
+
+/// Reads the rows of a history.
+pub(super) fn records(
+    rows: Vec<HistoryRow>,
+    header: &Arc<ExecutionHeader>,
+) -> Result<Vec<HistoryRecord>, CorruptHistory> {
+    let record = |row: HistoryRow| {
+        let kind = decode_event(row.event, header)?;
+        Ok(HistoryRecord { turn: row.turn, turn_time: row.turn_time, time: row.time, kind })
+    };
+    rows.into_iter().map(record).collect()
+}
