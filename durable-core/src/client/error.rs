@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::model::{FunctionName, InstanceId, NameList, RuntimeStatus, write_chain};
+use crate::model::{FunctionName, InstanceId, NameList, RuntimeStatus, Version, write_chain};
 
 /// The error of a client call. Ask it with its predicates; the text is for people.
 pub struct ClientError {
@@ -21,6 +21,15 @@ pub enum ClientErrorKind {
         name: FunctionName,
         /// The names that are registered.
         known: Vec<FunctionName>,
+    },
+    /// The orchestrator has no such version.
+    UnknownVersion {
+        /// The orchestrator.
+        name: FunctionName,
+        /// The version that was asked for.
+        version: Version,
+        /// The versions that are registered.
+        known: Vec<Version>,
     },
     /// The id belongs to an instance that may not be replaced.
     AlreadyExists {
@@ -40,6 +49,27 @@ pub enum ClientErrorKind {
         id: InstanceId,
         /// Its final state.
         status: RuntimeStatus,
+    },
+    /// The instance is in a state in which it cannot do what was asked of it.
+    WrongState {
+        /// The id.
+        id: InstanceId,
+        /// Its state.
+        status: RuntimeStatus,
+        /// What it would have to be.
+        needed: &'static str,
+    },
+    /// The failed instance cannot be rewound: its code would not do again what its history says.
+    CannotRewind {
+        /// The id of the instance that does not replay.
+        id: InstanceId,
+        /// Why.
+        reason: String,
+    },
+    /// This client cannot do what was asked.
+    Unsupported {
+        /// What was asked.
+        operation: &'static str,
     },
     /// An argument is not valid.
     InvalidArgument {
@@ -107,6 +137,24 @@ impl ClientError {
         matches!(self.kind, ClientErrorKind::UnknownOrchestrator { .. })
     }
 
+    /// True when the instance is in a state in which it cannot do what was asked of it.
+    #[must_use]
+    pub fn is_wrong_state(&self) -> bool {
+        matches!(self.kind, ClientErrorKind::WrongState { .. })
+    }
+
+    /// True when a rewind was refused because the code does not fit the history.
+    #[must_use]
+    pub fn is_cannot_rewind(&self) -> bool {
+        matches!(self.kind, ClientErrorKind::CannotRewind { .. })
+    }
+
+    /// True when this kind of client cannot do what was asked.
+    #[must_use]
+    pub fn is_unsupported(&self) -> bool {
+        matches!(self.kind, ClientErrorKind::Unsupported { .. })
+    }
+
     /// True when an argument was not valid.
     #[must_use]
     pub fn is_invalid_argument(&self) -> bool {
@@ -126,6 +174,18 @@ impl fmt::Display for ClientError {
             ClientErrorKind::UnknownOrchestrator { name, known } => {
                 write!(f, "there is no orchestrator '{name}'; registered are: {}", NameList(known))
             }
+            ClientErrorKind::UnknownVersion { name, version, known } => {
+                let known: Vec<_> = known.iter().map(Version::as_str).collect();
+                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                write!(f, "orchestrator '{name}' has no version '{version}'; registered are: {known}")
+            }
+            ClientErrorKind::WrongState { id, status, needed } => {
+                write!(f, "instance '{id}' is {status}, and would have to be {needed}")
+            }
+            ClientErrorKind::CannotRewind { id, reason } => {
+                write!(f, "instance '{id}' cannot be rewound: {reason}")
+            }
+            ClientErrorKind::Unsupported { operation } => write!(f, "this client cannot {operation}"),
             ClientErrorKind::AlreadyExists { id, status } => {
                 write!(f, "an instance '{id}' with the status {status} already exists")
             }
@@ -162,6 +222,24 @@ impl From<crate::model::InvalidInstanceId> for ClientError {
 
 impl From<crate::model::InvalidName> for ClientError {
     fn from(error: crate::model::InvalidName) -> Self {
+        Self::invalid_argument(&error).with_source(error)
+    }
+}
+
+impl From<crate::model::InvalidVersion> for ClientError {
+    fn from(error: crate::model::InvalidVersion) -> Self {
+        Self::invalid_argument(&error).with_source(error)
+    }
+}
+
+impl From<crate::model::InvalidTag> for ClientError {
+    fn from(error: crate::model::InvalidTag) -> Self {
+        Self::invalid_argument(&error).with_source(error)
+    }
+}
+
+impl From<crate::model::LimitExceeded> for ClientError {
+    fn from(error: crate::model::LimitExceeded) -> Self {
         Self::invalid_argument(&error).with_source(error)
     }
 }

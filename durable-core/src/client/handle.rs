@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Client, ClientError, ClientErrorKind, InstanceStatus};
+use super::{Client, ClientError, ClientErrorKind, Control, InstanceStatus};
 use crate::failure::OrchestratorError;
 use crate::model::{FailureDetails, InstanceId, RuntimeStatus};
 
@@ -65,13 +65,28 @@ impl<O> InstanceHandle<O> {
         self.client.raise_event(&self.id, name, payload).await
     }
 
-    /// Terminates the instance.
+    /// Waits until the first turn of the instance is committed.
     ///
     /// # Errors
     ///
-    /// As [`Client::terminate`].
-    pub async fn terminate(&self, reason: impl Into<String>) -> Result<(), ClientError> {
-        self.client.terminate(&self.id, reason).await
+    /// There is no such instance, or the store failed.
+    pub async fn wait_for_start(&self) -> Result<InstanceStatus, ClientError> {
+        self.client.wait_for_start(&self.id, None).await?.ok_or_else(|| self.not_found())
+    }
+
+    /// Terminates the instance. See [`Client::terminate`].
+    pub fn terminate(&self, reason: impl Into<String>) -> Control<'_> {
+        self.client.terminate(&self.id, reason)
+    }
+
+    /// Pauses the instance. See [`Client::suspend`].
+    pub fn suspend(&self, reason: impl Into<String>) -> Control<'_> {
+        self.client.suspend(&self.id, reason)
+    }
+
+    /// Lets the instance go on. See [`Client::resume`].
+    pub fn resume(&self, reason: impl Into<String>) -> Control<'_> {
+        self.client.resume(&self.id, reason)
     }
 
     fn not_found(&self) -> ClientError {

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use super::{Client, ClientError, InstanceHandle};
 use crate::BoxFuture;
-use crate::model::{FunctionName, InstanceId, Payload};
+use crate::model::{FunctionName, IdReusePolicy, InstanceId, Payload, Tags, Timestamp, Version};
 
 /// A request to start an instance.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,17 +13,33 @@ use crate::model::{FunctionName, InstanceId, Payload};
 pub struct StartRequest {
     /// The orchestrator.
     pub name: FunctionName,
+    /// The version; the hub's default when there is none.
+    pub version: Option<Version>,
     /// The id; a new one is made when there is none.
     pub id: Option<InstanceId>,
     /// The input.
     pub input: Payload,
+    /// The tags.
+    pub tags: Tags,
+    /// The time before which it must not start; at once when there is none.
+    pub start_at: Option<Timestamp>,
+    /// What happens when the id is taken.
+    pub id_reuse: IdReusePolicy,
 }
 
 impl StartRequest {
     /// Starts `name` with `input` under a new id.
     #[must_use]
     pub fn new(name: FunctionName, input: Payload) -> Self {
-        Self { name, id: None, input }
+        Self {
+            name,
+            version: None,
+            id: None,
+            input,
+            tags: Tags::new(),
+            start_at: None,
+            id_reuse: IdReusePolicy::default(),
+        }
     }
 
     /// Asks for this id.
@@ -54,6 +70,50 @@ impl<'a, O> Start<'a, O> {
         I::Error: Into<ClientError>,
     {
         self.request = self.request.and_then(|request| Ok(request.with_id(id.try_into().map_err(Into::into)?)));
+        self
+    }
+}
+
+impl<O> Start<'_, O> {
+    /// Asks for this version of the orchestrator instead of the hub's default. A text that is no version is an error of the
+    /// start.
+    pub fn version<V>(self, version: V) -> Self
+    where
+        V: TryInto<Version>,
+        V::Error: Into<ClientError>,
+    {
+        self.with(|request| {
+            request.version = Some(version.try_into().map_err(Into::into)?);
+            Ok(())
+        })
+    }
+
+    /// Adds a tag, by which instances can be listed and counted, and which children inherit. A tag that is not valid is an
+    /// error of the start.
+    pub fn tag(self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.with(|request| Ok(request.tags.insert(key, value)?))
+    }
+
+    /// Keeps the instance waiting until this time. Meanwhile it is Pending, has its id, keeps the events that it is sent, and
+    /// can be terminated. A time that has passed means at once.
+    pub fn start_at(self, time: Timestamp) -> Self {
+        self.with(|request| {
+            request.start_at = Some(time);
+            Ok(())
+        })
+    }
+
+    /// Says what happens when the id is taken. By default a finished instance is replaced and a live one makes the start
+    /// fail.
+    pub fn id_reuse(self, policy: IdReusePolicy) -> Self {
+        self.with(|request| {
+            request.id_reuse = policy;
+            Ok(())
+        })
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut StartRequest) -> Result<(), ClientError>) -> Self {
+        self.request = self.request.and_then(|mut request| change(&mut request).map(|()| request));
         self
     }
 }

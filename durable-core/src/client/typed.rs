@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::control::Command;
 use super::{
-    ClientError, DurableClient, InstanceHandle, InstancePage, InstanceQuery, InstanceStatus, Start, StartRequest,
+    ClientError, Control, DurableClient, InstanceCount, InstanceHandle, InstancePage, InstanceQuery, InstanceStatus,
+    PendingActivity, Purge, PurgeWhere, Restart, Start, StartRequest, VersionUse, WaitUntil,
 };
 use crate::history::HistoryEvent;
 use crate::model::{EventName, InstanceId, Payload, TaskHubName};
@@ -92,7 +94,7 @@ impl Client {
         id: &InstanceId,
         timeout: Option<Duration>,
     ) -> Result<Option<InstanceStatus>, ClientError> {
-        self.0.wait(id, timeout).await
+        self.0.wait(id, WaitUntil::Finished, timeout).await
     }
 
     /// Sends an external event. See [`DurableClient::raise_event`].
@@ -110,13 +112,145 @@ impl Client {
         self.0.raise_event(id, EventName::new(name)?, Payload::encode(payload)?).await
     }
 
+    /// Waits until the first turn of an instance is committed, at most for `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// The store failed.
+    pub async fn wait_for_start(
+        &self,
+        id: &InstanceId,
+        timeout: Option<Duration>,
+    ) -> Result<Option<InstanceStatus>, ClientError> {
+        self.0.wait(id, WaitUntil::Started, timeout).await
+    }
+
     /// Terminates an instance. See [`DurableClient::terminate`].
     ///
     /// # Errors
     ///
-    /// There is no such instance, it is finished, or the store failed.
-    pub async fn terminate(&self, id: &InstanceId, reason: impl Into<String>) -> Result<(), ClientError> {
-        self.0.terminate(id, Some(reason.into())).await
+    /// Awaiting it fails when there is no such instance, when it is finished, or when the store fails.
+    pub fn terminate(&self, id: &InstanceId, reason: impl Into<String>) -> Control<'_> {
+        Control::new(self, id, Command::Terminate, reason)
+    }
+
+    /// Pauses an instance. See [`DurableClient::suspend`].
+    ///
+    /// ```no_run
+    /// # use durable_core::prelude::*;
+    /// # async fn doc(client: Client, id: InstanceId) -> Result<(), Box<dyn std::error::Error>> {
+    /// client.suspend(&id, "the bank is down").recursive().await?;
+    /// client.resume(&id, "it is back").recursive().await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`terminate`](Self::terminate).
+    pub fn suspend(&self, id: &InstanceId, reason: impl Into<String>) -> Control<'_> {
+        Control::new(self, id, Command::Suspend, reason)
+    }
+
+    /// Lets a paused instance go on. See [`DurableClient::resume`].
+    ///
+    /// # Errors
+    ///
+    /// As [`terminate`](Self::terminate).
+    pub fn resume(&self, id: &InstanceId, reason: impl Into<String>) -> Control<'_> {
+        Control::new(self, id, Command::Resume, reason)
+    }
+
+    /// Takes back the failure of an instance. The calls that failed are made again, also in children; of a retried call the
+    /// last attempt. Before anything is changed, the code is run against the history that is left, and the rewind is refused
+    /// when it does not fit. See [`DurableClient::rewind`].
+    ///
+    /// # Errors
+    ///
+    /// There is no such instance, it has not failed, its code does not fit its history any more, or the store failed.
+    ///
+    /// # History
+    ///
+    /// The failures and what followed from them are removed. `ExecutionRewound` is added.
+    pub async fn rewind(&self, id: &InstanceId, reason: impl Into<String>) -> Result<(), ClientError> {
+        self.0.rewind(id, Some(reason.into())).await
+    }
+
+    /// Starts the orchestrator of an existing instance anew, with the same input, version and tags, under its own id or, with
+    /// [`new_id`](Restart::new_id), a new one. See [`DurableClient::restart`].
+    ///
+    /// # Errors
+    ///
+    /// Awaiting it fails when there is no such instance, when it keeps its id and is not finished, when its orchestrator is
+    /// unknown, or when the store fails.
+    pub fn restart(&self, id: &InstanceId) -> Restart<'_> {
+        Restart::new(self, id)
+    }
+
+    /// Removes a finished instance with its history; awaiting it gives how many instances were removed. See
+    /// [`DurableClient::purge`].
+    ///
+    /// # Errors
+    ///
+    /// Awaiting it fails when the instance, or one below it that is to be removed too, is not finished, or when the store
+    /// fails.
+    pub fn purge(&self, id: &InstanceId) -> Purge<'_> {
+        Purge::new(self, id)
+    }
+
+    /// Removes all finished instances that fit `query`, as many in one transaction as fit its page; awaiting it gives how
+    /// many. When it is dropped, what is removed stays removed.
+    ///
+    /// ```no_run
+    /// # use durable_core::{client::InstanceQuery, prelude::*};
+    /// # async fn doc(client: Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let completed = InstanceQuery::new().statuses([RuntimeStatus::Completed]);
+    /// let removed = client.purge_where(completed).on_progress(|so_far| println!("{so_far}")).await?;
+    /// # let _ = removed; Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Awaiting it fails when the store fails.
+    pub fn purge_where(&self, query: InstanceQuery) -> PurgeWhere<'_> {
+        PurgeWhere::new(self, query)
+    }
+
+    /// How many instances fit `query`.
+    ///
+    /// # Errors
+    ///
+    /// The store failed.
+    pub async fn count(&self, query: InstanceQuery) -> Result<u64, ClientError> {
+        Ok(self.0.count(query).await?.iter().map(|count| count.count).sum())
+    }
+
+    /// How many instances fit `query`, by orchestrator, version and status.
+    ///
+    /// # Errors
+    ///
+    /// The store failed.
+    pub async fn counts(&self, query: InstanceQuery) -> Result<Vec<InstanceCount>, ClientError> {
+        self.0.count(query).await
+    }
+
+    /// Which versions of which orchestrators have instances, and how many of them are not finished: code that live instances
+    /// need must stay registered.
+    ///
+    /// # Errors
+    ///
+    /// The store failed.
+    pub async fn versions(&self) -> Result<Vec<VersionUse>, ClientError> {
+        Ok(VersionUse::of(self.0.count(InstanceQuery::new()).await?))
+    }
+
+    /// The activity calls of an instance whose results it has not taken yet, with their progress; `None` when there is no
+    /// such instance.
+    ///
+    /// # Errors
+    ///
+    /// The store failed.
+    pub async fn activities(&self, id: &InstanceId) -> Result<Option<Vec<PendingActivity>>, ClientError> {
+        self.0.activities(id).await
     }
 
     /// One page of instances, ordered by id.
