@@ -31,6 +31,10 @@ pub struct ActivityCallInfo {
     pub name: FunctionName,
     /// The sequence number of the call within the execution.
     pub task_id: TaskId,
+    /// The first attempt of a retried call; the call itself otherwise.
+    pub first_attempt: TaskId,
+    /// Which attempt of a retried call this is, from 1.
+    pub attempt: u32,
     /// How often this call was handed to a worker, counting this time.
     pub delivery: u32,
 }
@@ -60,6 +64,8 @@ impl ActivityContext {
             execution: ExecutionId::generate(),
             name: FunctionName::new("detached").expect("a valid name"),
             task_id: TaskId(0),
+            first_attempt: TaskId(0),
+            attempt: 1,
             delivery: 1,
         };
         Self::new(call, state, CancellationToken::new())
@@ -83,19 +89,26 @@ impl ActivityContext {
         self.inner.call.task_id
     }
 
+    /// Which attempt of a retried call this is, from 1.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.inner.call.attempt
+    }
+
     /// How often this call was handed to a worker, counting this time: more than 1 after a crash.
     #[must_use]
     pub fn delivery(&self) -> u32 {
         self.inner.call.delivery
     }
 
-    /// A text that is the same each time this call runs, and differs from every other call's.
+    /// A text that is the same each time this call runs, in every attempt of a retried call too, and differs from every other
+    /// call's.
     ///
     /// Give it to the outside world so that a second run of the same call has no second effect.
     #[must_use]
     pub fn idempotency_key(&self) -> String {
         let call = &self.inner.call;
-        format!("{}:{}:{}", call.instance, call.execution, call.task_id.0)
+        format!("{}:{}:{}", call.instance, call.execution, call.first_attempt.0)
     }
 
     /// A clone of the hub's state of type `T`.

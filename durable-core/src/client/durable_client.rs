@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    ClientError, ClientErrorKind, ControlRequest, InstanceCount, InstancePage, InstanceQuery, InstanceStatus, PendingActivity,
-    PurgePage, PurgeRequest, RestartRequest, StartRequest,
+    ClientError, ClientErrorKind, ControlRequest, InstanceCount, InstancePage, InstanceQuery, InstanceStatus,
+    PendingActivity, PurgePage, PurgeRequest, RestartRequest, StartRequest,
 };
 use crate::BoxFuture;
 use crate::history::HistoryEvent;

@@ -11,9 +11,7 @@ mod query;
 mod start;
 mod typed;
 
-pub use self::control::{
-    Control, ControlRequest, Purge, PurgePage, PurgeRequest, PurgeWhere, Restart, RestartRequest,
-};
+pub use self::control::{Control, ControlRequest, Purge, PurgePage, PurgeRequest, PurgeWhere, Restart, RestartRequest};
 pub use self::durable_client::{DurableClient, WaitUntil};
 pub use self::error::{ClientError, ClientErrorKind};
 pub use self::handle::InstanceHandle;

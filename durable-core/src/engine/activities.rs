@@ -37,6 +37,7 @@ pub(super) struct Waiting {
     pub(super) call: ActivityCallInfo,
     pub(super) input: Payload,
     pub(super) options: TaskOptions,
+    pub(super) progress: Option<Payload>,
 }
 
 #[derive(Debug)]
@@ -95,6 +96,11 @@ impl Activities {
         }
     }
 
+    /// The store holds calls that nobody runs.
+    pub(super) fn note_surplus(&mut self) {
+        self.surplus = true;
+    }
+
     /// How many calls to take from the store, when it may hold some and there are runners for them.
     ///
     /// Only what can start at once is taken, so that a call counts as delivered when it starts.
@@ -140,7 +146,7 @@ impl Activities {
         loop {
             let key = self.rotation.pop_front()?;
             let Some(waiting) = self.waiting.get_mut(&key) else { continue };
-            let Some(Waiting { id, call, input, options }) = waiting.pop_front() else { continue };
+            let Some(Waiting { id, call, input, options, progress }) = waiting.pop_front() else { continue };
             self.queued -= 1;
             if waiting.is_empty() {
                 self.waiting.remove(&key);
@@ -151,14 +157,26 @@ impl Activities {
             let Some(known) = self.calls.get(&(key, id)) else { continue };
             let execution = call.execution.clone();
             let lease = ActivityLease { key, execution, call: id, claim: known.claim };
-            return Some(ActivityWork { lease, call, input, options, cancellation: known.cancellation.clone() });
+            return Some(ActivityWork {
+                lease,
+                call,
+                input,
+                options,
+                progress,
+                cancellation: known.cancellation.clone(),
+            });
         }
+    }
+
+    /// True as long as the call is wanted and runs under this lease.
+    pub(super) fn holds(&self, lease: &ActivityLease) -> bool {
+        self.calls.get(&(lease.key, lease.call)).is_some_and(|call| call.claim == lease.claim)
     }
 
     /// Ends a call. False when it was cancelled, or ended before under another claim.
     pub(super) fn finish(&mut self, lease: &ActivityLease) -> bool {
         let id = (lease.key, lease.call);
-        if self.calls.get(&id).is_none_or(|call| call.claim != lease.claim) {
+        if !self.holds(lease) {
             return false;
         }
         self.calls.remove(&id);

@@ -27,12 +27,23 @@ pub(super) struct Standing {
     pub(super) consumed: u64,
     /// The instance that waits for the end of this one.
     pub(super) parent: Option<InstanceKey>,
+    /// It is paused.
+    pub(super) is_suspended: bool,
 }
 
 impl Standing {
     /// An instance that has not had a turn.
     pub(super) fn new(key: InstanceKey, epoch: u64, parent: Option<InstanceKey>) -> Self {
-        Self { key, epoch, turn: 0, turn_time: Timestamp::UNIX_EPOCH, history_len: 0, consumed: 0, parent }
+        Self {
+            key,
+            epoch,
+            turn: 0,
+            turn_time: Timestamp::UNIX_EPOCH,
+            history_len: 0,
+            consumed: 0,
+            parent,
+            is_suspended: false,
+        }
     }
 }
 
@@ -303,15 +314,9 @@ fn new_activity(
 }
 
 /// The instance that a call starts, as far as the call and its caller say.
-pub(super) fn new_child(
-    parent: &Known,
-    task: TaskId,
-    child: &ChildStart,
-    version: Option<Version>,
-) -> CreateInstance {
+pub(super) fn new_child(parent: &Known, task: TaskId, child: &ChildStart, version: Option<Version>) -> CreateInstance {
     let execution = ExecutionId::generate();
-    let mut header =
-        ExecutionHeader::new(child.instance.clone(), execution, child.name.clone(), child.input.clone());
+    let mut header = ExecutionHeader::new(child.instance.clone(), execution, child.name.clone(), child.input.clone());
     header.parent = Some(ParentInstance {
         instance: parent.header.instance.clone(),
         execution: parent.header.execution.clone(),

@@ -1,31 +1,22 @@
 //! The engine in this process, as a durable client.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use super::group::Patience;
-use super::instances::Known;
 use super::local::{Closed, LocalEngine};
-use super::message::{Message, Origin};
 use super::stored::{self, records};
 use crate::BoxFuture;
-use crate::backend::{
-    Backend, BackendError, CreateInstance, InstanceFilter, InstanceRow, MessageTarget, NewMessage, Started, Write, Written,
-};
+use crate::backend::{Backend, BackendError, CountRow, InstanceFilter, InstanceRow, Write, Written};
 use crate::client::{
-    ClientError, ClientErrorKind, DurableClient, InstancePage, InstanceQuery, InstanceStatus, StartRequest,
+    ClientError, ClientErrorKind, ControlRequest, DurableClient, InstanceCount, InstancePage, InstanceQuery,
+    InstanceStatus, PendingActivity, PurgePage, PurgeRequest, RestartRequest, StartRequest, WaitUntil,
 };
-use crate::history::{EventKind, ExecutionHeader, HistoryEvent, encode_event, project};
-use crate::model::{EventName, ExecutionId, FunctionName, InstanceId, Payload, RuntimeStatus, TaskHubName};
+use crate::history::{EventKind, HistoryEvent, project};
+use crate::model::{EventName, FunctionName, InstanceId, Payload, RuntimeStatus, TaskHubName, Version};
 
-use super::apply::Standing;
-
-/// A finished instance gives its id up to a new one.
-const REPLACEABLE: [RuntimeStatus; 4] =
-    [RuntimeStatus::Completed, RuntimeStatus::Failed, RuntimeStatus::Canceled, RuntimeStatus::Terminated];
 const MAX_PAGE: usize = 1_000;
 
 impl DurableClient for LocalEngine {
@@ -48,10 +39,11 @@ impl DurableClient for LocalEngine {
     fn wait(
         &self,
         id: &InstanceId,
+        until: WaitUntil,
         timeout: Option<Duration>,
     ) -> BoxFuture<'_, Result<Option<InstanceStatus>, ClientError>> {
         let id = id.clone();
-        Box::pin(async move { self.wait_for_end(&id, timeout).await })
+        Box::pin(async move { self.wait_for(&id, until, timeout).await })
     }
 
     fn raise_event(
@@ -60,37 +52,69 @@ impl DurableClient for LocalEngine {
         name: EventName,
         payload: Payload,
     ) -> BoxFuture<'_, Result<(), ClientError>> {
-        Box::pin(self.send(id.clone(), EventKind::EventRaised { name, input: payload }))
+        let size = payload.as_str().len() as u64;
+        let checked =
+            self.inner.options.limits.payload.check(size, "bytes", || format!("the payload of event '{name}'"));
+        let id = id.clone();
+        Box::pin(async move {
+            checked?;
+            self.send(id, EventKind::EventRaised { name, input: payload }).await
+        })
     }
 
-    fn terminate(&self, id: &InstanceId, reason: Option<String>) -> BoxFuture<'_, Result<(), ClientError>> {
-        Box::pin(self.send(id.clone(), EventKind::ExecutionTerminated { reason, recursive: false }))
+    fn terminate(&self, id: &InstanceId, request: ControlRequest) -> BoxFuture<'_, Result<(), ClientError>> {
+        let ControlRequest { reason, recursive } = request;
+        Box::pin(self.send(id.clone(), EventKind::ExecutionTerminated { reason, recursive }))
+    }
+
+    fn suspend(&self, id: &InstanceId, request: ControlRequest) -> BoxFuture<'_, Result<(), ClientError>> {
+        let ControlRequest { reason, recursive } = request;
+        Box::pin(self.send(id.clone(), EventKind::ExecutionSuspended { reason, recursive }))
+    }
+
+    fn resume(&self, id: &InstanceId, request: ControlRequest) -> BoxFuture<'_, Result<(), ClientError>> {
+        let ControlRequest { reason, recursive } = request;
+        Box::pin(self.send(id.clone(), EventKind::ExecutionResumed { reason, recursive }))
+    }
+
+    fn rewind(&self, id: &InstanceId, reason: Option<String>) -> BoxFuture<'_, Result<(), ClientError>> {
+        let id = id.clone();
+        Box::pin(async move { self.take_back(&id, reason).await })
+    }
+
+    fn restart(&self, id: &InstanceId, request: RestartRequest) -> BoxFuture<'_, Result<InstanceId, ClientError>> {
+        let id = id.clone();
+        Box::pin(async move { self.start_again(&id, request).await })
+    }
+
+    fn purge(&self, id: &InstanceId, request: PurgeRequest) -> BoxFuture<'_, Result<u64, ClientError>> {
+        let id = id.clone();
+        Box::pin(async move { self.purge_one(&id, request).await })
+    }
+
+    fn purge_page(&self, query: InstanceQuery) -> BoxFuture<'_, Result<PurgePage, ClientError>> {
+        Box::pin(self.purge_step(query))
     }
 
     fn list(&self, query: InstanceQuery) -> BoxFuture<'_, Result<InstancePage, ClientError>> {
         Box::pin(async move {
-            let page_size = query.page_size.clamp(1, MAX_PAGE);
-            let filter = InstanceFilter {
-                statuses: query.statuses,
-                name: query.name.map(|name| name.as_str().to_owned()),
-                id_prefix: query.id_prefix,
-                created_from: query.created_from,
-                created_to: query.created_to,
-                version: None,
-                tags: Vec::new(),
-                parent: None,
-                updated_from: None,
-                updated_to: None,
-                after_id: query.continuation.as_deref().map(decode_token).transpose()?,
-                limit: page_size + 1,
-            };
-            let mut rows = self.store()?.list(filter).await.map_err(store_failed)?;
-            let more = rows.len() > page_size;
-            rows.truncate(page_size);
-            let continuation = rows.last().filter(|_| more).map(|row| encode_token(&row.id));
+            let (rows, continuation) = self.page(query).await?;
             let instances = rows.into_iter().map(to_status).collect::<Result<_, _>>()?;
             Ok(InstancePage { instances, continuation })
         })
+    }
+
+    fn count(&self, query: InstanceQuery) -> BoxFuture<'_, Result<Vec<InstanceCount>, ClientError>> {
+        Box::pin(async move {
+            let Some(filter) = self.filter(&query).await? else { return Ok(Vec::new()) };
+            let rows = self.store()?.count(filter).await.map_err(store_failed)?;
+            rows.into_iter().map(to_count).collect()
+        })
+    }
+
+    fn activities(&self, id: &InstanceId) -> BoxFuture<'_, Result<Option<Vec<PendingActivity>>, ClientError>> {
+        let id = id.clone();
+        Box::pin(async move { self.pending_activities(&id).await })
     }
 
     fn history(&self, id: &InstanceId) -> BoxFuture<'_, Result<Option<Vec<HistoryEvent>>, ClientError>> {
@@ -100,70 +124,35 @@ impl DurableClient for LocalEngine {
 }
 
 impl LocalEngine {
-    fn store(&self) -> Result<Arc<dyn Backend>, ClientError> {
+    pub(super) fn store(&self) -> Result<Arc<dyn Backend>, ClientError> {
         self.inner.backend().map_err(|Closed| ClientError::new(ClientErrorKind::ShutDown))
     }
 
-    async fn create(&self, request: StartRequest) -> Result<InstanceId, ClientError> {
-        let StartRequest { name, id, input } = request;
-        if !self.inner.orchestrators.lock().contains(&name) {
-            return Err(self.unknown(name));
+    /// The filter of a query; `None` when nothing can fit it.
+    async fn filter(&self, query: &InstanceQuery) -> Result<Option<InstanceFilter>, ClientError> {
+        let mut filter = filter(query)?;
+        if let Some(parent) = &query.parent {
+            let Some(row) = self.store()?.instance(parent.as_str()).await.map_err(store_failed)? else {
+                return Ok(None);
+            };
+            filter.parent = Some(row.key);
         }
-        let id = id.unwrap_or_else(InstanceId::generate);
-        let now = self.inner.clock.now();
-        let room = self.inner.instances.lock().busy() < self.inner.options.busy_instances;
-        let header = Arc::new(ExecutionHeader::new(id.clone(), ExecutionId::generate(), name, input));
-        let create = CreateInstance {
-            now,
-            owner: room.then_some(self.inner.worker),
-            replace: REPLACEABLE.into(),
-            ..stored::create(&header)
-        };
-        let engine = self.clone();
-        let written = self.write(Write::Create(create), Patience::Short, move |written| {
-            let Written::Created(Started { key, epoch, .. }) = *written else { return };
-            if !room {
-                engine.inner.backlog.store(true, Ordering::SeqCst);
-                engine.inner.rested.notify_one();
-                return;
-            }
-            let standing = Standing::new(key, epoch, None);
-            engine.inner.instances.lock().created(Known { header, standing }, now);
-            engine.inner.turns_ready.add_permits(1);
-        });
-        match written.await? {
-            Written::Created(_) => Ok(id),
-            Written::Exists { status } => Err(ClientError::new(ClientErrorKind::AlreadyExists { id, status })),
-            _ => Err(ClientError::new(ClientErrorKind::Store)),
-        }
+        Ok(Some(filter))
     }
 
-    fn unknown(&self, name: FunctionName) -> ClientError {
-        let mut known: Vec<_> = self.inner.orchestrators.lock().iter().cloned().collect();
-        known.sort_by_key(FunctionName::folded);
-        ClientError::new(ClientErrorKind::UnknownOrchestrator { name, known })
-    }
-
-    async fn send(&self, id: InstanceId, event: EventKind) -> Result<(), ClientError> {
-        let time = self.inner.clock.now();
-        let to = MessageTarget::Id(id.as_str().to_owned());
-        let write = Write::Message(NewMessage { to, time, event: encode_event(&event), completes: None });
-        let engine = self.clone();
-        let written = self.write(write, Patience::Once, move |written| {
-            if let Written::Queued { key, seq } = *written {
-                engine.message_is_durable(key, Message { time, event, origin: Origin::Inbox(seq) });
-            }
-        });
-        match written.await? {
-            Written::Queued { .. } => Ok(()),
-            Written::NotFound => Err(ClientError::new(ClientErrorKind::NotFound { id })),
-            Written::Finished { status } => Err(ClientError::new(ClientErrorKind::Finished { id, status })),
-            _ => Err(ClientError::new(ClientErrorKind::Store)),
-        }
+    /// One page of rows, and where the next one begins.
+    pub(super) async fn page(&self, query: InstanceQuery) -> Result<(Vec<InstanceRow>, Option<String>), ClientError> {
+        let page_size = query.page_size.clamp(1, MAX_PAGE);
+        let Some(filter) = self.filter(&query).await? else { return Ok((Vec::new(), None)) };
+        let mut rows = self.store()?.list(filter).await.map_err(store_failed)?;
+        let more = rows.len() > page_size;
+        rows.truncate(page_size);
+        let continuation = rows.last().filter(|_| more).map(|row| encode_token(&row.id));
+        Ok((rows, continuation))
     }
 
     /// Makes one write, lets `follow` act on it in the order of all writes, and gives its answer.
-    async fn write(
+    pub(super) async fn write(
         &self,
         write: Write,
         patience: Patience,
@@ -183,9 +172,10 @@ impl LocalEngine {
         written.map_err(store_failed)
     }
 
-    async fn wait_for_end(
+    async fn wait_for(
         &self,
         id: &InstanceId,
+        until: WaitUntil,
         timeout: Option<Duration>,
     ) -> Result<Option<InstanceStatus>, ClientError> {
         let deadline = timeout.map(|timeout| self.inner.clock.now().saturating_add(timeout));
@@ -197,7 +187,7 @@ impl LocalEngine {
             notified.as_mut().enable();
             let late = deadline.is_some_and(|deadline| self.inner.clock.now() >= deadline);
             let status = self.status(id).await?;
-            let done = status.as_ref().is_none_or(|status| status.runtime_status.is_terminal());
+            let done = status.as_ref().is_none_or(|status| until.is_reached(status.runtime_status));
             if done || late {
                 return Ok(status);
             }
@@ -218,8 +208,7 @@ impl LocalEngine {
 
     async fn read_events(&self, id: &InstanceId) -> Result<Option<Vec<HistoryEvent>>, ClientError> {
         let Some(row) = self.store()?.instance(id.as_str()).await.map_err(store_failed)? else { return Ok(None) };
-        let header = stored::header(&row)
-            .map_err(|problem| ClientError::new(ClientErrorKind::Store).with_source(problem))?;
+        let header = stored::header(&row).map_err(corrupt)?;
         let rows = self.store()?.history(row.key).await.map_err(store_failed)?;
         let records = records(rows, &header);
         let records = records.map_err(|error| ClientError::new(ClientErrorKind::Store).with_source(error))?;
@@ -227,25 +216,66 @@ impl LocalEngine {
     }
 }
 
-fn store_failed(error: BackendError) -> ClientError {
+pub(super) fn store_failed(error: BackendError) -> ClientError {
     ClientError::new(ClientErrorKind::Store).with_source(error)
 }
 
+pub(super) fn corrupt(problem: String) -> ClientError {
+    ClientError::new(ClientErrorKind::Store).with_source(problem)
+}
+
+/// The filter of a query, its parent aside.
+pub(super) fn filter(query: &InstanceQuery) -> Result<InstanceFilter, ClientError> {
+    let mut statuses = query.statuses.clone();
+    // Between two executions an instance is Running for those who look at it.
+    if statuses.contains(&RuntimeStatus::Running) && !statuses.contains(&RuntimeStatus::ContinuedAsNew) {
+        statuses.push(RuntimeStatus::ContinuedAsNew);
+    }
+    let text = |version: &Version| version.as_str().to_owned();
+    Ok(InstanceFilter {
+        statuses,
+        name: query.name.as_ref().map(|name| name.as_str().to_owned()),
+        version: query.version.as_ref().map(|version| version.as_ref().map(text)),
+        tags: query.tags.clone(),
+        parent: None,
+        id_prefix: query.id_prefix.clone(),
+        created_from: query.created_from,
+        created_to: query.created_to,
+        updated_from: query.updated_from,
+        updated_to: query.updated_to,
+        after_id: query.continuation.as_deref().map(decode_token).transpose()?,
+        limit: query.page_size.clamp(1, MAX_PAGE) + 1,
+    })
+}
+
+/// What those who look at an instance see of its status.
+fn shown(status: RuntimeStatus) -> RuntimeStatus {
+    if status == RuntimeStatus::ContinuedAsNew { RuntimeStatus::Running } else { status }
+}
+
+fn to_count(row: CountRow) -> Result<InstanceCount, ClientError> {
+    let name = FunctionName::new(&row.name).map_err(|error| corrupt(error.to_string()))?;
+    let version = row.version.map(Version::new).transpose().map_err(|error| corrupt(error.to_string()))?;
+    Ok(InstanceCount::new(name, version, shown(row.status), row.count))
+}
+
 fn to_status(row: InstanceRow) -> Result<InstanceStatus, ClientError> {
-    let corrupt =
-        |error: Box<dyn std::error::Error + Send + Sync>| ClientError::new(ClientErrorKind::Store).with_source(error);
-    let id = InstanceId::new(&row.id).map_err(|error| corrupt(error.into()))?;
-    let name = FunctionName::new(&row.name).map_err(|error| corrupt(error.into()))?;
-    let mut status = InstanceStatus::pending(id, name, row.input, row.created);
-    status.execution_id = ExecutionId::from_stored(&row.execution);
-    status.runtime_status = row.status;
+    let header = stored::header(&row).map_err(corrupt)?;
+    let mut status = InstanceStatus::pending(header.instance.clone(), header.name.clone(), row.input, row.created);
+    status.execution_id = header.execution.clone();
+    status.version.clone_from(&header.version);
+    status.tags = header.tags.clone();
+    status.parent_id = header.parent.as_ref().map(|parent| parent.instance.clone());
+    status.scheduled_start = header.scheduled_start;
+    status.generation = header.generation;
+    status.runtime_status = shown(row.status);
     status.custom_status = row.custom_status;
     status.output = row.output;
     status.stalled = row.stalled;
     status.last_updated_at = row.updated;
     match (row.status, row.reason) {
         (RuntimeStatus::Failed, Some(reason)) => {
-            status.failure = Some(serde_json::from_str(&reason).map_err(|error| corrupt(error.into()))?);
+            status.failure = Some(serde_json::from_str(&reason).map_err(|error| corrupt(error.to_string()))?);
         }
         (_, reason) => status.termination_reason = reason,
     }

@@ -6,17 +6,19 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::activities::Waiting;
+use super::apply::Standing;
 use super::group::Patience;
-use super::instances::{AfterTurn, Delivery};
+use super::instances::{AfterTurn, Delivery, Known};
 use super::local::LocalEngine;
 use super::message::{Message, Origin};
 use super::source::{ActivityLease, SourceError, TurnLease};
-use super::stored::read_options;
+use super::stored::{self, read_options};
 use crate::activity::ActivityCallInfo;
 use crate::backend::{
-    ActivityRow, BackendError, Completes, InstanceKey, MessageTarget, NewMessage, TimerRow, TurnCommit, Write, Written,
+    ActivityRow, Arrived, BackendError, CallId, Committed, Completes, CreateInstance, InstanceKey, MessageTarget,
+    NewMessage, Started, TimerRow, TurnCommit, Write, Written,
 };
-use crate::history::{EventKind, encode_event};
+use crate::history::{EventKind, ExecutionHeader, decode_event, encode_event};
 use crate::model::{ExecutionId, FailureDetails, FunctionName, InstanceId, TaskId};
 use crate::replay::LeafResult;
 
@@ -27,6 +29,12 @@ impl LocalEngine {
         match written {
             Ok(Written::Done) => {
                 self.turn_is_durable(commit);
+                Ok(())
+            }
+            Ok(Written::Committed(reached)) => {
+                let header = self.inner.instances.lock().header_of(commit.key);
+                self.turn_is_durable(commit);
+                self.reach(commit, *reached, header);
                 Ok(())
             }
             Ok(_) => {
@@ -72,18 +80,76 @@ impl LocalEngine {
         match after {
             AfterTurn::Resting => {}
             AfterTurn::Ready => inner.turns_ready.add_permits(1),
-            AfterTurn::Finished(late) => {
-                inner.waiters.finished(&id);
+            AfterTurn::Finished(left) | AfterTurn::Parked(left) => {
                 let execution = ExecutionId::from_stored(&commit.execution);
-                for message in late {
-                    self.store_result(commit.key, &execution, message);
+                for message in left {
+                    self.store_message(commit.key, &execution, message);
                 }
             }
         }
+        if commit.turn == 1 || commit.status.is_terminal() {
+            inner.waiters.changed(&id);
+        }
+    }
+
+    /// Takes in what a turn did beyond its own instance.
+    fn reach(&self, commit: &TurnCommit, reached: Committed, header: Option<Arc<ExecutionHeader>>) {
+        for (child, started) in commit.children.iter().zip(reached.started) {
+            if let Some(started) = started {
+                self.child_is_durable(&child.create, started);
+            }
+        }
+        for Arrived { key, seq, event } in reached.arrived {
+            let Some(header) = &header else { continue };
+            match decode_event(event.event, header) {
+                Ok(kind) => {
+                    self.message_is_durable(key, Message { time: event.time, event: kind, origin: Origin::Inbox(seq) });
+                }
+                Err(error) => tracing::error!(%error, "a message between instances cannot be read"),
+            }
+        }
+        reached.look.into_iter().for_each(|key| self.look_into(key));
+    }
+
+    /// An instance was created. It runs here when it belongs to us and starts at once.
+    pub(super) fn child_is_durable(&self, create: &CreateInstance, started: Started) {
+        let inner = &self.inner;
+        if let Some(old) = started.replaced {
+            self.forget(old);
+        }
+        if let Some(fire_at) = create.start_at {
+            inner.timers.lock().add(TimerRow { fire_at, key: started.key, call: CallId::START });
+            inner.timers_changed.notify_one();
+            return;
+        }
+        let Ok(header) = stored::created_header(create) else { return };
+        if create.owner.is_none() {
+            inner.backlog.store(true, std::sync::atomic::Ordering::SeqCst);
+            inner.rested.notify_one();
+            return;
+        }
+        let standing = Standing::new(started.key, started.epoch, create.parent_call.and(create.parent));
+        inner.instances.lock().created(Known { header, standing }, create.now);
+        inner.turns_ready.add_permits(1);
+    }
+
+    /// Reads the inbox of an instance again: it may have got messages without our knowledge.
+    fn look_into(&self, key: InstanceKey) {
+        let engine = self.clone();
+        let write = Write::Claim { key, worker: self.inner.worker };
+        self.inner.submit(write, Patience::Endless, move |_, written| {
+            let Ok(Written::Claimed(claimed)) = written else { return };
+            let Ok(header) = stored::header(&claimed.instance) else { return };
+            for row in claimed.inbox {
+                if let Ok(event) = decode_event(row.event, &header) {
+                    engine.message_is_durable(key, Message { time: row.time, event, origin: Origin::Inbox(row.seq) });
+                }
+            }
+        });
     }
 
     fn set_timers(&self, commit: &TurnCommit) {
-        let terminal = commit.status.is_terminal();
+        let terminal = commit.status.is_terminal() || commit.next.is_some();
         if commit.new_timers.is_empty() && commit.timers_gone.is_empty() && !terminal {
             return;
         }
@@ -123,9 +189,11 @@ impl LocalEngine {
                 execution: ExecutionId::from_stored(&commit.execution),
                 name,
                 task_id: new.call.task(),
+                first_attempt: options.first_attempt.unwrap_or(new.call.task()),
+                attempt: options.attempt,
                 delivery: 1,
             };
-            let waiting = Waiting { id: new.call, call, input: new.input.clone(), options };
+            let waiting = Waiting { id: new.call, call, input: new.input.clone(), options, progress: None };
             activities.enqueue(commit.key, waiting, new.claim);
             started += 1;
         }
@@ -147,18 +215,23 @@ impl LocalEngine {
         match delivery {
             Delivery::Held => {}
             Delivery::Ready => self.inner.turns_ready.add_permits(1),
-            Delivery::Absent(message) => self.store_result(lease.key, &lease.execution, message),
+            Delivery::Absent(message) => self.store_message(lease.key, &lease.execution, message),
         }
     }
 
-    /// Turns the result of an activity into an inbox row, in one commit with the deletion of the call's row.
-    pub(super) fn store_result(&self, key: InstanceKey, execution: &ExecutionId, message: Message) {
-        let Origin::Activity { call, claim } = message.origin else { return };
+    /// Turns what only memory knows of, the result of an activity or the firing of a timer, into an inbox row, in one commit
+    /// with the deletion of its own row.
+    pub(super) fn store_message(&self, key: InstanceKey, execution: &ExecutionId, message: Message) {
+        let completes = match message.origin {
+            Origin::Activity { call, claim } => Completes::Activity(call, claim),
+            Origin::Timer(call) => Completes::Timer(call),
+            Origin::Start | Origin::Inbox(_) => return,
+        };
         let write = Write::Message(NewMessage {
             to: MessageTarget::Execution(key, execution.as_str().to_owned()),
             time: message.time,
             event: encode_event(&message.event),
-            completes: Some(Completes::Activity(call, claim)),
+            completes: Some(completes),
         });
         let engine = self.clone();
         self.inner.submit(write, Patience::Endless, move |_, written| {
@@ -180,6 +253,9 @@ impl LocalEngine {
 
     /// A timer is due.
     pub(super) fn timer_is_due(&self, timer: TimerRow) {
+        if timer.call == CallId::START {
+            return self.start_due(timer.key);
+        }
         let event = EventKind::TimerFired { timer_id: timer.call.task(), fire_at: timer.fire_at };
         let message = Message { time: self.inner.clock.now(), event, origin: Origin::Timer(timer.call) };
         self.message_is_durable(timer.key, message);
@@ -210,11 +286,14 @@ impl LocalEngine {
             return;
         };
         let execution = ExecutionId::from_stored(&row.execution);
+        let options = read_options(row.options.as_deref());
         let call = ActivityCallInfo {
             instance,
             execution: execution.clone(),
             name,
             task_id: row.call.task(),
+            first_attempt: options.first_attempt.unwrap_or(row.call.task()),
+            attempt: options.attempt,
             delivery: row.deliveries,
         };
         let poisoned = row.deliveries > self.inner.options.max_deliveries;
@@ -225,8 +304,7 @@ impl LocalEngine {
             self.deliver_result(&lease, Err(failure));
             return;
         }
-        let options = read_options(row.options.as_deref());
-        let waiting = Waiting { id: row.call, call, input: row.input, options };
+        let waiting = Waiting { id: row.call, call, input: row.input, options, progress: row.progress };
         self.inner.activities.lock().enqueue_claimed(row.key, waiting, row.claim);
         self.inner.activities_ready.add_permits(1);
     }
@@ -251,7 +329,7 @@ impl LocalEngine {
         self.inner.made_room();
         self.end_trial(lease.key);
         for message in volatile {
-            self.store_result(lease.key, &execution, message);
+            self.store_message(lease.key, &execution, message);
         }
         let (answer, stored) = oneshot::channel();
         let write = Write::Stall { key: lease.key, epoch, reason: Some(reason) };

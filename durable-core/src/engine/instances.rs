@@ -9,9 +9,10 @@ use lru::LruCache;
 use super::apply::Standing;
 use super::message::{Message, Origin};
 use super::source::{TurnLease, TurnWork};
-use crate::backend::{InstanceKey, TurnCommit};
-use crate::history::{EventKind, ExecutionHeader};
-use crate::model::{ExecutionId, InstanceId, Timestamp};
+use super::stored;
+use crate::backend::{InstanceKey, NextExecution, TurnCommit};
+use crate::history::{EventKind, ExecutionHeader, decode_event};
+use crate::model::{ExecutionId, InstanceId, RuntimeStatus, Timestamp};
 use crate::replay::TurnInput;
 
 /// What is known of an instance that is not being loaded.
@@ -19,6 +20,13 @@ use crate::replay::TurnInput;
 pub(super) struct Known {
     pub(super) header: Arc<ExecutionHeader>,
     pub(super) standing: Standing,
+}
+
+impl Known {
+    /// True when it is to start later than `now`.
+    pub(super) fn awaits_start(&self, now: Timestamp) -> bool {
+        self.standing.turn == 0 && self.header.scheduled_start.is_some_and(|at| at > now)
+    }
 }
 
 #[derive(Debug)]
@@ -56,12 +64,42 @@ struct Entry {
     again: bool,
     /// The last turn stalled.
     stalls: bool,
+    /// The time of its scheduled start has come.
+    due: bool,
 }
 
 impl Entry {
     fn new(phase: Phase, known: Option<Known>, pending: VecDeque<Message>) -> Self {
         let seen = pending.iter().filter_map(|message| message.origin.inbox_seq()).max().unwrap_or(0);
-        Self { known, phase, pending, seen, again: false, stalls: false }
+        Self { known, phase, pending, seen, again: false, stalls: false, due: false }
+    }
+
+    /// True when it can make use of a turn: it has something to do, is not paused, and its time has come. To end, or to end a
+    /// pause, it needs neither.
+    fn can_run(&self, now: Timestamp) -> bool {
+        let Some(known) = &self.known else { return false };
+        if known.standing.is_suspended {
+            return self.pending.iter().any(Message::ends_pause);
+        }
+        if known.awaits_start(now) && !self.due {
+            return self.pending.iter().any(Message::is_termination);
+        }
+        !self.pending.is_empty()
+    }
+
+    /// The instance goes on in another execution, which finds first what the last one left.
+    fn begin_next(&mut self, next: &NextExecution, now: Timestamp) {
+        let Some(known) = &mut self.known else { return };
+        known.header = stored::next_header(&known.header, next);
+        let carried = next.carried.iter().filter_map(|row| {
+            let event = decode_event(row.event.clone(), &known.header).ok()?;
+            Some(Message { time: row.time, event, origin: Origin::Inbox(row.seq) })
+        });
+        let before = [start_message(&known.header, now)].into_iter().chain(carried);
+        let pending = std::mem::take(&mut self.pending);
+        // Results of the last execution's activities mean nothing to this one.
+        let pending = pending.into_iter().filter(|message| matches!(message.origin, Origin::Inbox(_)));
+        self.pending = before.chain(pending).collect();
     }
 
     /// How many messages the next turn takes. A termination needs no code: an instance that cannot go on takes everything
@@ -93,6 +131,19 @@ pub(super) enum AfterTurn {
     Ready,
     /// It is over. These results of detached activities came too late for it.
     Finished(Vec<Message>),
+    /// It is paused, and not in memory any more. These messages have no place in the store yet.
+    Parked(Vec<Message>),
+}
+
+/// What becomes of an instance that was brought into memory.
+#[derive(Debug)]
+pub(super) enum AfterLoad {
+    /// It has something to do; a suspect does it after its release.
+    Busy,
+    /// It has nothing to do.
+    Resting,
+    /// It is paused or its time has not come, and it is not in memory. These messages have no place in the store yet.
+    Parked(Vec<Message>),
 }
 
 /// All instances in memory, and the order in which they run.
@@ -122,8 +173,11 @@ impl Instances {
     /// Takes in an instance that was created here: it has its first turn to run.
     pub(super) fn created(&mut self, known: Known, now: Timestamp) {
         let key = known.standing.key;
+        if self.entries.contains_key(&key) {
+            return;
+        }
         self.keys.insert(known.header.instance.clone(), key);
-        let pending = VecDeque::from([start_message(&known, now)]);
+        let pending = VecDeque::from([start_message(&known.header, now)]);
         self.entries.insert(key, Entry::new(Phase::Queued, Some(known), pending));
         self.ready.push_back(key);
     }
@@ -202,47 +256,66 @@ impl Instances {
         self.entries.get(&key)?.known.as_ref().map(|known| known.header.instance.clone())
     }
 
+    /// The header of an instance in memory.
+    pub(super) fn header_of(&self, key: InstanceKey) -> Option<Arc<ExecutionHeader>> {
+        self.entries.get(&key)?.known.as_ref().map(|known| Arc::clone(&known.header))
+    }
+
     /// The key of an instance in memory.
     pub(super) fn key_of(&self, id: &InstanceId) -> Option<InstanceKey> {
         self.keys.get(id).copied()
     }
 
-    /// Begins to bring an instance into memory. False when it is there or on its way.
-    pub(super) fn begin_load(&mut self, key: InstanceKey, message: Option<Message>) -> bool {
+    /// Begins to bring an instance into memory, with a message or because its time has come. False when it is there or on its
+    /// way.
+    pub(super) fn begin_load(&mut self, key: InstanceKey, message: Option<Message>, due: bool) -> bool {
         if let Some(entry) = self.entries.get_mut(&key) {
             entry.pending.extend(message);
+            entry.due |= due;
             return false;
         }
         let pending = message.into_iter().collect();
-        self.entries.insert(key, Entry::new(Phase::Loading, None, pending));
+        let entry = Entry { due, ..Entry::new(Phase::Loading, None, pending) };
+        self.entries.insert(key, entry);
         true
     }
 
-    /// Ends the loading of an instance: `unread` are the messages of its inbox. True when it has something to do; when it is
-    /// a suspect, it does so only after it was released.
-    pub(super) fn loaded(&mut self, known: Known, unread: Vec<Message>, now: Timestamp, suspect: bool) -> bool {
+    /// Ends the loading of an instance: `unread` are the messages of its inbox.
+    pub(super) fn loaded(&mut self, known: Known, unread: Vec<Message>, now: Timestamp, suspect: bool) -> AfterLoad {
         let key = known.standing.key;
-        let Some(entry) = self.entries.get_mut(&key) else { return false };
+        let Some(entry) = self.entries.get_mut(&key) else { return AfterLoad::Resting };
         let last = unread.iter().rev().find_map(|message| message.origin.inbox_seq()).unwrap_or(0);
         entry.seen = entry.seen.max(last);
         let arrived = std::mem::take(&mut entry.pending);
-        if known.standing.turn == 0 {
-            entry.pending.push_back(start_message(&known, now));
+        let waits = known.awaits_start(now) && !entry.due;
+        // One whose end comes before its time is started for that.
+        if known.standing.history_len == 0 && (!waits || unread.iter().any(Message::is_termination)) {
+            entry.pending.push_back(start_message(&known.header, now));
         }
         entry.pending.extend(unread);
         // What arrived while the row was being read may be among what was read.
         entry.pending.extend(arrived.into_iter().filter(|new| new.origin.inbox_seq().is_none_or(|seq| seq > last)));
-        let busy = !entry.pending.is_empty();
         self.keys.insert(known.header.instance.clone(), key);
+        let parks = known.standing.is_suspended || waits;
         entry.known = Some(known);
+        let busy = entry.can_run(now);
         if busy && suspect {
             entry.phase = Phase::Held;
         } else if busy {
             self.enqueue(key);
+        } else if parks {
+            return AfterLoad::Parked(self.park(key));
         } else {
             self.settle(key);
         }
-        busy
+        if busy { AfterLoad::Busy } else { AfterLoad::Resting }
+    }
+
+    /// Takes an instance out of memory that cannot make use of a turn, and gives the messages that have no place in its inbox.
+    fn park(&mut self, key: InstanceKey) -> Vec<Message> {
+        let mut pending = self.remove(key).unwrap_or_default();
+        pending.retain(|message| matches!(message.origin, Origin::Activity { .. } | Origin::Timer(_)));
+        pending
     }
 
     /// Forgets an instance. Its rows are untouched.
@@ -313,10 +386,20 @@ impl Instances {
             return AfterTurn::Finished(left);
         }
         let Some(entry) = self.entries.get_mut(&key) else { return AfterTurn::Resting };
-        if let Some(known) = &mut entry.known {
-            known.standing.turn = commit.turn;
-            known.standing.turn_time = commit.turn_time;
-            known.standing.history_len += commit.history.len() as u64;
+        let Some(known) = &mut entry.known else { return AfterTurn::Resting };
+        let standing = &mut known.standing;
+        standing.turn = commit.turn;
+        standing.turn_time = commit.turn_time;
+        standing.history_len += commit.history.len() as u64;
+        standing.consumed = standing.consumed.max(commit.inbox_through);
+        standing.is_suspended = commit.status == RuntimeStatus::Suspended;
+        if let Some(next) = &commit.next {
+            standing.history_len = 0;
+            entry.begin_next(next, commit.turn_time);
+        }
+        let parks = entry.known.as_ref().is_some_and(|known| known.standing.is_suspended);
+        if parks && !entry.can_run(commit.turn_time) {
+            return AfterTurn::Parked(self.park(key));
         }
         if self.rest(key) { AfterTurn::Ready } else { AfterTurn::Resting }
     }
@@ -393,7 +476,7 @@ impl Origin {
     }
 }
 
-fn start_message(known: &Known, now: Timestamp) -> Message {
-    let event = EventKind::ExecutionStarted(Arc::clone(&known.header));
+fn start_message(header: &Arc<ExecutionHeader>, now: Timestamp) -> Message {
+    let event = EventKind::ExecutionStarted(Arc::clone(header));
     Message { time: now, event, origin: Origin::Start }
 }

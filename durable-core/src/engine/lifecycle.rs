@@ -11,7 +11,7 @@ use super::activities::Activities;
 use super::apply::{Standing, apply};
 use super::clock::Clock;
 use super::group::{Group, Patience};
-use super::instances::{Instances, Known};
+use super::instances::{AfterLoad, Instances, Known};
 use super::local::{Inner, LocalEngine, World};
 use super::message::{Message, Origin};
 use super::options::EngineOptions;
@@ -19,7 +19,7 @@ use super::stored;
 use super::timers::{PAGE, Timers};
 use crate::backend::{Backend, BackendError, Claimed, InstanceKey, Write, Written};
 use crate::history::{Completion, EventKind, decode_event};
-use crate::model::{FailureDetails, TaskHubName, TaskId};
+use crate::model::{FailureDetails, RuntimeStatus, TaskHubName, TaskId};
 use crate::replay::TurnOutcome;
 
 /// How many instances are brought into memory at once when a hub starts.
@@ -56,7 +56,8 @@ impl LocalEngine {
                 timers: Mutex::new(Timers::default()),
                 timers_changed: Notify::new(),
                 waiters: Arc::default(),
-                orchestrators: Mutex::default(),
+                catalogue: Mutex::default(),
+                rehearsal: Mutex::default(),
                 // Claims of different workers never meet: each has its own range.
                 next_claim: AtomicI64::new((worker.0 << 40) | 1),
                 closing: AtomicBool::new(false),
@@ -79,7 +80,16 @@ impl LocalEngine {
 
     /// Brings an instance into memory.
     pub(super) fn load(&self, key: InstanceKey, message: Option<Message>) {
-        if !self.inner.instances.lock().begin_load(key, message) {
+        self.bring(key, message, false);
+    }
+
+    /// Brings an instance into memory whose time to start has come.
+    pub(super) fn start_due(&self, key: InstanceKey) {
+        self.bring(key, None, true);
+    }
+
+    fn bring(&self, key: InstanceKey, message: Option<Message>, due: bool) {
+        if !self.inner.instances.lock().begin_load(key, message, due) {
             return;
         }
         let engine = self.clone();
@@ -100,11 +110,16 @@ impl LocalEngine {
                 self.bury(&known, &unread);
             }
             Ok((known, unread)) => {
-                let busy = self.inner.instances.lock().loaded(known, unread, self.inner.clock.now(), suspect);
-                match (busy, suspect) {
-                    (true, true) => self.try_suspect(key, epoch, attempts),
-                    (true, false) => self.inner.turns_ready.add_permits(1),
-                    (false, _) => self.inner.made_room(),
+                let execution = known.header.execution.clone();
+                let after = self.inner.instances.lock().loaded(known, unread, self.inner.clock.now(), suspect);
+                match (after, suspect) {
+                    (AfterLoad::Busy, true) => self.try_suspect(key, epoch, attempts),
+                    (AfterLoad::Busy, false) => self.inner.turns_ready.add_permits(1),
+                    (AfterLoad::Resting, _) => self.inner.made_room(),
+                    (AfterLoad::Parked(left), _) => {
+                        self.inner.made_room();
+                        left.into_iter().for_each(|message| self.store_message(key, &execution, message));
+                    }
                 }
             }
             Err(problem) => {
@@ -129,7 +144,7 @@ impl LocalEngine {
         let (engine, id, key) = (self.clone(), known.header.instance.clone(), known.standing.key);
         self.inner.submit(Write::Turn(Box::new(commit)), Patience::Endless, move |_, _| {
             engine.forget(key);
-            engine.inner.waiters.finished(&id);
+            engine.inner.waiters.changed(&id);
         });
     }
 
@@ -159,7 +174,7 @@ impl LocalEngine {
         self.stop_giving_work();
         let volatile = self.inner.instances.lock().take_volatile();
         for (key, execution, message) in volatile {
-            self.store_result(key, &execution, message);
+            self.store_message(key, &execution, message);
         }
         // Without senders the committer writes what is queued, and ends; what the store does not take now, it gives up.
         self.inner.closed.cancel();
@@ -243,6 +258,7 @@ fn read(claimed: Claimed) -> Result<(Known, Vec<Message>), String> {
         history_len: row.history_len,
         consumed: inbox.first().map_or(row.inbox_seq, |first| first.seq - 1),
         parent: row.parent,
+        is_suspended: row.status == RuntimeStatus::Suspended,
     };
     let unread = inbox.into_iter().map(|row| {
         let event: EventKind = decode_event(row.event, &header).map_err(|error| error.to_string())?;

@@ -1,6 +1,5 @@
 //! The engine in this process, as a work source.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -14,18 +13,19 @@ use tokio_util::sync::CancellationToken;
 
 use super::activities::{Activities, Waiting};
 use super::apply::{Placement, Surroundings, apply};
+use super::catalogue::Catalogue;
 use super::clock::Clock;
 use super::group::{Group, Patience, shut_down};
 use super::instances::Instances;
 use super::options::EngineOptions;
-use super::source::{ActivityLease, ActivityWork, SourceError, TurnLease, TurnWork, WorkOffer, WorkSource};
+use super::source::{ActivityLease, ActivityWork, Rehearsal, SourceError, TurnLease, TurnWork, WorkOffer, WorkSource};
 use super::stored::records;
 use super::suspects::Suspects;
 use super::timers::Timers;
 use super::waiters::Waiters;
 use crate::backend::{Backend, BackendError, InstanceKey, TurnCommit, WorkerId, Write, Written};
 use crate::history::HistoryRecord;
-use crate::model::{FailureDetails, FunctionName, InstanceId, TaskHubName, Version};
+use crate::model::{FailureDetails, FunctionName, InstanceId, Payload, TaskHubName, Version};
 use crate::replay::{LeafResult, TurnOutcome};
 
 /// The engine in this process. Clones share it.
@@ -53,7 +53,8 @@ pub(super) struct Inner {
     pub(super) timers: Mutex<Timers>,
     pub(super) timers_changed: Notify,
     pub(super) waiters: Arc<Waiters>,
-    pub(super) orchestrators: Mutex<HashSet<FunctionName>>,
+    pub(super) catalogue: Mutex<Catalogue>,
+    pub(super) rehearsal: Mutex<Option<Rehearsal>>,
     pub(super) next_claim: AtomicI64,
     /// Gives out no more work.
     pub(super) closing: AtomicBool,
@@ -106,7 +107,8 @@ impl Inner {
 #[async_trait]
 impl WorkSource for LocalEngine {
     async fn open(&self, offer: WorkOffer) -> Result<(), SourceError> {
-        *self.inner.orchestrators.lock() = offer.orchestrators.into_iter().collect();
+        *self.inner.catalogue.lock() = Catalogue::new(offer.orchestrators, offer.default_version);
+        *self.inner.rehearsal.lock() = offer.rehearsal;
         self.inner.activities.lock().open(offer.max_activities);
         self.recover();
         Ok(())
@@ -172,11 +174,26 @@ impl WorkSource for LocalEngine {
         if held { Ok(()) } else { Err(SourceError::LeaseLost) }
     }
 
+    async fn heartbeat(&self, lease: &ActivityLease, progress: Payload) -> Result<(), SourceError> {
+        if !self.inner.activities.lock().holds(lease) {
+            return Err(SourceError::LeaseLost);
+        }
+        let (answer, written) = oneshot::channel();
+        let write = Write::Progress { key: lease.key, call: lease.call, claim: lease.claim, progress };
+        self.inner.submit(write, Patience::Short, move |_, written| {
+            let _ = answer.send(written);
+        });
+        match written.await.map_err(|_gone| SourceError::Closed)?? {
+            Written::Done => Ok(()),
+            _ => Err(SourceError::LeaseLost),
+        }
+    }
+
     async fn abandon_activity(&self, work: ActivityWork) {
-        let ActivityWork { lease, call, input, options, .. } = work;
+        let ActivityWork { lease, call, input, options, progress, .. } = work;
         let mut activities = self.inner.activities.lock();
         if activities.finish(&lease) {
-            let waiting = Waiting { id: lease.call, call, input, options };
+            let waiting = Waiting { id: lease.call, call, input, options, progress };
             activities.enqueue_claimed(lease.key, waiting, lease.claim);
             drop(activities);
             self.inner.activities_ready.add_permits(1);
@@ -210,11 +227,12 @@ impl LocalEngine {
 pub(super) struct World<'a> {
     inner: &'a Inner,
     key: InstanceKey,
+    adopted: usize,
 }
 
 impl<'a> World<'a> {
     pub(super) fn new(inner: &'a Inner, key: InstanceKey) -> Self {
-        Self { inner, key }
+        Self { inner, key, adopted: 0 }
     }
 }
 
@@ -225,12 +243,13 @@ impl Surroundings for World<'_> {
     }
 
     fn adopt(&mut self) -> Option<WorkerId> {
-        let room = self.inner.instances.lock().busy() < self.inner.options.busy_instances;
-        room.then_some(self.inner.worker)
+        self.adopted += 1;
+        let busy = self.inner.instances.lock().busy() + self.adopted;
+        (busy <= self.inner.options.busy_instances).then_some(self.inner.worker)
     }
 
-    fn version(&self, _name: &FunctionName, asked: Option<&Version>) -> Result<Option<Version>, FailureDetails> {
-        Ok(asked.cloned())
+    fn version(&self, name: &FunctionName, asked: Option<&Version>) -> Result<Option<Version>, FailureDetails> {
+        Ok(self.inner.catalogue.lock().version(name, asked)?)
     }
 }
 

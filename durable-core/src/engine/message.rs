@@ -19,6 +19,13 @@ impl Message {
     }
 }
 
+impl Message {
+    /// True for what a paused instance takes.
+    pub(super) fn ends_pause(&self) -> bool {
+        matches!(self.event, EventKind::ExecutionResumed { .. } | EventKind::ExecutionTerminated { .. })
+    }
+}
+
 /// The row that the consuming turn removes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {

@@ -14,8 +14,11 @@
 
 mod activities;
 mod apply;
+mod catalogue;
 mod client;
 mod clock;
+mod control;
+mod create;
 mod dispatch;
 mod group;
 mod instances;
@@ -23,6 +26,8 @@ mod lifecycle;
 mod local;
 mod message;
 mod options;
+mod purge;
+mod rewind;
 mod source;
 mod stored;
 mod suspects;
@@ -32,4 +37,6 @@ mod waiters;
 pub use self::clock::{Clock, SystemClock};
 pub use self::local::LocalEngine;
 pub use self::options::EngineOptions;
-pub use self::source::{ActivityLease, ActivityWork, SourceError, TurnLease, TurnWork, WorkOffer, WorkSource};
+pub use self::source::{
+    ActivityLease, ActivityWork, Rehearsal, SourceError, TurnLease, TurnWork, WorkOffer, WorkSource,
+};

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::model::Limits;
+
 /// How much a local engine holds in memory, and how patient it is.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -20,6 +22,8 @@ pub struct EngineOptions {
     /// How often an activity is handed out before it counts as poison, and how often an owner of an instance may die
     /// without committing a turn before the instance does.
     pub max_deliveries: u32,
+    /// How large inputs and events may become.
+    pub limits: Limits,
     /// The longest pause between two attempts to commit when the store fails.
     pub commit_retry_ceiling: Duration,
 }
@@ -33,6 +37,7 @@ impl Default for EngineOptions {
             events_per_turn: 1_000,
             writes_per_commit: 1_024,
             max_deliveries: 10,
+            limits: Limits::default(),
             commit_retry_ceiling: Duration::from_secs(5),
         }
     }

@@ -1,5 +1,6 @@
 //! The seam between workers and engines.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::activity::ActivityCallInfo;
 use crate::backend::{BackendError, CallId, InstanceKey};
 use crate::history::{CorruptHistory, ExecutionHeader, HistoryRecord, TaskOptions};
-use crate::model::{ExecutionId, FunctionName, InstanceId, Payload};
+use crate::model::{ExecutionId, FailureDetails, FunctionName, InstanceId, Payload, Version};
 use crate::replay::{LeafResult, TurnInput, TurnOutcome};
 
 /// Where a worker takes its work from and gives its outcomes to.
@@ -71,19 +72,44 @@ pub trait WorkSource: Send + Sync + 'static {
     /// The lease is lost: the result is not wanted any more, or another runner was first.
     async fn complete_activity(&self, lease: ActivityLease, result: LeafResult) -> Result<(), SourceError>;
 
+    /// Notes the progress of an activity, durably. A later run of the same call finds it.
+    ///
+    /// # Errors
+    ///
+    /// The lease is lost: the result is not wanted any more.
+    async fn heartbeat(&self, lease: &ActivityLease, progress: Payload) -> Result<(), SourceError>;
+
     /// Gives an activity back that was not run, or not to its end. It runs again, here or elsewhere.
     async fn abandon_activity(&self, work: ActivityWork);
 }
 
+/// Runs an orchestrator's code against a history, and says where they differ. Nothing comes of it.
+pub type Rehearsal = Arc<dyn Fn(&Arc<ExecutionHeader>, &[HistoryRecord]) -> Result<(), FailureDetails> + Send + Sync>;
+
 /// What a worker can run.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct WorkOffer {
-    /// The orchestrators that it knows.
-    pub orchestrators: Vec<FunctionName>,
+    /// The orchestrators that it knows, each with its versions in ascending order.
+    pub orchestrators: Vec<(FunctionName, Vec<Option<Version>>)>,
+    /// The version in which new instances start when nobody asks for one.
+    pub default_version: Option<Version>,
+    /// How to try an orchestrator's code before a rewind.
+    pub rehearsal: Option<Rehearsal>,
     /// The activities that it knows.
     pub activities: Vec<FunctionName>,
     /// How many activities it runs at once.
     pub max_activities: usize,
+}
+
+impl fmt::Debug for WorkOffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorkOffer")
+            .field("orchestrators", &self.orchestrators)
+            .field("default_version", &self.default_version)
+            .field("activities", &self.activities)
+            .field("max_activities", &self.max_activities)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The right to decide one turn of one instance.
@@ -129,6 +155,8 @@ pub struct ActivityWork {
     pub input: Payload,
     /// How it is to run.
     pub options: TaskOptions,
+    /// What an earlier run of the same call told about its progress.
+    pub progress: Option<Payload>,
     /// Fires when the result is no longer wanted.
     pub cancellation: CancellationToken,
 }

@@ -4,10 +4,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::backend::{CreateInstance, HistoryRow, InstanceRow};
-use crate::history::{
-    CorruptHistory, ExecutionHeader, HistoryRecord, ParentInstance, TaskOptions, decode_event,
-};
+use crate::backend::{CreateInstance, HistoryRow, InstanceRow, NextExecution};
+use crate::history::{CorruptHistory, ExecutionHeader, HistoryRecord, ParentInstance, TaskOptions, decode_event};
 use crate::model::{ExecutionId, FunctionName, InstanceId, Tags, TaskId, Timestamp, Version};
 
 /// What the store keeps about a start without knowing it.
@@ -53,10 +51,7 @@ pub(super) fn header(row: &InstanceRow) -> Result<Arc<ExecutionHeader>, String> 
     header.tags = Tags::from_stored(row.tags.clone());
     header.generation = row.generation;
     header.scheduled_start = row.start_at;
-    if let Some(origin) = &row.origin {
-        let origin: Origin = serde_json::from_str(origin).map_err(|error| text(&error))?;
-        header.parent = origin.parent.map(read_parent).transpose()?;
-    }
+    header.parent = read_origin(row.origin.as_deref())?;
     Ok(Arc::new(header))
 }
 
@@ -87,6 +82,36 @@ pub(super) fn create(header: &ExecutionHeader) -> CreateInstance {
         owner: None,
         replace: Vec::new(),
     }
+}
+
+/// The header of an instance that was just created.
+pub(super) fn created_header(create: &CreateInstance) -> Result<Arc<ExecutionHeader>, String> {
+    let text = |error: &dyn std::error::Error| error.to_string();
+    let instance = InstanceId::new(&create.id).map_err(|error| text(&error))?;
+    let name = FunctionName::new(&create.name).map_err(|error| text(&error))?;
+    let execution = ExecutionId::from_stored(&create.execution);
+    let mut header = ExecutionHeader::new(instance, execution, name, create.input.clone());
+    header.version = create.version.as_deref().map(Version::new).transpose().map_err(|error| text(&error))?;
+    header.tags = Tags::from_stored(create.tags.clone());
+    header.scheduled_start = create.start_at;
+    header.parent = read_origin(create.origin.as_deref())?;
+    Ok(Arc::new(header))
+}
+
+/// The header of the execution that follows another.
+pub(super) fn next_header(before: &ExecutionHeader, next: &NextExecution) -> Arc<ExecutionHeader> {
+    let mut header = before.clone();
+    header.execution = ExecutionId::from_stored(&next.execution);
+    header.version = next.version.as_deref().and_then(|version| Version::new(version).ok());
+    header.input = next.input.clone();
+    header.generation = next.generation;
+    Arc::new(header)
+}
+
+fn read_origin(origin: Option<&str>) -> Result<Option<ParentInstance>, String> {
+    let Some(origin) = origin else { return Ok(None) };
+    let origin: Origin = serde_json::from_str(origin).map_err(|error| error.to_string())?;
+    origin.parent.map(read_parent).transpose()
 }
 
 /// The options of a call, unless they are the usual ones.

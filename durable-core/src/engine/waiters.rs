@@ -1,4 +1,4 @@
-//! Clients that wait for the end of an instance.
+//! Clients that wait for an instance.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,8 +22,8 @@ impl Waiters {
         Waiting { waiters: Arc::clone(self), id: id.clone(), notify: Some(notify) }
     }
 
-    /// The instance is finished.
-    pub(super) fn finished(&self, id: &InstanceId) {
+    /// The instance has had its first turn, or its last one.
+    pub(super) fn changed(&self, id: &InstanceId) {
         if let Some(notify) = self.by_instance.lock().get(id) {
             notify.notify_waiters();
         }
@@ -46,7 +46,7 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    /// Completes when the instance is finished, or the engine closes.
+    /// Completes when the instance has changed, or the engine closes.
     pub(super) fn notified(&self) -> OwnedNotified {
         self.notify.clone().unwrap_or_default().notified_owned()
     }

@@ -53,7 +53,9 @@ impl Worker {
         options: WorkerOptions,
     ) -> Result<Self, SourceError> {
         let offer = WorkOffer {
-            orchestrators: registry.orchestrator_names(),
+            orchestrators: registry.orchestrator_names().into_iter().map(|name| (name, vec![None])).collect(),
+            default_version: None,
+            rehearsal: None,
             activities: registry.activity_names(),
             max_activities: options.max_activities.max(1),
         };

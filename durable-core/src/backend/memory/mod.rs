@@ -16,7 +16,8 @@ use parking_lot::Mutex;
 
 use self::schema::Tables;
 use super::{
-    ActivityRow, Backend, BackendError, CountRow, HistoryRow, InstanceFilter, InstanceKey, InstanceRow, TimerRow, WorkerId, Write, Written,
+    ActivityRow, Backend, BackendError, CountRow, HistoryRow, InstanceFilter, InstanceKey, InstanceRow, TimerRow,
+    WorkerId, Write, Written,
 };
 
 /// A task hub in memory. Clones share it.

@@ -3,7 +3,9 @@
 use std::ops::Bound;
 
 use super::schema::{Activity, Tables};
-use crate::backend::{ActivityRow, CallId, CountRow, HistoryRow, InstanceFilter, InstanceKey, InstanceRow, TimerRow, WorkerId};
+use crate::backend::{
+    ActivityRow, CallId, CountRow, HistoryRow, InstanceFilter, InstanceKey, InstanceRow, TimerRow, WorkerId,
+};
 
 impl Tables {
     pub(super) fn ready(&self, worker: WorkerId, after: InstanceKey, limit: usize) -> Vec<InstanceKey> {

@@ -50,8 +50,7 @@ impl Tables {
             if new.runner.is_none() {
                 orphans.insert((key, new.call));
             }
-            let activity =
-                Activity {
+            let activity = Activity {
                 name: new.name,
                 input: new.input,
                 options: new.options,
