@@ -303,15 +303,9 @@ fn new_activity(
 }
 
 /// The instance that a call starts, as far as the call and its caller say.
-pub(super) fn new_child(
-    parent: &Known,
-    task: TaskId,
-    child: &ChildStart,
-    version: Option<Version>,
-) -> CreateInstance {
+pub(super) fn new_child(parent: &Known, task: TaskId, child: &ChildStart, version: Option<Version>) -> CreateInstance {
     let execution = ExecutionId::generate();
-    let mut header =
-        ExecutionHeader::new(child.instance.clone(), execution, child.name.clone(), child.input.clone());
+    let mut header = ExecutionHeader::new(child.instance.clone(), execution, child.name.clone(), child.input.clone());
     header.parent = Some(ParentInstance {
         instance: parent.header.instance.clone(),
         execution: parent.header.execution.clone(),

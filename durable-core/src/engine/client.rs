@@ -13,7 +13,8 @@ use super::message::{Message, Origin};
 use super::stored::{self, records};
 use crate::BoxFuture;
 use crate::backend::{
-    Backend, BackendError, CreateInstance, InstanceFilter, InstanceRow, MessageTarget, NewMessage, Started, Write, Written,
+    Backend, BackendError, CreateInstance, InstanceFilter, InstanceRow, MessageTarget, NewMessage, Started, Write,
+    Written,
 };
 use crate::client::{
     ClientError, ClientErrorKind, DurableClient, InstancePage, InstanceQuery, InstanceStatus, StartRequest,
@@ -218,8 +219,8 @@ impl LocalEngine {
 
     async fn read_events(&self, id: &InstanceId) -> Result<Option<Vec<HistoryEvent>>, ClientError> {
         let Some(row) = self.store()?.instance(id.as_str()).await.map_err(store_failed)? else { return Ok(None) };
-        let header = stored::header(&row)
-            .map_err(|problem| ClientError::new(ClientErrorKind::Store).with_source(problem))?;
+        let header =
+            stored::header(&row).map_err(|problem| ClientError::new(ClientErrorKind::Store).with_source(problem))?;
         let rows = self.store()?.history(row.key).await.map_err(store_failed)?;
         let records = records(rows, &header);
         let records = records.map_err(|error| ClientError::new(ClientErrorKind::Store).with_source(error))?;

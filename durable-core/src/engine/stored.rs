@@ -5,9 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::backend::{CreateInstance, HistoryRow, InstanceRow};
-use crate::history::{
-    CorruptHistory, ExecutionHeader, HistoryRecord, ParentInstance, TaskOptions, decode_event,
-};
+use crate::history::{CorruptHistory, ExecutionHeader, HistoryRecord, ParentInstance, TaskOptions, decode_event};
 use crate::model::{ExecutionId, FunctionName, InstanceId, Tags, TaskId, Timestamp, Version};
 
 /// What the store keeps about a start without knowing it.

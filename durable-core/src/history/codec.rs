@@ -107,8 +107,7 @@ pub fn encode_event(event: &EventKind) -> StoredEvent {
             row.task_id = Some(*task_id);
             row.payload = Some(result.clone());
         }
-        EventKind::TaskFailed { task_id, failure }
-        | EventKind::SubOrchestrationInstanceFailed { task_id, failure } => {
+        EventKind::TaskFailed { task_id, failure } | EventKind::SubOrchestrationInstanceFailed { task_id, failure } => {
             row.task_id = Some(*task_id);
             row.detail = Some(to_json(failure));
         }

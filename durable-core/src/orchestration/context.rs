@@ -94,7 +94,12 @@ impl OrchestrationContext {
         let source = SourceLocation::caller();
         match prepare(&activity, &input) {
             Ok((name, input)) => {
-                let leaf = self.handle.act(Action::ScheduleTask { name: name.clone(), input, options: TaskOptions::default(), source });
+                let leaf = self.handle.act(Action::ScheduleTask {
+                    name: name.clone(),
+                    input,
+                    options: TaskOptions::default(),
+                    source,
+                });
                 ActivityCall::new(self.handle.clone(), name, leaf)
             }
             Err(failure) => ActivityCall::refused(self.handle.clone(), failure),

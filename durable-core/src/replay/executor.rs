@@ -21,7 +21,8 @@ use crate::model::{FailureDetails, Limits, Payload, TaskId, Version};
 const MAX_IDLE_POLLS: u32 = 10_000;
 
 /// Starts an orchestrator's code with its input.
-pub type Program = Arc<dyn Fn(ReplayHandle, Payload) -> BoxFuture<'static, Result<Ended, FailureDetails>> + Send + Sync>;
+pub type Program =
+    Arc<dyn Fn(ReplayHandle, Payload) -> BoxFuture<'static, Result<Ended, FailureDetails>> + Send + Sync>;
 
 /// How an orchestrator's code returned without an error.
 #[derive(Debug, Clone, PartialEq)]

@@ -89,7 +89,8 @@ impl Shared {
             let known = self.registry.orchestrator_names();
             Trouble::Unknown(format!("there is no orchestrator '{name}'; registered are: {}", NameList(&known)))
         })?;
-        let mut executor = Executor::new(Arc::clone(&work.header), Arc::clone(program), Limits::default(), Some(self.wake_hook(work)));
+        let mut executor =
+            Executor::new(Arc::clone(&work.header), Arc::clone(program), Limits::default(), Some(self.wake_hook(work)));
         if work.prior_turn > 0 {
             let history = self.source.read_history(&work.lease).await.map_err(Trouble::Lost)?;
             if let Err(fault) = unconstrained(async { executor.replay(&history) }).await {

@@ -1,8 +1,9 @@
 //! Creating and replacing instances.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use durable_core::backend::{Backend, CreateInstance, InstanceKey, InstanceRow, TurnCommit, Write, Written};
+use durable_core::backend::{Backend, CreateInstance, InstanceKey, InstanceRow, Started, TurnCommit, Write, Written};
 use durable_core::model::{RuntimeStatus, Timestamp};
 
 use super::fixtures::{
@@ -12,15 +13,24 @@ use super::fixtures::{
 /// A new instance is pending, with what it was created with and nothing else.
 pub async fn a_new_instance_is_pending(store: Arc<dyn Backend>) {
     let hub = Hub(store);
-    let Written::Created { key, epoch } = hub.create(create("a")).await else { panic!("it was not created") };
+    let Written::Created(Started { key, epoch, .. }) = hub.create(create("a")).await else {
+        panic!("it was not created")
+    };
     assert_eq!(epoch, 1);
     let expected = InstanceRow {
         key,
         id: "a".to_owned(),
         execution: execution("a"),
         name: "Greet".to_owned(),
+        version: None,
         status: RuntimeStatus::Pending,
         input: json(r#""Ada""#),
+        tags: BTreeMap::new(),
+        origin: None,
+        parent: None,
+        parent_call: None,
+        start_at: None,
+        generation: 0,
         custom_status: None,
         output: None,
         reason: None,
@@ -31,6 +41,7 @@ pub async fn a_new_instance_is_pending(store: Arc<dyn Backend>) {
         turn: 0,
         turn_time: Timestamp::UNIX_EPOCH,
         history_len: 0,
+        inbox_seq: 0,
         crashes: 0,
     };
     assert_eq!(hub.row("a").await, expected);
@@ -50,7 +61,7 @@ pub async fn keys_grow(store: Arc<dyn Backend>) {
     written.extend(hub.commit(batch(&["a"])).await);
     let mut last = InstanceKey(0);
     for written in written {
-        let Written::Created { key, .. } = written else { panic!("it was not created: {written:?}") };
+        let Written::Created(Started { key, .. }) = written else { panic!("it was not created: {written:?}") };
         assert!(key > last, "{key:?} after {last:?}");
         last = key;
     }
@@ -74,13 +85,13 @@ pub async fn an_existing_id_is_reported_with_its_status(store: Arc<dyn Backend>)
 pub async fn a_creation_can_be_resubmitted(store: Arc<dyn Backend>) {
     let hub = Hub(store);
     let key = hub.start("a").await;
-    assert_eq!(hub.create(create("a")).await, Written::Created { key, epoch: 1 });
+    assert_eq!(hub.create(create("a")).await, Written::Created(Started { key, epoch: 1, replaced: None }));
     let worker = hub.attach().await;
     hub.claimed(key, worker).await;
     hub.done(TurnCommit { epoch: 2, ..last_turn("a", key, 1) }).await;
     let before = hub.row("a").await;
     let again = CreateInstance { input: json("2"), replace: RuntimeStatus::ALL.to_vec(), ..create("a") };
-    assert_eq!(hub.create(again).await, Written::Created { key, epoch: 2 });
+    assert_eq!(hub.create(again).await, Written::Created(Started { key, epoch: 2, replaced: None }));
     assert_eq!(hub.row("a").await, before);
 }
 
@@ -88,7 +99,7 @@ pub async fn a_creation_can_be_resubmitted(store: Arc<dyn Backend>) {
 pub async fn the_second_creation_of_a_batch_finds_the_first(store: Arc<dyn Backend>) {
     let hub = Hub(store);
     let written = hub.commit(vec![Write::Create(create("a")), Write::Create(create_again("a", &[]))]).await;
-    assert!(matches!(written[0], Written::Created { .. }), "{written:?}");
+    assert!(matches!(written[0], Written::Created(_)), "{written:?}");
     assert_eq!(written[1], Written::Exists { status: RuntimeStatus::Pending });
 }
 
@@ -117,7 +128,7 @@ pub async fn only_the_named_states_are_replaced(store: Arc<dyn Backend>) {
         hub.create(replace(&[RuntimeStatus::Failed])).await,
         Written::Exists { status: RuntimeStatus::Completed }
     );
-    assert!(matches!(hub.create(replace(&finished)).await, Written::Created { .. }));
+    assert!(matches!(hub.create(replace(&finished)).await, Written::Created(_)));
 }
 
 /// The replacement has a new key, a higher epoch and nothing of what was there.
@@ -139,7 +150,7 @@ pub async fn a_replacement_starts_from_nothing(store: Arc<dyn Backend>) {
         now: at(70),
         ..create_again("a", &[RuntimeStatus::Running])
     };
-    let Written::Created { key, epoch } = hub.create(replace).await else { panic!("it was not replaced") };
+    let Written::Created(Started { key, epoch, .. }) = hub.create(replace).await else { panic!("it was not replaced") };
     assert!(key > old);
     assert_eq!(epoch, 2);
     let row = hub.row("a").await;
@@ -178,8 +189,8 @@ pub async fn a_replacement_has_a_higher_epoch_than_every_owner(store: Arc<dyn Ba
         execution: execution.to_owned(),
         ..create_again("a", &[RuntimeStatus::Pending])
     };
-    assert!(matches!(hub.create(replace("second")).await, Written::Created { epoch: 3, .. }));
-    assert!(matches!(hub.create(replace("third")).await, Written::Created { epoch: 4, .. }));
+    assert!(matches!(hub.create(replace("second")).await, Written::Created(Started { epoch: 3, .. })));
+    assert!(matches!(hub.create(replace("third")).await, Written::Created(Started { epoch: 4, .. })));
 }
 
 /// Replacing inside one batch works, and the other instances keep what they have.

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use durable_core::backend::{Backend, InboxRow, InstanceKey, MessageTarget, NewMessage, TurnCommit, Write, Written};
+use durable_core::backend::{
+    Backend, InboxRow, InstanceKey, InstanceRow, MessageTarget, NewMessage, TurnCommit, Write, Written,
+};
 use durable_core::history::StoredEvent;
 use durable_core::model::{Payload, RuntimeStatus, TaskId};
 
@@ -107,7 +109,7 @@ pub async fn messages_do_not_change_the_instance(store: Arc<dyn Backend>) {
     hub.done(turn("a", key, 1)).await;
     let before = hub.row("a").await;
     hub.message(message("a")).await;
-    assert_eq!(hub.row("a").await, before);
+    assert_eq!(hub.row("a").await, InstanceRow { inbox_seq: 1, ..before });
 }
 
 /// A result arrives together with the end of its call, once. As long as it is unread, a repetition finds it.
@@ -153,15 +155,18 @@ pub async fn a_result_ends_the_call_of_its_instance(store: Arc<dyn Backend>) {
     assert_eq!(hub.message(completion("b", b, 1, 11)).await, Written::Queued { key: b, seq: 1 });
 }
 
-/// The result for an execution that is gone leaves the call of the present one alone.
-pub async fn a_result_for_another_execution_ends_nothing(store: Arc<dyn Backend>) {
+/// The result for an execution that is gone has no reader. Its call is over, if the claim fits.
+pub async fn a_result_for_another_execution_ends_the_call(store: Arc<dyn Backend>) {
     let hub = Hub(store);
     let worker = hub.attach().await;
     let key = hub.start("a").await;
     hub.done(TurnCommit { new_activities: vec![own_call(1, worker, 11)], ..turn("a", key, 1) }).await;
-    let to = MessageTarget::Execution(key, "another".to_owned());
-    assert_eq!(hub.message(NewMessage { to, ..completion("a", key, 1, 11) }).await, Written::Refused);
-    assert_eq!(hub.message(completion("a", key, 1, 11)).await, Written::Queued { key, seq: 1 });
+    for (claim, left) in [(12, 1), (11, 0), (11, 0)] {
+        let to = MessageTarget::Execution(key, "another".to_owned());
+        assert_eq!(hub.message(NewMessage { to, ..completion("a", key, 1, claim) }).await, Written::Refused);
+        assert_eq!(hub.activities(key).await.len(), left);
+    }
+    assert_eq!(hub.row("a").await.inbox_seq, 0);
 }
 
 /// Nobody reads the result of a detached call whose instance is finished, but the call is over.
@@ -187,7 +192,7 @@ pub async fn a_result_can_end_a_waiting_call(store: Arc<dyn Backend>) {
     hub.done(TurnCommit { new_activities: vec![free_call(1), free_call(2)], ..turn("a", key, 1) }).await;
     assert_eq!(hub.message(completion("a", key, 1, 0)).await, Written::Queued { key, seq: 1 });
     let taken = hub.claim_activities(worker, 40, 1).await;
-    assert_eq!(taken.iter().map(|row| row.task_id.0).collect::<Vec<_>>(), [2], "what is over takes up no room");
+    assert_eq!(taken.iter().map(|row| row.call.task().0).collect::<Vec<_>>(), [2], "what is over takes up no room");
 }
 
 /// A large message passes.

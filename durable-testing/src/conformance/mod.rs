@@ -167,7 +167,7 @@ macro_rules! __conformance_cases {
                 a_result_ends_its_call,
                 a_result_needs_its_claim,
                 a_result_ends_the_call_of_its_instance,
-                a_result_for_another_execution_ends_nothing,
+                a_result_for_another_execution_ends_the_call,
                 a_result_for_a_finished_instance_ends_the_call,
                 a_result_can_end_a_waiting_call,
                 messages_can_be_large,

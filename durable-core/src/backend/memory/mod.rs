@@ -5,7 +5,13 @@
 
 mod claim;
 mod commit;
+mod create;
+mod message;
+mod next;
+mod purge;
 mod query;
+mod reach;
+mod rewind;
 mod schema;
 mod turn;
 
@@ -16,7 +22,8 @@ use parking_lot::Mutex;
 
 use self::schema::Tables;
 use super::{
-    ActivityRow, Backend, BackendError, CountRow, HistoryRow, InstanceFilter, InstanceKey, InstanceRow, TimerRow, WorkerId, Write, Written,
+    ActivityRow, Backend, BackendError, CountRow, HistoryRow, InstanceFilter, InstanceKey, InstanceRow, TimerRow,
+    WorkerId, Write, Written,
 };
 
 /// A task hub in memory. Clones share it.
