@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use durable_core::backend::{ActivityRow, Backend, NewActivity, TurnCommit, WorkerId};
+use durable_core::backend::{ActivityRow, Backend, InstanceKey, NewActivity, TurnCommit, WorkerId, Write, Written};
 
 use super::fixtures::{Hub, call, completion, create_again, execution, free_call, json, last_turn, own_call, turn};
 
-async fn scheduled(hub: &Hub, id: &str, calls: Vec<NewActivity>) -> durable_core::backend::InstanceKey {
+async fn scheduled(hub: &Hub, id: &str, calls: Vec<NewActivity>) -> InstanceKey {
     let key = hub.start(id).await;
     hub.done(TurnCommit { new_activities: calls, ..turn(id, key, 1) }).await;
     key
@@ -129,7 +129,6 @@ pub async fn a_claim_can_be_resubmitted(store: Arc<dyn Backend>) {
 
 /// The result of a dead runner counts while nobody has taken the call over, and no longer.
 pub async fn a_late_result_counts_until_the_call_is_taken_over(store: Arc<dyn Backend>) {
-    use durable_core::backend::Written;
     let hub = Hub(store);
     let worker = hub.attach().await;
     let key = scheduled(&hub, "a", vec![own_call(1, worker, 5), own_call(2, worker, 6)]).await;
@@ -198,4 +197,42 @@ pub async fn inputs_can_be_large(store: Arc<dyn Backend>) {
     scheduled(&hub, "a", vec![NewActivity { input: input.clone(), ..own_call(1, worker, 5) }]).await;
     let next = hub.attach().await;
     assert!(hub.claim_activities(next, 9, 9).await[0].input == input, "the input changed");
+}
+
+/// All calls of an instance can be seen, whoever runs them.
+pub async fn calls_can_be_read(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let worker = hub.attach().await;
+    let key = scheduled(&hub, "a", vec![free_call(3), own_call(1, worker, 5)]).await;
+    scheduled(&hub, "b", vec![free_call(2)]).await;
+    let runners =
+        async || -> Vec<_> { hub.activities(key).await.iter().map(|row| (row.call, row.runner, row.claim)).collect() };
+    assert_eq!(runners().await, [(call(1), Some(worker), 5), (call(3), None, 0)]);
+    let next = hub.attach().await;
+    assert_eq!(runners().await, [(call(1), Some(worker), 5), (call(3), None, 0)], "nobody has taken them yet");
+    let taken = hub.claim_activities(next, 20, 2).await;
+    assert_eq!(hub.activities(key).await, taken);
+    assert_eq!(hub.activities(InstanceKey(99)).await, []);
+}
+
+/// Whoever runs a call can tell how far it is.
+pub async fn progress_needs_the_claim(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let worker = hub.attach().await;
+    let key = scheduled(&hub, "a", vec![own_call(1, worker, 5), free_call(2)]).await;
+    let tell = |key, n, claim, progress: &str| {
+        hub.write(Write::Progress { key, call: call(n), claim, progress: json(progress) })
+    };
+    assert_eq!(tell(key, 1, 5, "10").await, Written::Done);
+    assert_eq!(tell(key, 1, 5, "20").await, Written::Done);
+    for (key, n, claim) in [(key, 1, 6), (key, 2, 5), (key, 3, 5), (InstanceKey(99), 1, 5)] {
+        assert_eq!(tell(key, n, claim, "30").await, Written::Refused);
+    }
+    let progress = async || -> Vec<_> { hub.activities(key).await.into_iter().map(|row| row.progress).collect() };
+    assert_eq!(progress().await, [Some(json("20")), None]);
+    let next = hub.attach().await;
+    let taken = hub.claim_activities(next, 20, 1).await;
+    assert_eq!(taken[0].progress, Some(json("20")), "who takes it over can go on from there");
+    assert_eq!(tell(key, 1, 5, "30").await, Written::Refused);
+    assert_eq!(tell(key, 1, 20, "30").await, Written::Done);
 }

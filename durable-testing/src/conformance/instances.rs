@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use durable_core::backend::{Backend, CreateInstance, InstanceKey, InstanceRow, Started, TurnCommit, Write, Written};
-use durable_core::model::{RuntimeStatus, Timestamp};
+use durable_core::backend::{
+    Backend, CallId, CreateInstance, InstanceKey, InstanceRow, Started, TurnCommit, Write, Written,
+};
+use durable_core::model::{RuntimeStatus, TaskId, Timestamp};
 
 use super::fixtures::{
     Hub, at, create, create_again, execution, free_call, happened, json, last_turn, message, timer, turn,
@@ -213,4 +215,36 @@ pub async fn a_replacement_leaves_the_neighbours_alone(store: Arc<dyn Backend>) 
     assert_eq!(hub.timers().await.len(), 1);
     assert_eq!(hub.free_tasks(worker).await, [2]);
     assert_eq!(hub.inbox(b, worker).await, [1]);
+}
+
+/// Everything that an instance is created with is kept.
+pub async fn a_creation_keeps_all_its_parts(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let parent = hub.start("parent").await;
+    let full = CreateInstance {
+        version: Some("1.2".to_owned()),
+        tags: [("team", "blue"), ("", "Gr\u{fc}\u{df}e \"😀\""), ("empty", "")]
+            .map(|(tag, value)| (tag.to_owned(), value.to_owned()))
+            .into(),
+        origin: Some("{\"by\":  1}".to_owned()),
+        parent: Some(parent),
+        parent_call: Some(CallId::new(u32::MAX >> 1, TaskId(u32::MAX - 1))),
+        start_at: Some(at(99)),
+        ..create("a")
+    };
+    hub.start_as(full.clone()).await;
+    let row = hub.row("a").await;
+    assert_eq!((row.version, row.tags, row.origin), (full.version, full.tags, full.origin));
+    assert_eq!((row.parent, row.parent_call, row.start_at), (full.parent, full.parent_call, full.start_at));
+}
+
+/// The answer names the instance that was replaced.
+pub async fn a_replacement_names_the_replaced(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let old = hub.start("a").await;
+    let again = || create_again("a", &[RuntimeStatus::Pending]);
+    let Written::Created(first) = hub.create(again()).await else { panic!("it was not replaced") };
+    assert_eq!((first.epoch, first.replaced), (2, Some(old)));
+    let repeated = Written::Created(Started { replaced: None, ..first });
+    assert_eq!(hub.create(again()).await, repeated);
 }
