@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use durable_core::backend::sqlite::Sqlite;
 use durable_core::backend::{
-    Backend, BackendError, BackendErrorKind, CreateInstance, InstanceFilter, InstanceKey, MessageTarget, NewActivity,
-    NewEvent, NewMessage, NewTimer, TurnCommit, WorkerId, Write, Written,
+    Backend, BackendError, BackendErrorKind, CallId, CreateInstance, InstanceFilter, InstanceKey, MessageTarget,
+    NewActivity, NewEvent, NewMessage, NewTimer, Started, TurnCommit, WorkerId, Write, Written,
 };
 use durable_core::history::StoredEvent;
 use durable_core::model::{Payload, RuntimeStatus, TaskId, Timestamp};
@@ -34,7 +34,13 @@ fn create(id: &str) -> Write {
         id: id.to_owned(),
         execution: "e".to_owned(),
         name: "Greet".to_owned(),
+        version: None,
         input: Payload::from_stored("[1]"),
+        tags: [("team".to_owned(), "blue".to_owned())].into(),
+        origin: None,
+        parent: None,
+        parent_call: None,
+        start_at: None,
         now: Timestamp::from_ticks(17_145_648_001_234_567),
         owner: None,
         replace: Vec::new(),
@@ -50,9 +56,10 @@ fn event() -> StoredEvent {
 fn turn(key: InstanceKey) -> Write {
     let now = Timestamp::from_ticks(17_145_648_007_654_321);
     let call = NewActivity {
-        task_id: TaskId(1),
+        call: CallId::new(0, TaskId(1)),
         name: "Say".to_owned(),
         input: Payload::null(),
+        options: None,
         runner: Some(WorkerId(1)),
         claim: 7,
     };
@@ -72,14 +79,17 @@ fn turn(key: InstanceKey) -> Write {
         activities_gone: Vec::new(),
         timers_gone: Vec::new(),
         new_activities: vec![call],
-        new_timers: vec![NewTimer { task_id: TaskId(2), fire_at: now }],
+        new_timers: vec![NewTimer { call: CallId::new(3, TaskId(2)), fire_at: now }],
         drop_activities: false,
+        children: Vec::new(),
+        messages: Vec::new(),
+        next: None,
     }))
 }
 
 async fn start(store: &Sqlite, id: &str) -> InstanceKey {
     match store.commit(Arc::new(vec![create(id)])).await.expect("it can be committed").remove(0) {
-        Written::Created { key, .. } => key,
+        Written::Created(Started { key, .. }) => key,
         other => panic!("a creation was answered by {other:?}"),
     }
 }
@@ -198,7 +208,7 @@ async fn keys_are_not_used_again_after_a_reopening() {
     let store = Sqlite::open(&path).unwrap();
     let key = start(&store, "a").await;
     drop(store);
-    Connection::open(&path).unwrap().execute_batch("DELETE FROM instances; DELETE FROM inputs").unwrap();
+    Connection::open(&path).unwrap().execute_batch("DELETE FROM instances; DELETE FROM headers").unwrap();
     let store = Sqlite::open(&path).unwrap();
     assert!(start(&store, "b").await > key);
 }
@@ -296,7 +306,7 @@ async fn odd_rows_are_reported_with_their_instance() {
     }
     let shell = Connection::open(&path).unwrap();
     start(&store, "e").await;
-    shell.execute_batch("DELETE FROM inputs").unwrap();
+    shell.execute_batch("DELETE FROM headers").unwrap();
     assert!(store.instance("e").await.unwrap_err().is_corrupt());
 }
 
@@ -344,8 +354,8 @@ async fn a_shell_can_read_along() {
         text("SELECT id || ' ' || kind || ' ' || time FROM history_readable"),
         "a EventRaised 2024-05-01T12:00:00.7654321Z"
     );
-    assert_eq!(text("SELECT fire_at FROM timers_readable"), "2024-05-01T12:00:00.7654321Z");
-    assert_eq!(text("SELECT runner || ' ' || name FROM activities_readable"), "worker 1 Say");
+    assert_eq!(text("SELECT task_id || ' ' || fire_at FROM timers_readable"), "2 2024-05-01T12:00:00.7654321Z");
+    assert_eq!(text("SELECT runner || ' ' || name || ' ' || task_id FROM activities_readable"), "worker 1 Say 1");
     assert_eq!(text("SELECT count(*) || '' FROM inbox_readable"), "0");
     assert_eq!(text("PRAGMA integrity_check"), "ok");
     store.commit(Arc::new(vec![create("b")])).await.unwrap();
@@ -373,7 +383,7 @@ async fn what_is_over_leaves_no_rows_behind() {
         let sql = format!("SELECT count(*) FROM {table} WHERE key = ?1");
         shell.query_row(&sql, [key.0], |row| row.get::<_, i64>(0)).unwrap()
     };
-    for table in ["instances", "inputs", "history", "inbox", "activities", "timers"] {
+    for table in ["instances", "headers", "tags", "history", "inbox", "activities", "timers"] {
         assert_eq!(rows(table, key), 0, "{table}");
     }
     let key = start(&store, "b").await;

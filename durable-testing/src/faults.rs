@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use durable_core::backend::{
-    Backend, BackendError, BackendErrorKind, HistoryRow, InstanceFilter, InstanceKey, InstanceRow, TimerRow, WorkerId,
-    Write, Written,
+    ActivityRow, Backend, BackendError, BackendErrorKind, CountRow, HistoryRow, InstanceFilter, InstanceKey,
+    InstanceRow, TimerRow, WorkerId, Write, Written,
 };
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -162,6 +162,14 @@ impl Backend for FaultyBackend {
 
     async fn list(&self, filter: InstanceFilter) -> Result<Vec<InstanceRow>, BackendError> {
         self.inner.list(filter).await
+    }
+
+    async fn count(&self, filter: InstanceFilter) -> Result<Vec<CountRow>, BackendError> {
+        self.inner.count(filter).await
+    }
+
+    async fn activities(&self, key: InstanceKey) -> Result<Vec<ActivityRow>, BackendError> {
+        self.inner.activities(key).await
     }
 }
 

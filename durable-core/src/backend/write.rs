@@ -163,7 +163,7 @@ pub struct TurnCommit {
 /// An instance that another one starts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewChild {
-    /// What to create. Its parent is the instance of the turn.
+    /// What to create. Its parent is the instance of the turn, which it never replaces.
     pub create: CreateInstance,
     /// What the inbox of the parent gets when the id is taken.
     pub if_taken: Option<NewEvent>,
@@ -233,6 +233,14 @@ pub struct RewindCommit {
     pub children: Vec<NewChild>,
 }
 
+impl RewindCommit {
+    /// The status that the instance has afterwards.
+    #[must_use]
+    pub fn status(&self) -> RuntimeStatus {
+        if self.history.is_empty() && self.turn == 0 { RuntimeStatus::Pending } else { RuntimeStatus::Running }
+    }
+}
+
 /// A new call of an activity.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewActivity {
@@ -274,7 +282,8 @@ pub struct NewMessage {
 
 /// The row that a message stands for. Without the row the message is refused, unless the inbox holds the same kind of message
 /// about the same task: then it has arrived before, and is answered in the same way. When the instance is finished, the row
-/// goes away nevertheless.
+/// goes away nevertheless. So does the row of a call of another execution than the present one, but then the message is
+/// refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Completes {
     /// The activity call whose result this is, and the claim under which it ran.

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use durable_core::backend::{ActivityRow, Backend, NewActivity, TurnCommit, WorkerId};
-use durable_core::model::TaskId;
+use durable_core::backend::{ActivityRow, Backend, InstanceKey, NewActivity, TurnCommit, WorkerId, Write, Written};
 
-use super::fixtures::{Hub, completion, create_again, execution, free_call, json, last_turn, own_call, turn};
+use super::fixtures::{Hub, call, completion, create_again, execution, free_call, json, last_turn, own_call, turn};
 
-async fn scheduled(hub: &Hub, id: &str, calls: Vec<NewActivity>) -> durable_core::backend::InstanceKey {
+async fn scheduled(hub: &Hub, id: &str, calls: Vec<NewActivity>) -> InstanceKey {
     let key = hub.start(id).await;
     hub.done(TurnCommit { new_activities: calls, ..turn(id, key, 1) }).await;
     key
@@ -17,14 +16,19 @@ async fn scheduled(hub: &Hub, id: &str, calls: Vec<NewActivity>) -> durable_core
 pub async fn a_claimed_call_is_complete(store: Arc<dyn Backend>) {
     let hub = Hub(store);
     let worker = hub.attach().await;
-    let key = scheduled(&hub, "a", vec![NewActivity { input: json(r#"{"x":  1}"#), ..free_call(3) }]).await;
+    let options = Some("quickly".to_owned());
+    let full = NewActivity { input: json(r#"{"x":  1}"#), options, ..free_call(3) };
+    let key = scheduled(&hub, "a", vec![full]).await;
     let expected = ActivityRow {
         key,
         instance: "a".to_owned(),
         execution: execution("a"),
-        task_id: TaskId(3),
+        call: call(3),
         name: "Say".to_owned(),
         input: json(r#"{"x":  1}"#),
+        options: Some("quickly".to_owned()),
+        progress: None,
+        runner: Some(worker),
         claim: 70,
         deliveries: 1,
     };
@@ -39,7 +43,7 @@ pub async fn waiting_calls_are_taken_in_order(store: Arc<dyn Backend>) {
     let a = scheduled(&hub, "a", vec![free_call(1)]).await;
     let take = async |first, limit| -> Vec<_> {
         let rows = hub.claim_activities(worker, first, limit).await;
-        rows.iter().map(|row| (row.key, row.task_id.0, row.claim)).collect()
+        rows.iter().map(|row| (row.key, row.call.task().0, row.claim)).collect()
     };
     assert_eq!(take(1, 0).await, []);
     assert_eq!(take(100, 2).await, [(b, 2, 100), (b, 9, 101)]);
@@ -67,12 +71,12 @@ pub async fn calls_of_a_dead_runner_are_delivered_again(store: Arc<dyn Backend>)
         let next = hub.attach().await;
         assert_ne!(next, worker);
         let rows = hub.claim_activities(next, 10 * i64::from(deliveries), 2).await;
-        let found: Vec<_> = rows.iter().map(|row| (row.task_id.0, row.claim, row.deliveries)).collect();
+        let found: Vec<_> = rows.iter().map(|row| (row.call.task().0, row.claim, row.deliveries)).collect();
         let claim = 10 * i64::from(deliveries);
         assert_eq!(found, [(0, claim, deliveries), (1, claim + 1, deliveries)]);
     }
     let rows = hub.claim_activities(worker, 90, 9).await;
-    assert_eq!(rows.iter().map(|row| (row.task_id.0, row.deliveries)).collect::<Vec<_>>(), [(2, 1)]);
+    assert_eq!(rows.iter().map(|row| (row.call.task().0, row.deliveries)).collect::<Vec<_>>(), [(2, 1)]);
 }
 
 /// A worker that comes and goes without taking a call has not run it.
@@ -85,7 +89,7 @@ pub async fn only_deliveries_are_counted(store: Arc<dyn Backend>) {
         last = hub.attach().await;
     }
     let rows = hub.claim_activities(last, 10, 9).await;
-    assert_eq!(rows.iter().map(|row| (row.task_id.0, row.deliveries)).collect::<Vec<_>>(), [(1, 2), (2, 1)]);
+    assert_eq!(rows.iter().map(|row| (row.call.task().0, row.deliveries)).collect::<Vec<_>>(), [(1, 2), (2, 1)]);
 }
 
 /// What a drained worker had started was not lost, so its next delivery is not a further one.
@@ -96,14 +100,14 @@ pub async fn calls_of_a_drained_runner_are_not_counted(store: Arc<dyn Backend>) 
     hub.0.detach(worker).await.expect("a worker can be detached");
     let next = hub.attach().await;
     let rows = hub.claim_activities(next, 10, 9).await;
-    assert_eq!(rows.iter().map(|row| (row.task_id.0, row.deliveries)).collect::<Vec<_>>(), [(1, 1), (2, 1)]);
+    assert_eq!(rows.iter().map(|row| (row.call.task().0, row.deliveries)).collect::<Vec<_>>(), [(1, 1), (2, 1)]);
     let last = hub.attach().await;
     hub.0.detach(next).await.expect("a worker can be detached late");
     let rows = hub.claim_activities(last, 20, 1).await;
-    assert_eq!(rows.iter().map(|row| (row.task_id.0, row.deliveries)).collect::<Vec<_>>(), [(1, 1)]);
+    assert_eq!(rows.iter().map(|row| (row.call.task().0, row.deliveries)).collect::<Vec<_>>(), [(1, 1)]);
     let lost = hub.attach().await;
     let rows = hub.claim_activities(lost, 30, 9).await;
-    assert_eq!(rows.iter().map(|row| (row.task_id.0, row.deliveries)).collect::<Vec<_>>(), [(1, 2), (2, 1)]);
+    assert_eq!(rows.iter().map(|row| (row.call.task().0, row.deliveries)).collect::<Vec<_>>(), [(1, 2), (2, 1)]);
 }
 
 /// A claim whose answer was lost can be repeated under its tokens: it gives what it gave, and takes nothing more.
@@ -116,16 +120,15 @@ pub async fn a_claim_can_be_resubmitted(store: Arc<dyn Backend>) {
     hub.message(completion("a", key, 3, 20)).await;
     assert_eq!(hub.claim_activities(worker, 20, 2).await, taken[1..]);
     let found: Vec<_> =
-        hub.claim_activities(worker, 22, 2).await.iter().map(|row| (row.task_id.0, row.claim)).collect();
+        hub.claim_activities(worker, 22, 2).await.iter().map(|row| (row.call.task().0, row.claim)).collect();
     assert_eq!(found, [(9, 22)]);
     let next = hub.attach().await;
     let found = hub.claim_activities(next, 20, 2).await;
-    assert_eq!(found.iter().map(|row| (row.task_id.0, row.deliveries)).collect::<Vec<_>>(), [(1, 2), (7, 2)]);
+    assert_eq!(found.iter().map(|row| (row.call.task().0, row.deliveries)).collect::<Vec<_>>(), [(1, 2), (7, 2)]);
 }
 
 /// The result of a dead runner counts while nobody has taken the call over, and no longer.
 pub async fn a_late_result_counts_until_the_call_is_taken_over(store: Arc<dyn Backend>) {
-    use durable_core::backend::Written;
     let hub = Hub(store);
     let worker = hub.attach().await;
     let key = scheduled(&hub, "a", vec![own_call(1, worker, 5), own_call(2, worker, 6)]).await;
@@ -140,9 +143,9 @@ pub async fn calls_that_are_over_are_not_taken(store: Arc<dyn Backend>) {
     let hub = Hub(store);
     let worker = hub.attach().await;
     let key = scheduled(&hub, "a", vec![free_call(1), own_call(2, worker, 5), free_call(3)]).await;
-    hub.done(TurnCommit { activities_gone: vec![TaskId(1), TaskId(2)], ..turn("a", key, 2) }).await;
+    hub.done(TurnCommit { activities_gone: vec![call(1), call(2)], ..turn("a", key, 2) }).await;
     let taken = hub.claim_activities(worker, 40, 1).await;
-    assert_eq!(taken.iter().map(|row| row.task_id.0).collect::<Vec<_>>(), [3], "what is over takes up no room");
+    assert_eq!(taken.iter().map(|row| row.call.task().0).collect::<Vec<_>>(), [3], "what is over takes up no room");
     let next = hub.attach().await;
     hub.done(TurnCommit { drop_activities: true, ..turn("a", key, 3) }).await;
     assert_eq!(hub.free_tasks(next).await, [0; 0]);
@@ -154,7 +157,7 @@ pub async fn a_number_can_return_as_another_call(store: Arc<dyn Backend>) {
     let worker = hub.attach().await;
     let key = scheduled(&hub, "a", vec![free_call(1)]).await;
     let again = |n, runner: Option<WorkerId>| TurnCommit {
-        activities_gone: vec![TaskId(1)],
+        activities_gone: vec![call(1)],
         new_activities: vec![NewActivity { runner, name: format!("call {n}"), ..free_call(1) }],
         ..turn("a", key, n)
     };
@@ -194,4 +197,42 @@ pub async fn inputs_can_be_large(store: Arc<dyn Backend>) {
     scheduled(&hub, "a", vec![NewActivity { input: input.clone(), ..own_call(1, worker, 5) }]).await;
     let next = hub.attach().await;
     assert!(hub.claim_activities(next, 9, 9).await[0].input == input, "the input changed");
+}
+
+/// All calls of an instance can be seen, whoever runs them.
+pub async fn calls_can_be_read(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let worker = hub.attach().await;
+    let key = scheduled(&hub, "a", vec![free_call(3), own_call(1, worker, 5)]).await;
+    scheduled(&hub, "b", vec![free_call(2)]).await;
+    let runners =
+        async || -> Vec<_> { hub.activities(key).await.iter().map(|row| (row.call, row.runner, row.claim)).collect() };
+    assert_eq!(runners().await, [(call(1), Some(worker), 5), (call(3), None, 0)]);
+    let next = hub.attach().await;
+    assert_eq!(runners().await, [(call(1), Some(worker), 5), (call(3), None, 0)], "nobody has taken them yet");
+    let taken = hub.claim_activities(next, 20, 2).await;
+    assert_eq!(hub.activities(key).await, taken);
+    assert_eq!(hub.activities(InstanceKey(99)).await, []);
+}
+
+/// Whoever runs a call can tell how far it is.
+pub async fn progress_needs_the_claim(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let worker = hub.attach().await;
+    let key = scheduled(&hub, "a", vec![own_call(1, worker, 5), free_call(2)]).await;
+    let tell = |key, n, claim, progress: &str| {
+        hub.write(Write::Progress { key, call: call(n), claim, progress: json(progress) })
+    };
+    assert_eq!(tell(key, 1, 5, "10").await, Written::Done);
+    assert_eq!(tell(key, 1, 5, "20").await, Written::Done);
+    for (key, n, claim) in [(key, 1, 6), (key, 2, 5), (key, 3, 5), (InstanceKey(99), 1, 5)] {
+        assert_eq!(tell(key, n, claim, "30").await, Written::Refused);
+    }
+    let progress = async || -> Vec<_> { hub.activities(key).await.into_iter().map(|row| row.progress).collect() };
+    assert_eq!(progress().await, [Some(json("20")), None]);
+    let next = hub.attach().await;
+    let taken = hub.claim_activities(next, 20, 1).await;
+    assert_eq!(taken[0].progress, Some(json("20")), "who takes it over can go on from there");
+    assert_eq!(tell(key, 1, 5, "30").await, Written::Refused);
+    assert_eq!(tell(key, 1, 20, "30").await, Written::Done);
 }

@@ -56,7 +56,7 @@ pub async fn an_id_is_created_once(store: Arc<dyn Backend>) {
             hub.create(CreateInstance { execution: n.to_string(), ..create(id) }).await
         })
         .await;
-        let created = written.iter().filter(|written| matches!(written, Written::Created { .. }));
+        let created = written.iter().filter(|written| matches!(written, Written::Created(_)));
         assert_eq!(created.count(), 1, "{written:?}");
     }
 }
@@ -82,7 +82,7 @@ pub async fn a_call_is_taken_once(store: Arc<dyn Backend>) {
     let key = hub.start("a").await;
     hub.done(TurnCommit { new_activities: (0..100).map(free_call).collect(), ..turn("a", key, 1) }).await;
     let taken = together(&store, |hub, n| async move { hub.claim_activities(worker, n * 1_000, 10).await }).await;
-    let mut tasks: Vec<_> = taken.into_iter().flatten().map(|row| row.task_id.0).collect();
+    let mut tasks: Vec<_> = taken.into_iter().flatten().map(|row| row.call.task().0).collect();
     tasks.sort_unstable();
     assert_eq!(tasks, (0..100).collect::<Vec<_>>());
 }

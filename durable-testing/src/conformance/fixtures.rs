@@ -1,11 +1,13 @@
 //! What the cases write, and how they look at it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use durable_core::backend::{
-    ActivityRow, Backend, Claimed, CreateInstance, HistoryRow, InstanceFilter, InstanceKey, InstanceRow, MessageTarget,
-    NewActivity, NewEvent, NewMessage, NewTimer, TimerRow, TurnCommit, WorkerId, Write, Written,
+    ActivityRow, Backend, CallId, Claimed, Committed, Completes, CountRow, CreateInstance, HistoryRow, InstanceFilter,
+    InstanceKey, InstanceRow, MessageTarget, NewActivity, NewChild, NewEvent, NewMessage, NewTimer, NextExecution,
+    OutgoingMessage, Recipient, Started, TimerRow, TurnCommit, WorkerId, Write, Written,
 };
 use durable_core::history::StoredEvent;
 use durable_core::model::{Payload, RuntimeStatus, TaskId, Timestamp};
@@ -29,11 +31,53 @@ pub(crate) fn create(id: &str) -> CreateInstance {
         id: id.to_owned(),
         execution: execution(id),
         name: "Greet".to_owned(),
+        version: None,
         input: json(r#""Ada""#),
+        tags: BTreeMap::new(),
+        origin: None,
+        parent: None,
+        parent_call: None,
+        start_at: None,
         now: at(0),
         owner: None,
         replace: Vec::new(),
     }
+}
+
+/// A task of the first execution.
+pub(crate) fn call(task: u32) -> CallId {
+    CallId::new(0, TaskId(task))
+}
+
+/// A child whose end its parent waits for under a task of its first execution.
+pub(crate) fn child(id: &str, task: u32) -> NewChild {
+    NewChild { create: CreateInstance { parent_call: Some(call(task)), ..create(id) }, if_taken: Some(taken()) }
+}
+
+/// What a parent is told when the id of a child is taken.
+pub(crate) fn taken() -> NewEvent {
+    NewEvent { time: at(40), event: event("taken", "0") }
+}
+
+/// A message of a turn, told apart by its number.
+pub(crate) fn outgoing(to: Recipient, n: i64) -> OutgoingMessage {
+    OutgoingMessage { to, event: happened(n) }
+}
+
+/// The execution of this number of an instance, with nothing carried over.
+pub(crate) fn next(generation: u32) -> Box<NextExecution> {
+    Box::new(NextExecution {
+        execution: format!("execution {generation}"),
+        version: None,
+        input: json(&generation.to_string()),
+        generation,
+        carried: Vec::new(),
+    })
+}
+
+/// The turn of this number, with which the first execution of an instance continues as new.
+pub(crate) fn continuing_turn(id: &str, key: InstanceKey, number: u64) -> TurnCommit {
+    TurnCommit { status: RuntimeStatus::ContinuedAsNew, next: Some(next(1)), ..turn(id, key, number) }
 }
 
 /// Another start of the same id, which replaces the first in these states.
@@ -61,6 +105,9 @@ pub(crate) fn turn(id: &str, key: InstanceKey, number: u64) -> TurnCommit {
         new_activities: Vec::new(),
         new_timers: Vec::new(),
         drop_activities: false,
+        children: Vec::new(),
+        messages: Vec::new(),
+        next: None,
     }
 }
 
@@ -103,12 +150,13 @@ pub(crate) fn completion(id: &str, key: InstanceKey, task: u32, claim: i64) -> N
         detail: None,
     };
     let to = MessageTarget::Execution(key, execution(id));
-    NewMessage { to, time: at(60), event, completes: Some((TaskId(task), claim)) }
+    NewMessage { to, time: at(60), event, completes: Some(Completes::Activity(call(task), claim)) }
 }
 
 /// A call that any worker may take.
 pub(crate) fn free_call(task: u32) -> NewActivity {
-    NewActivity { task_id: TaskId(task), name: "Say".to_owned(), input: json("[1]"), runner: None, claim: 0 }
+    let (name, input) = ("Say".to_owned(), json("[1]"));
+    NewActivity { call: call(task), name, input, options: None, runner: None, claim: 0 }
 }
 
 /// A call that `runner` has under `claim`.
@@ -117,11 +165,11 @@ pub(crate) fn own_call(task: u32, runner: WorkerId, claim: i64) -> NewActivity {
 }
 
 pub(crate) fn timer(task: u32, due: i64) -> NewTimer {
-    NewTimer { task_id: TaskId(task), fire_at: at(due) }
+    NewTimer { call: call(task), fire_at: at(due) }
 }
 
 pub(crate) fn timer_row(key: InstanceKey, task: u32, due: i64) -> TimerRow {
-    TimerRow { fire_at: at(due), key, task_id: TaskId(task) }
+    TimerRow { fire_at: at(due), key, call: call(task) }
 }
 
 pub(crate) fn every_instance() -> InstanceFilter {
@@ -161,6 +209,21 @@ impl Hub {
         assert_eq!(self.turn(turn).await, Written::Done, "{what}");
     }
 
+    /// Commits a turn that reaches other instances.
+    pub(crate) async fn reached(&self, turn: TurnCommit) -> Committed {
+        match self.turn(turn).await {
+            Written::Committed(committed) => *committed,
+            other => panic!("a turn with children or messages was answered by {other:?}"),
+        }
+    }
+
+    pub(crate) async fn purge(&self, keys: &[InstanceKey], force: bool) -> Vec<InstanceKey> {
+        match self.write(Write::Purge { keys: keys.to_vec(), force }).await {
+            Written::Purged(keys) => keys,
+            other => panic!("a purge was answered by {other:?}"),
+        }
+    }
+
     pub(crate) async fn message(&self, message: NewMessage) -> Written {
         self.write(Write::Message(message)).await
     }
@@ -193,7 +256,7 @@ impl Hub {
         // Tokens are never used twice.
         static CLAIMS: AtomicI64 = AtomicI64::new(1 << 40);
         let first = CLAIMS.fetch_add(1 << 20, Ordering::Relaxed);
-        self.claim_activities(worker, first, 1 << 20).await.iter().map(|row| row.task_id.0).collect()
+        self.claim_activities(worker, first, 1 << 20).await.iter().map(|row| row.call.task().0).collect()
     }
 
     /// A new instance that nobody owns.
@@ -203,7 +266,7 @@ impl Hub {
 
     pub(crate) async fn start_as(&self, create: CreateInstance) -> InstanceKey {
         match self.create(create).await {
-            Written::Created { key, .. } => key,
+            Written::Created(Started { key, .. }) => key,
             other => panic!("a creation was answered by {other:?}"),
         }
     }
@@ -228,5 +291,15 @@ impl Hub {
     pub(crate) async fn list(&self, filter: InstanceFilter) -> Vec<String> {
         let rows = self.0.list(filter).await.expect("instances can be listed");
         rows.into_iter().map(|row| row.id).collect()
+    }
+
+    pub(crate) async fn count(&self, filter: InstanceFilter) -> Vec<CountRow> {
+        let mut rows = self.0.count(filter).await.expect("instances can be counted");
+        rows.sort_by_key(|row| (row.name.to_ascii_lowercase(), row.version.clone(), row.status));
+        rows
+    }
+
+    pub(crate) async fn activities(&self, key: InstanceKey) -> Vec<ActivityRow> {
+        self.0.activities(key).await.expect("activities can be read")
     }
 }

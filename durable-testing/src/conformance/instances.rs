@@ -1,9 +1,12 @@
 //! Creating and replacing instances.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use durable_core::backend::{Backend, CreateInstance, InstanceKey, InstanceRow, TurnCommit, Write, Written};
-use durable_core::model::{RuntimeStatus, Timestamp};
+use durable_core::backend::{
+    Backend, CallId, CreateInstance, InstanceKey, InstanceRow, Started, TurnCommit, Write, Written,
+};
+use durable_core::model::{RuntimeStatus, TaskId, Timestamp};
 
 use super::fixtures::{
     Hub, at, create, create_again, execution, free_call, happened, json, last_turn, message, timer, turn,
@@ -12,15 +15,24 @@ use super::fixtures::{
 /// A new instance is pending, with what it was created with and nothing else.
 pub async fn a_new_instance_is_pending(store: Arc<dyn Backend>) {
     let hub = Hub(store);
-    let Written::Created { key, epoch } = hub.create(create("a")).await else { panic!("it was not created") };
+    let Written::Created(Started { key, epoch, .. }) = hub.create(create("a")).await else {
+        panic!("it was not created")
+    };
     assert_eq!(epoch, 1);
     let expected = InstanceRow {
         key,
         id: "a".to_owned(),
         execution: execution("a"),
         name: "Greet".to_owned(),
+        version: None,
         status: RuntimeStatus::Pending,
         input: json(r#""Ada""#),
+        tags: BTreeMap::new(),
+        origin: None,
+        parent: None,
+        parent_call: None,
+        start_at: None,
+        generation: 0,
         custom_status: None,
         output: None,
         reason: None,
@@ -31,6 +43,7 @@ pub async fn a_new_instance_is_pending(store: Arc<dyn Backend>) {
         turn: 0,
         turn_time: Timestamp::UNIX_EPOCH,
         history_len: 0,
+        inbox_seq: 0,
         crashes: 0,
     };
     assert_eq!(hub.row("a").await, expected);
@@ -50,7 +63,7 @@ pub async fn keys_grow(store: Arc<dyn Backend>) {
     written.extend(hub.commit(batch(&["a"])).await);
     let mut last = InstanceKey(0);
     for written in written {
-        let Written::Created { key, .. } = written else { panic!("it was not created: {written:?}") };
+        let Written::Created(Started { key, .. }) = written else { panic!("it was not created: {written:?}") };
         assert!(key > last, "{key:?} after {last:?}");
         last = key;
     }
@@ -74,13 +87,13 @@ pub async fn an_existing_id_is_reported_with_its_status(store: Arc<dyn Backend>)
 pub async fn a_creation_can_be_resubmitted(store: Arc<dyn Backend>) {
     let hub = Hub(store);
     let key = hub.start("a").await;
-    assert_eq!(hub.create(create("a")).await, Written::Created { key, epoch: 1 });
+    assert_eq!(hub.create(create("a")).await, Written::Created(Started { key, epoch: 1, replaced: None }));
     let worker = hub.attach().await;
     hub.claimed(key, worker).await;
     hub.done(TurnCommit { epoch: 2, ..last_turn("a", key, 1) }).await;
     let before = hub.row("a").await;
     let again = CreateInstance { input: json("2"), replace: RuntimeStatus::ALL.to_vec(), ..create("a") };
-    assert_eq!(hub.create(again).await, Written::Created { key, epoch: 2 });
+    assert_eq!(hub.create(again).await, Written::Created(Started { key, epoch: 2, replaced: None }));
     assert_eq!(hub.row("a").await, before);
 }
 
@@ -88,7 +101,7 @@ pub async fn a_creation_can_be_resubmitted(store: Arc<dyn Backend>) {
 pub async fn the_second_creation_of_a_batch_finds_the_first(store: Arc<dyn Backend>) {
     let hub = Hub(store);
     let written = hub.commit(vec![Write::Create(create("a")), Write::Create(create_again("a", &[]))]).await;
-    assert!(matches!(written[0], Written::Created { .. }), "{written:?}");
+    assert!(matches!(written[0], Written::Created(_)), "{written:?}");
     assert_eq!(written[1], Written::Exists { status: RuntimeStatus::Pending });
 }
 
@@ -117,7 +130,7 @@ pub async fn only_the_named_states_are_replaced(store: Arc<dyn Backend>) {
         hub.create(replace(&[RuntimeStatus::Failed])).await,
         Written::Exists { status: RuntimeStatus::Completed }
     );
-    assert!(matches!(hub.create(replace(&finished)).await, Written::Created { .. }));
+    assert!(matches!(hub.create(replace(&finished)).await, Written::Created(_)));
 }
 
 /// The replacement has a new key, a higher epoch and nothing of what was there.
@@ -139,7 +152,7 @@ pub async fn a_replacement_starts_from_nothing(store: Arc<dyn Backend>) {
         now: at(70),
         ..create_again("a", &[RuntimeStatus::Running])
     };
-    let Written::Created { key, epoch } = hub.create(replace).await else { panic!("it was not replaced") };
+    let Written::Created(Started { key, epoch, .. }) = hub.create(replace).await else { panic!("it was not replaced") };
     assert!(key > old);
     assert_eq!(epoch, 2);
     let row = hub.row("a").await;
@@ -178,8 +191,8 @@ pub async fn a_replacement_has_a_higher_epoch_than_every_owner(store: Arc<dyn Ba
         execution: execution.to_owned(),
         ..create_again("a", &[RuntimeStatus::Pending])
     };
-    assert!(matches!(hub.create(replace("second")).await, Written::Created { epoch: 3, .. }));
-    assert!(matches!(hub.create(replace("third")).await, Written::Created { epoch: 4, .. }));
+    assert!(matches!(hub.create(replace("second")).await, Written::Created(Started { epoch: 3, .. })));
+    assert!(matches!(hub.create(replace("third")).await, Written::Created(Started { epoch: 4, .. })));
 }
 
 /// Replacing inside one batch works, and the other instances keep what they have.
@@ -202,4 +215,36 @@ pub async fn a_replacement_leaves_the_neighbours_alone(store: Arc<dyn Backend>) 
     assert_eq!(hub.timers().await.len(), 1);
     assert_eq!(hub.free_tasks(worker).await, [2]);
     assert_eq!(hub.inbox(b, worker).await, [1]);
+}
+
+/// Everything that an instance is created with is kept.
+pub async fn a_creation_keeps_all_its_parts(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let parent = hub.start("parent").await;
+    let full = CreateInstance {
+        version: Some("1.2".to_owned()),
+        tags: [("team", "blue"), ("", "Gr\u{fc}\u{df}e \"😀\""), ("empty", "")]
+            .map(|(tag, value)| (tag.to_owned(), value.to_owned()))
+            .into(),
+        origin: Some("{\"by\":  1}".to_owned()),
+        parent: Some(parent),
+        parent_call: Some(CallId::new(u32::MAX >> 1, TaskId(u32::MAX - 1))),
+        start_at: Some(at(99)),
+        ..create("a")
+    };
+    hub.start_as(full.clone()).await;
+    let row = hub.row("a").await;
+    assert_eq!((row.version, row.tags, row.origin), (full.version, full.tags, full.origin));
+    assert_eq!((row.parent, row.parent_call, row.start_at), (full.parent, full.parent_call, full.start_at));
+}
+
+/// The answer names the instance that was replaced.
+pub async fn a_replacement_names_the_replaced(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let old = hub.start("a").await;
+    let again = || create_again("a", &[RuntimeStatus::Pending]);
+    let Written::Created(first) = hub.create(again()).await else { panic!("it was not replaced") };
+    assert_eq!((first.epoch, first.replaced), (2, Some(old)));
+    let repeated = Written::Created(Started { replaced: None, ..first });
+    assert_eq!(hub.create(again()).await, repeated);
 }

@@ -2,11 +2,17 @@
 
 use std::sync::Arc;
 
-use durable_core::backend::{Backend, InboxRow, InstanceKey, MessageTarget, NewMessage, TurnCommit, Write, Written};
+use durable_core::backend::{
+    Backend, CallId, Completes, CreateInstance, InboxRow, InstanceKey, InstanceRow, MessageTarget, NewMessage,
+    TurnCommit, Write, Written,
+};
 use durable_core::history::StoredEvent;
 use durable_core::model::{Payload, RuntimeStatus, TaskId};
 
-use super::fixtures::{Hub, at, completion, event, execution, free_call, json, last_turn, message, own_call, turn};
+use super::fixtures::{
+    Hub, at, call, completion, create, event, execution, free_call, json, last_turn, message, own_call, timer,
+    timer_row, turn,
+};
 
 /// A message can be addressed to an id and to an execution; positions grow from 1.
 pub async fn messages_queue_up_in_order(store: Arc<dyn Backend>) {
@@ -107,7 +113,7 @@ pub async fn messages_do_not_change_the_instance(store: Arc<dyn Backend>) {
     hub.done(turn("a", key, 1)).await;
     let before = hub.row("a").await;
     hub.message(message("a")).await;
-    assert_eq!(hub.row("a").await, before);
+    assert_eq!(hub.row("a").await, InstanceRow { inbox_seq: 1, ..before });
 }
 
 /// A result arrives together with the end of its call, once. As long as it is unread, a repetition finds it.
@@ -153,15 +159,18 @@ pub async fn a_result_ends_the_call_of_its_instance(store: Arc<dyn Backend>) {
     assert_eq!(hub.message(completion("b", b, 1, 11)).await, Written::Queued { key: b, seq: 1 });
 }
 
-/// The result for an execution that is gone leaves the call of the present one alone.
-pub async fn a_result_for_another_execution_ends_nothing(store: Arc<dyn Backend>) {
+/// The result for an execution that is gone has no reader. Its call is over, if the claim fits.
+pub async fn a_result_for_another_execution_ends_the_call(store: Arc<dyn Backend>) {
     let hub = Hub(store);
     let worker = hub.attach().await;
     let key = hub.start("a").await;
     hub.done(TurnCommit { new_activities: vec![own_call(1, worker, 11)], ..turn("a", key, 1) }).await;
-    let to = MessageTarget::Execution(key, "another".to_owned());
-    assert_eq!(hub.message(NewMessage { to, ..completion("a", key, 1, 11) }).await, Written::Refused);
-    assert_eq!(hub.message(completion("a", key, 1, 11)).await, Written::Queued { key, seq: 1 });
+    for (claim, left) in [(12, 1), (11, 0), (11, 0)] {
+        let to = MessageTarget::Execution(key, "another".to_owned());
+        assert_eq!(hub.message(NewMessage { to, ..completion("a", key, 1, claim) }).await, Written::Refused);
+        assert_eq!(hub.activities(key).await.len(), left);
+    }
+    assert_eq!(hub.row("a").await.inbox_seq, 0);
 }
 
 /// Nobody reads the result of a detached call whose instance is finished, but the call is over.
@@ -187,7 +196,7 @@ pub async fn a_result_can_end_a_waiting_call(store: Arc<dyn Backend>) {
     hub.done(TurnCommit { new_activities: vec![free_call(1), free_call(2)], ..turn("a", key, 1) }).await;
     assert_eq!(hub.message(completion("a", key, 1, 0)).await, Written::Queued { key, seq: 1 });
     let taken = hub.claim_activities(worker, 40, 1).await;
-    assert_eq!(taken.iter().map(|row| row.task_id.0).collect::<Vec<_>>(), [2], "what is over takes up no room");
+    assert_eq!(taken.iter().map(|row| row.call.task().0).collect::<Vec<_>>(), [2], "what is over takes up no room");
 }
 
 /// A large message passes.
@@ -199,4 +208,45 @@ pub async fn messages_can_be_large(store: Arc<dyn Backend>) {
     let worker = hub.attach().await;
     let inbox = hub.claimed(key, worker).await.inbox;
     assert!(inbox[0].event.payload.as_ref().map(Payload::as_str) == Some(&payload), "the payload changed");
+}
+
+fn fired(key: InstanceKey, task: u32) -> NewMessage {
+    let completes = Some(Completes::Timer(call(task)));
+    let event = StoredEvent { kind: "TimerFired".into(), ..completion("a", key, task, 0).event };
+    NewMessage { event, completes, ..completion("a", key, task, 0) }
+}
+
+/// A timer's message arrives together with the end of the timer, once.
+pub async fn a_message_ends_its_timer(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let worker = hub.attach().await;
+    let key = hub.start("a").await;
+    hub.done(TurnCommit { new_timers: vec![timer(1, 90), timer(2, 90)], ..turn("a", key, 1) }).await;
+    for _ in 0..2 {
+        assert_eq!(hub.message(fired(key, 1)).await, Written::Queued { key, seq: 1 });
+    }
+    assert_eq!(hub.timers().await, [timer_row(key, 2, 90)]);
+    hub.claimed(key, worker).await;
+    hub.done(TurnCommit { epoch: 2, inbox_through: 1, ..turn("a", key, 2) }).await;
+    assert_eq!(hub.message(fired(key, 1)).await, Written::Refused);
+    assert_eq!(hub.message(fired(key, 3)).await, Written::Refused);
+    let to = MessageTarget::Execution(key, "another".to_owned());
+    assert_eq!(hub.message(NewMessage { to, ..fired(key, 2) }).await, Written::Refused);
+    assert_eq!(hub.timers().await, [timer_row(key, 2, 90)], "it belongs to this execution");
+    hub.done(TurnCommit { epoch: 2, ..last_turn("a", key, 3) }).await;
+    assert_eq!(hub.message(fired(key, 2)).await, Written::Refused);
+}
+
+/// The timer of a scheduled start, which is no task, ends in the same way.
+pub async fn a_message_ends_the_timer_of_a_start(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    let key = hub.start_as(CreateInstance { start_at: Some(at(500)), ..create("a") }).await;
+    let completes = Some(Completes::Timer(CallId::START));
+    for _ in 0..2 {
+        let start = NewMessage { completes, ..message("a") };
+        assert_eq!(hub.message(start).await, Written::Queued { key, seq: 1 });
+    }
+    assert_eq!(hub.timers().await, []);
+    let worker = hub.attach().await;
+    assert_eq!(hub.ready(worker).await, [key]);
 }

@@ -16,12 +16,17 @@
 #![expect(clippy::missing_panics_doc, reason = "a case fails by panicking")]
 
 pub mod activities;
+pub mod children;
 pub mod claims;
 pub mod concurrency;
+pub mod continuations;
 pub(crate) mod fixtures;
 pub mod instances;
 pub mod messages;
+pub mod outgoing;
+pub mod purge;
 pub mod queries;
+pub mod rewind;
 pub mod timers;
 pub mod turns;
 
@@ -137,6 +142,8 @@ macro_rules! __conformance_cases {
                 turns_of_a_replaced_instance_are_refused,
                 a_replacement_has_a_higher_epoch_than_every_owner,
                 a_replacement_leaves_the_neighbours_alone,
+                a_creation_keeps_all_its_parts,
+                a_replacement_names_the_replaced,
             }
             turns {
                 a_turn_writes_all_its_rows,
@@ -156,6 +163,42 @@ macro_rules! __conformance_cases {
                 a_last_turn_can_start_calls,
                 dropping_spares_the_calls_of_the_same_turn,
             }
+            children {
+                a_turn_starts_children,
+                a_child_has_no_other_parent,
+                a_taken_id_is_a_message_to_the_parent,
+                a_last_turn_can_start_children,
+                a_child_can_replace,
+                a_child_does_not_replace_its_parent,
+                an_awaited_child_is_not_replaced,
+                a_refused_turn_starts_nothing,
+                a_turn_with_children_can_be_resubmitted,
+                a_scheduled_instance_waits_for_its_timer,
+            }
+            outgoing {
+                a_turn_sends_messages,
+                what_cannot_be_delivered_is_dropped,
+                a_child_is_told_by_its_call,
+                all_awaited_children_are_told,
+                new_children_get_the_messages_of_their_turn,
+                a_last_turn_tells_itself_nothing,
+                a_continuing_turn_tells_the_next_execution,
+                a_refused_turn_sends_nothing,
+                a_turn_with_messages_can_be_resubmitted,
+            }
+            continuations {
+                the_next_execution_starts_from_nothing,
+                turns_go_on_in_the_next_execution,
+                a_continuing_turn_leaves_no_history,
+                a_continuing_turn_can_be_resubmitted,
+                a_continuing_turn_with_children_can_be_resubmitted,
+                the_next_execution_is_ready,
+                messages_are_carried_over,
+                calls_outlive_their_execution,
+                results_of_earlier_executions_are_refused,
+                results_of_the_next_execution_arrive,
+                children_outlive_the_execution,
+            }
             messages {
                 messages_queue_up_in_order,
                 messages_keep_all_their_parts,
@@ -167,10 +210,12 @@ macro_rules! __conformance_cases {
                 a_result_ends_its_call,
                 a_result_needs_its_claim,
                 a_result_ends_the_call_of_its_instance,
-                a_result_for_another_execution_ends_nothing,
+                a_result_for_another_execution_ends_the_call,
                 a_result_for_a_finished_instance_ends_the_call,
                 a_result_can_end_a_waiting_call,
                 messages_can_be_large,
+                a_message_ends_its_timer,
+                a_message_ends_the_timer_of_a_start,
             }
             activities {
                 a_claimed_call_is_complete,
@@ -186,6 +231,8 @@ macro_rules! __conformance_cases {
                 calls_outlive_their_instance,
                 calls_of_a_replaced_instance_are_gone,
                 inputs_can_be_large,
+                calls_can_be_read,
+                progress_needs_the_claim,
             }
             timers {
                 timers_come_in_the_order_of_their_due_times,
@@ -222,6 +269,23 @@ macro_rules! __conformance_cases {
                 a_page_can_start_anywhere,
                 prefixes_are_exact,
                 lists_can_be_long,
+                tags_are_exact,
+                every_filter_can_be_counted,
+            }
+            rewind {
+                a_rewound_instance_runs_again,
+                nothing_may_be_left_of_a_history,
+                a_rewind_has_a_fence,
+                several_instances_are_rewound_at_once,
+                a_rewind_can_be_resubmitted,
+                a_detached_call_can_be_given_again,
+                a_rewound_parent_is_told_of_taken_ids,
+            }
+            purge {
+                only_finished_instances_are_purged,
+                force_purges_everything,
+                a_purge_leaves_nothing_behind,
+                a_batch_goes_on_without_the_purged,
             }
             concurrency {
                 callers_do_not_disturb_each_other,
@@ -243,11 +307,16 @@ mod tests {
         let sources = [
             ("instances", include_str!("instances.rs")),
             ("turns", include_str!("turns.rs")),
+            ("children", include_str!("children.rs")),
+            ("outgoing", include_str!("outgoing.rs")),
+            ("continuations", include_str!("continuations.rs")),
             ("messages", include_str!("messages.rs")),
             ("activities", include_str!("activities.rs")),
             ("timers", include_str!("timers.rs")),
             ("claims", include_str!("claims.rs")),
             ("queries", include_str!("queries.rs")),
+            ("rewind", include_str!("rewind.rs")),
+            ("purge", include_str!("purge.rs")),
             ("concurrency", include_str!("concurrency.rs")),
         ];
         let written = sources.iter().flat_map(|(area, source)| {

@@ -1,5 +1,6 @@
 //! Reading histories and lists.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use durable_core::backend::{
@@ -133,11 +134,16 @@ async fn population(hub: &Hub) {
     for n in 0..32u8 {
         let id = format!("{}-{n:02}", ["order", "orders", "Order", "x%_y"][usize::from(n) % 4]);
         let name = ["Greet", "greet", "Ship"][usize::from(n) % 3];
-        let new = CreateInstance { name: name.to_owned(), now: at(i64::from(n) / 5), ..create(&id) };
+        let version = [None, Some("1"), Some("2")][usize::from(n) % 3].map(str::to_owned);
+        let tag = |tag: &str, value: u8| (tag.to_owned(), value.to_string());
+        let tags = if n % 4 == 0 { [].into() } else { [tag("third", n % 3), tag("half", n % 2)].into() };
+        let parent = (n % 5 == 1).then_some(InstanceKey(1));
+        let now = at(i64::from(n) / 5);
+        let new = CreateInstance { name: name.to_owned(), version, tags, parent, now, ..create(&id) };
         let key = hub.start_as(new).await;
         let status = RuntimeStatus::ALL[usize::from(n) % 8];
         if status != RuntimeStatus::Pending {
-            hub.done(TurnCommit { status, ..turn(&id, key, 1) }).await;
+            hub.done(TurnCommit { status, turn_time: at(i64::from(n) * 2), ..turn(&id, key, 1) }).await;
         }
     }
 }
@@ -149,6 +155,11 @@ async fn expected(hub: &Hub, filter: &InstanceFilter) -> Vec<String> {
         (filter.statuses.is_empty() || filter.statuses.contains(&row.status))
             && filter.name.as_ref().is_none_or(|name| row.name.eq_ignore_ascii_case(name))
             && filter.id_prefix.as_ref().is_none_or(|prefix| row.id.starts_with(prefix.as_str()))
+            && filter.version.as_ref().is_none_or(|version| row.version == *version)
+            && filter.tags.iter().all(|(tag, value)| row.tags.get(tag) == Some(value))
+            && filter.parent.is_none_or(|parent| row.parent == Some(parent))
+            && filter.updated_from.is_none_or(|from| row.updated >= from)
+            && filter.updated_to.is_none_or(|to| row.updated <= to)
             && filter.created_from.is_none_or(|from| row.created >= from)
             && filter.created_to.is_none_or(|to| row.created <= to)
             && filter.after_id.as_ref().is_none_or(|after| row.id > *after)
@@ -175,6 +186,36 @@ fn filters() -> Vec<InstanceFilter> {
                         created_to: to.map(at),
                         ..every_instance()
                     });
+                }
+            }
+        }
+    }
+    filters.extend(newer_filters());
+    filters
+}
+
+/// Versions, tags, parents and times of change, alone, together, and with a status, a name and a prefix.
+fn newer_filters() -> Vec<InstanceFilter> {
+    let tag = |tag: &str, value: &str| (tag.to_owned(), value.to_owned());
+    let tags = [vec![], vec![tag("third", "1")], vec![tag("third", "2"), tag("half", "0")], vec![tag("half", "2")]];
+    let mut filters = Vec::new();
+    for version in [None, Some(None), Some(Some("1")), Some(Some("3"))] {
+        for tags in &tags {
+            for parent in [None, Some(InstanceKey(1)), Some(InstanceKey(2))] {
+                for (from, to) in [(None, None), (Some(20), None), (None, Some(20)), (Some(10), Some(40))] {
+                    let all = InstanceFilter {
+                        version: version.map(|version| version.map(str::to_owned)),
+                        tags: tags.clone(),
+                        parent,
+                        updated_from: from.map(at),
+                        updated_to: to.map(at),
+                        ..every_instance()
+                    };
+                    let statuses = vec![RuntimeStatus::Running];
+                    let (name, id_prefix) = (Some("greet".to_owned()), Some("order".to_owned()));
+                    filters.push(InstanceFilter { statuses, ..all.clone() });
+                    filters.push(InstanceFilter { name, id_prefix, ..all.clone() });
+                    filters.push(all);
                 }
             }
         }
@@ -253,7 +294,7 @@ pub async fn lists_can_be_long(store: Arc<dyn Backend>) {
     let count = 12_000;
     let new = |n: i64| Write::Create(CreateInstance { now: at(n), ..create(&format!("{:05}", n * 7_919 % count)) });
     let written = hub.commit((0..count).map(new).collect()).await;
-    assert!(written.iter().all(|written| matches!(written, Written::Created { .. })));
+    assert!(written.iter().all(|written| matches!(written, Written::Created(_))));
     let all: Vec<_> = (0..count).map(|n| format!("{n:05}")).collect();
     assert_eq!(hub.list(every_instance()).await, all);
     let created =
@@ -261,4 +302,39 @@ pub async fn lists_can_be_long(store: Arc<dyn Backend>) {
     assert_eq!(hub.list(created(0, count)).await, all);
     assert_eq!(hub.list(InstanceFilter { limit: 5, ..created(1, count) }).await, all[1..6]);
     assert_eq!(hub.list(created(1, 3)).await, ["03838", "07919", "11757"]);
+}
+
+/// A tag filter means the whole tag, to the byte.
+pub async fn tags_are_exact(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    for (id, tag, value) in [("a", "team", "blue"), ("b", "Team", "blue"), ("c", "team", "Blue"), ("d", "blue", "team")]
+    {
+        let tags = [(tag.to_owned(), value.to_owned())].into();
+        hub.start_as(CreateInstance { tags, ..create(id) }).await;
+    }
+    for (id, tag, value) in [("a", "team", "blue"), ("b", "Team", "blue"), ("c", "team", "Blue"), ("d", "blue", "team")]
+    {
+        let filter = InstanceFilter { tags: vec![(tag.to_owned(), value.to_owned())], ..every_instance() };
+        assert_eq!(hub.list(filter).await, [id]);
+    }
+    let filter = InstanceFilter { tags: vec![("team".to_owned(), "blu".to_owned())], ..every_instance() };
+    assert_eq!(hub.list(filter).await, [""; 0]);
+}
+
+/// The numbers are those of the lists, for every filter, however small the page.
+pub async fn every_filter_can_be_counted(store: Arc<dyn Backend>) {
+    let hub = Hub(store);
+    population(&hub).await;
+    for filter in filters() {
+        let mut expected = BTreeMap::<_, u64>::new();
+        for row in hub.0.list(filter.clone()).await.expect("instances can be listed") {
+            *expected.entry((row.name.to_ascii_lowercase(), row.version, row.status)).or_default() += 1;
+        }
+        let paged = InstanceFilter { after_id: Some("order-2".to_owned()), limit: 1, ..filter.clone() };
+        let counted = hub.count(paged).await;
+        let counted =
+            counted.into_iter().map(|row| ((row.name.to_ascii_lowercase(), row.version, row.status), row.count));
+        let counted = counted.collect::<Vec<_>>();
+        assert_eq!(counted, expected.into_iter().collect::<Vec<_>>(), "{filter:?}");
+    }
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use durable_core::backend::{Backend, InstanceKey, TurnCommit};
-use durable_core::model::{RuntimeStatus, TaskId, Timestamp};
+use durable_core::model::{RuntimeStatus, Timestamp};
 
-use super::fixtures::{Hub, create_again, last_turn, timer, timer_row, turn};
+use super::fixtures::{Hub, call, create_again, last_turn, timer, timer_row, turn};
 
 /// Two instances with timers, some due at the same time.
 async fn crowd(hub: &Hub) -> (InstanceKey, InstanceKey) {
@@ -52,7 +52,7 @@ pub async fn timers_can_be_read_in_pages(store: Arc<dyn Backend>) {
 pub async fn timers_go_away(store: Arc<dyn Backend>) {
     let hub = Hub(store);
     let (a, b) = crowd(&hub).await;
-    hub.done(TurnCommit { timers_gone: vec![TaskId(1), TaskId(10), TaskId(7)], ..turn("b", b, 2) }).await;
+    hub.done(TurnCommit { timers_gone: vec![call(1), call(10), call(7)], ..turn("b", b, 2) }).await;
     assert_eq!(hub.timers().await, [timer_row(a, 3, 10), timer_row(a, 7, 30), timer_row(b, 2, 30)]);
     hub.done(last_turn("b", b, 3)).await;
     assert_eq!(hub.timers().await, [timer_row(a, 3, 10), timer_row(a, 7, 30)]);
@@ -65,7 +65,7 @@ pub async fn a_number_can_return_as_another_timer(store: Arc<dyn Backend>) {
     let hub = Hub(store);
     let key = hub.start("a").await;
     hub.done(TurnCommit { new_timers: vec![timer(1, 10)], ..turn("a", key, 1) }).await;
-    let again = TurnCommit { timers_gone: vec![TaskId(1)], new_timers: vec![timer(1, 5)], ..turn("a", key, 2) };
+    let again = TurnCommit { timers_gone: vec![call(1)], new_timers: vec![timer(1, 5)], ..turn("a", key, 2) };
     hub.done(again).await;
     assert_eq!(hub.timers().await, [timer_row(key, 1, 5)]);
 }
@@ -75,8 +75,7 @@ pub async fn due_times_are_exact(store: Arc<dyn Backend>) {
     let hub = Hub(store);
     let key = hub.start("a").await;
     let times = [Timestamp::UNIX_EPOCH, Timestamp::from_ticks(1), Timestamp::system_now(), Timestamp::MAX];
-    let new_timers =
-        (0..).zip(times).map(|(n, fire_at)| durable_core::backend::NewTimer { task_id: TaskId(n), fire_at });
+    let new_timers = (0..).zip(times).map(|(n, fire_at)| durable_core::backend::NewTimer { call: call(n), fire_at });
     hub.done(TurnCommit { new_timers: new_timers.collect(), ..turn("a", key, 1) }).await;
     assert_eq!(hub.timers().await.iter().map(|row| row.fire_at).collect::<Vec<_>>(), times);
 }

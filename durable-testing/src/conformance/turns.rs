@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use durable_core::backend::{Backend, HistoryRow, InstanceKey, TurnCommit, Write, Written};
-use durable_core::model::{RuntimeStatus, TaskId};
+use durable_core::model::RuntimeStatus;
 
 use super::fixtures::{
-    Hub, at, every_instance, free_call, happened, json, last_turn, message, own_call, timer, timer_row, turn,
+    Hub, at, call, every_instance, free_call, happened, json, last_turn, message, own_call, timer, timer_row, turn,
 };
 
 /// A turn with something in every field.
@@ -133,7 +133,7 @@ pub async fn a_refused_turn_does_not_disturb_its_batch(store: Arc<dyn Backend>) 
     ];
     let written = hub.commit(batch).await;
     assert_eq!(written[..3], [Written::Done, Written::Refused, Written::Done]);
-    assert!(matches!(written[3], Written::Created { .. }));
+    assert!(matches!(written[3], Written::Created(_)));
     assert_eq!((hub.row("a").await.turn, hub.row("b").await.turn, hub.row("c").await.turn), (1, 0, 1));
     assert_eq!(hub.history(b).await, []);
     assert_eq!(hub.history(c).await.len(), 2);
@@ -220,8 +220,8 @@ pub async fn only_what_is_over_goes(store: Arc<dyn Backend>) {
     })
     .await;
     hub.done(TurnCommit {
-        activities_gone: vec![TaskId(2), TaskId(77)],
-        timers_gone: vec![TaskId(5), TaskId(77)],
+        activities_gone: vec![call(2), call(77)],
+        timers_gone: vec![call(5), call(77)],
         new_activities: vec![free_call(7)],
         new_timers: vec![timer(8, 93)],
         ..turn("a", key, 2)
@@ -251,7 +251,10 @@ pub async fn the_last_turn_tidies_up(store: Arc<dyn Backend>) {
     assert_eq!(hub.ready(worker).await, [b]);
     let worker = hub.attach().await;
     let rows = hub.claim_activities(worker, 1, usize::MAX).await;
-    assert_eq!(rows.iter().map(|row| (row.key, row.task_id.0)).collect::<Vec<_>>(), [(a, 1), (a, 2), (b, 1), (b, 2)]);
+    assert_eq!(
+        rows.iter().map(|row| (row.key, row.call.task().0)).collect::<Vec<_>>(),
+        [(a, 1), (a, 2), (b, 1), (b, 2)]
+    );
     assert_eq!(hub.inbox(b, worker).await, [1]);
 }
 

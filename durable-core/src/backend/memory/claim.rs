@@ -1,7 +1,7 @@
 //! Taking instances and activities over.
 
 use super::schema::Tables;
-use crate::backend::{ActivityRow, Claimed, InstanceKey, WorkerId, Written};
+use crate::backend::{Claimed, InstanceKey, WorkerId, Written};
 
 impl Tables {
     pub(super) fn claim(&mut self, key: InstanceKey, worker: WorkerId) -> Written {
@@ -53,19 +53,8 @@ impl Tables {
             }
             activity.runner = Some(worker);
             activity.claim = claim;
-            rows.push(ActivityRow {
-                key,
-                instance: instance.row.id.clone(),
-                execution: instance.row.execution.clone(),
-                call,
-                name: activity.name.clone(),
-                input: activity.input.clone(),
-                options: activity.options.clone(),
-                progress: activity.progress.clone(),
-                runner: activity.runner,
-                claim,
-                deliveries: activity.deliveries,
-            });
+            let taken = instance.activities.get(&call);
+            rows.extend(taken.map(|activity| instance.activity_row(call, activity)));
         }
         Written::Activities(rows)
     }

@@ -5,7 +5,13 @@
 
 mod claim;
 mod commit;
+mod create;
+mod message;
+mod next;
+mod purge;
 mod query;
+mod reach;
+mod rewind;
 mod schema;
 mod turn;
 

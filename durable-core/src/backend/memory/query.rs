@@ -2,17 +2,16 @@
 
 use std::ops::Bound;
 
-use super::schema::{Activity, Tables};
-use crate::backend::{
-    ActivityRow, CallId, CountRow, HistoryRow, InstanceFilter, InstanceKey, InstanceRow, TimerRow, WorkerId,
-};
+use super::schema::Tables;
+use crate::backend::{ActivityRow, CountRow, HistoryRow, InstanceFilter, InstanceKey, InstanceRow, TimerRow, WorkerId};
+use crate::model::RuntimeStatus;
 
 impl Tables {
     pub(super) fn ready(&self, worker: WorkerId, after: InstanceKey, limit: usize) -> Vec<InstanceKey> {
         self.instances
             .range((Bound::Excluded(after), Bound::Unbounded))
             .filter(|(_, instance)| instance.owner != Some(worker) && !instance.row.status.is_terminal())
-            .filter(|(_, instance)| instance.row.turn == 0 || !instance.inbox.is_empty())
+            .filter(|(_, instance)| is_fresh(&instance.row) || !instance.inbox.is_empty())
             .map(|(key, _)| *key)
             .take(limit)
             .collect()
@@ -38,10 +37,7 @@ impl Tables {
             .range::<str, _>((start, Bound::Unbounded))
             .map(|(_, key)| &self.instances[key].row)
             .take_while(|row| filter.id_prefix.as_ref().is_none_or(|prefix| row.id.starts_with(prefix.as_str())))
-            .filter(|row| filter.statuses.is_empty() || filter.statuses.contains(&row.status))
-            .filter(|row| filter.name.as_ref().is_none_or(|name| row.name.eq_ignore_ascii_case(name)))
-            .filter(|row| filter.created_from.is_none_or(|from| row.created >= from))
-            .filter(|row| filter.created_to.is_none_or(|to| row.created <= to))
+            .filter(|row| passes(filter, row))
             .take(filter.limit)
             .cloned()
             .collect()
@@ -66,19 +62,24 @@ impl Tables {
 
     pub(super) fn activities(&self, key: InstanceKey) -> Vec<ActivityRow> {
         let Some(instance) = self.instances.get(&key) else { return Vec::new() };
-        let row = |(call, activity): (&CallId, &Activity)| ActivityRow {
-            key,
-            instance: instance.row.id.clone(),
-            execution: instance.row.execution.clone(),
-            call: *call,
-            name: activity.name.clone(),
-            input: activity.input.clone(),
-            options: activity.options.clone(),
-            progress: activity.progress.clone(),
-            runner: activity.runner,
-            claim: activity.claim,
-            deliveries: activity.deliveries,
-        };
-        instance.activities.iter().map(row).collect()
+        instance.activities.iter().map(|(call, activity)| instance.activity_row(*call, activity)).collect()
     }
+}
+
+/// Whether nothing but a turn can begin its execution. One that starts later has a timer for that.
+fn is_fresh(row: &InstanceRow) -> bool {
+    row.status == RuntimeStatus::ContinuedAsNew
+        || row.status == RuntimeStatus::Pending && row.turn == 0 && row.start_at.is_none()
+}
+
+fn passes(filter: &InstanceFilter, row: &InstanceRow) -> bool {
+    (filter.statuses.is_empty() || filter.statuses.contains(&row.status))
+        && filter.name.as_ref().is_none_or(|name| row.name.eq_ignore_ascii_case(name))
+        && filter.version.as_ref().is_none_or(|version| row.version == *version)
+        && filter.tags.iter().all(|(tag, value)| row.tags.get(tag) == Some(value))
+        && filter.parent.is_none_or(|parent| row.parent == Some(parent))
+        && filter.created_from.is_none_or(|from| row.created >= from)
+        && filter.created_to.is_none_or(|to| row.created <= to)
+        && filter.updated_from.is_none_or(|from| row.updated >= from)
+        && filter.updated_to.is_none_or(|to| row.updated <= to)
 }

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use crate::backend::{CallId, HistoryRow, InboxRow, InstanceKey, InstanceRow, TimerRow, WorkerId};
+use crate::backend::{
+    ActivityRow, CallId, HistoryRow, InboxRow, InstanceKey, InstanceRow, NewActivity, NewTimer, TimerRow, WorkerId,
+};
 use crate::model::{Payload, Timestamp};
 
 /// Everything that a hub stores.
@@ -11,6 +13,8 @@ pub(super) struct Tables {
     pub(super) instances: BTreeMap<InstanceKey, Instance>,
     pub(super) ids: BTreeMap<String, InstanceKey>,
     pub(super) timers: BTreeSet<TimerRow>,
+    /// Parents and their children.
+    pub(super) children: BTreeSet<(InstanceKey, InstanceKey)>,
     /// Calls without a living runner.
     pub(super) orphans: BTreeSet<(InstanceKey, CallId)>,
     /// Workers that ended in order.
@@ -56,15 +60,44 @@ impl Tables {
         self.instances.get(self.ids.get(id)?)
     }
 
-    /// Removes an instance and every row of it.
-    pub(super) fn remove(&mut self, key: InstanceKey) {
-        let Some(instance) = self.instances.remove(&key) else { return };
-        self.ids.remove(&instance.row.id);
-        for (call, fire_at) in instance.timers {
-            self.timers.remove(&TimerRow { fire_at, key, call });
+    pub(super) fn set_timer(&mut self, key: InstanceKey, new: NewTimer) {
+        let Some(instance) = self.instances.get_mut(&key) else { return };
+        if let Some(fire_at) = instance.timers.insert(new.call, new.fire_at) {
+            self.timers.remove(&TimerRow { fire_at, key, call: new.call });
         }
-        for call in instance.activities.keys() {
-            self.orphans.remove(&(key, *call));
+        self.timers.insert(TimerRow { fire_at: new.fire_at, key, call: new.call });
+    }
+}
+
+impl Instance {
+    /// The row of a call as others see it.
+    pub(super) fn activity_row(&self, call: CallId, activity: &Activity) -> ActivityRow {
+        ActivityRow {
+            key: self.row.key,
+            instance: self.row.id.clone(),
+            execution: self.row.execution.clone(),
+            call,
+            name: activity.name.clone(),
+            input: activity.input.clone(),
+            options: activity.options.clone(),
+            progress: activity.progress.clone(),
+            runner: activity.runner,
+            claim: activity.claim,
+            deliveries: activity.deliveries,
+        }
+    }
+}
+
+impl Activity {
+    pub(super) fn new(new: NewActivity, runner: Option<WorkerId>) -> Self {
+        Self {
+            name: new.name,
+            input: new.input,
+            options: new.options,
+            progress: None,
+            runner,
+            claim: new.claim,
+            deliveries: 1,
         }
     }
 }

@@ -3,17 +3,31 @@
 use super::schema::{Activity, Instance, Tables};
 use crate::backend::{HistoryRow, TimerRow, TurnCommit, Written};
 
+/// What a turn finds.
+enum Fence {
+    Fits,
+    Applied,
+    Refused,
+}
+
 impl Tables {
-    pub(super) fn turn(&mut self, turn: TurnCommit) -> Written {
+    pub(super) fn turn(&mut self, mut turn: TurnCommit) -> Written {
         let Some(instance) = self.instances.get_mut(&turn.key) else { return Written::Refused };
-        if let Err(refused) = instance.fence(&turn) {
-            return refused;
+        match instance.fence(&turn) {
+            Fence::Fits => {}
+            Fence::Applied => return self.reached_before(&turn),
+            Fence::Refused => return Written::Refused,
         }
         instance.record(&turn);
         instance.inbox = instance.inbox.split_off(&(turn.inbox_through + 1));
         self.end_tasks(&turn);
+        if let (Some(next), Some(instance)) = (turn.next.take(), self.instances.get_mut(&turn.key)) {
+            instance.continue_as(*next);
+        }
+        let key = turn.key;
+        let (children, messages) = (std::mem::take(&mut turn.children), std::mem::take(&mut turn.messages));
         self.begin_tasks(turn);
-        Written::Done
+        self.reach(key, children, messages)
     }
 
     fn end_tasks(&mut self, turn: &TurnCommit) {
@@ -25,17 +39,19 @@ impl Tables {
                 timers.remove(&TimerRow { fire_at, key, call: *call });
             }
         }
-        for task in &turn.activities_gone {
-            instance.activities.remove(task);
-            orphans.remove(&(key, *task));
+        for call in &turn.activities_gone {
+            instance.activities.remove(call);
+            orphans.remove(&(key, *call));
         }
         if turn.drop_activities {
-            for task in std::mem::take(&mut instance.activities).into_keys() {
-                orphans.remove(&(key, task));
+            for call in std::mem::take(&mut instance.activities).into_keys() {
+                orphans.remove(&(key, call));
             }
         }
         if turn.status.is_terminal() {
             instance.inbox.clear();
+        }
+        if turn.status.is_terminal() || turn.next.is_some() {
             for (call, fire_at) in instance.timers.drain() {
                 timers.remove(&TimerRow { fire_at, key, call });
             }
@@ -43,41 +59,34 @@ impl Tables {
     }
 
     fn begin_tasks(&mut self, turn: TurnCommit) {
-        let Self { instances, timers, orphans, .. } = self;
+        let Self { instances, orphans, .. } = self;
         let key = turn.key;
         let Some(instance) = instances.get_mut(&key) else { return };
         for new in turn.new_activities {
             if new.runner.is_none() {
                 orphans.insert((key, new.call));
             }
-            let activity = Activity {
-                name: new.name,
-                input: new.input,
-                options: new.options,
-                progress: None,
-                runner: new.runner,
-                claim: new.claim,
-                deliveries: 1,
-            };
-            instance.activities.insert(new.call, activity);
+            let (call, runner) = (new.call, new.runner);
+            instance.activities.insert(call, Activity::new(new, runner));
         }
         for new in turn.new_timers {
-            instance.timers.insert(new.call, new.fire_at);
-            timers.insert(TimerRow { fire_at: new.fire_at, key, call: new.call });
+            self.set_timer(key, new);
         }
     }
 }
 
 impl Instance {
-    fn fence(&self, turn: &TurnCommit) -> Result<(), Written> {
+    fn fence(&self, turn: &TurnCommit) -> Fence {
         let row = &self.row;
-        if row.execution != turn.execution || row.epoch != turn.epoch {
-            return Err(Written::Refused);
+        if row.epoch != turn.epoch {
+            return Fence::Refused;
         }
-        if row.turn == turn.turn {
-            return Err(Written::Done);
+        let after = turn.next.as_ref().map_or(&turn.execution, |next| &next.execution);
+        if row.turn == turn.turn && row.execution == *after {
+            return Fence::Applied;
         }
-        if row.turn + 1 != turn.turn || row.status.is_terminal() { Err(Written::Refused) } else { Ok(()) }
+        let fits = row.turn + 1 == turn.turn && row.execution == turn.execution && !row.status.is_terminal();
+        if fits { Fence::Fits } else { Fence::Refused }
     }
 
     fn record(&mut self, turn: &TurnCommit) {

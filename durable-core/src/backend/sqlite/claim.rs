@@ -3,9 +3,22 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::error::Result;
-use super::query::{self, event, int, payload};
-use crate::backend::{ActivityRow, Claimed, InboxRow, InstanceKey, WorkerId, Written};
-use crate::model::{TaskId, Timestamp};
+use super::query::{self, event, int, optional_payload, payload};
+use crate::backend::{ActivityRow, CallId, Claimed, InboxRow, InstanceKey, WorkerId, Written};
+use crate::model::Timestamp;
+
+/// What [`activity`] reads. The join is made in this order, so that an index of the activities leads.
+macro_rules! select_activity {
+    ($from:literal, $where:literal) => {
+        concat!(
+            "SELECT a.key, i.id, i.execution, a.call, a.name, a.input, a.claim, a.deliveries, a.runner, a.options,
+             a.progress FROM ",
+            $from,
+            " CROSS JOIN instances i ON i.key = a.key WHERE ",
+            $where
+        )
+    };
+}
 
 pub(super) fn attach(conn: &Connection, name: &str) -> Result<WorkerId> {
     conn.prepare_cached("INSERT INTO workers (name, started) VALUES (?1, ?2)")?
@@ -78,21 +91,21 @@ pub(super) fn claim_activities(conn: &Connection, worker: WorkerId, first_claim:
     if !taken_before.is_empty() {
         return Ok(Written::Activities(taken_before));
     }
-    let mut select = conn.prepare_cached(
-        "SELECT a.key, i.id, i.execution, a.task_id, a.name, a.input, a.claim, a.deliveries, a.runner
-         FROM activities a INDEXED BY activities_waiting CROSS JOIN instances i ON i.key = a.key
-         WHERE a.place = 1 ORDER BY a.key, a.task_id LIMIT ?1",
-    )?;
-    let waiting = select.query_map([limit], |row| Ok((activity(row)?, row.get(8)?)))?;
+    let mut select = conn.prepare_cached(select_activity!(
+        "activities a INDEXED BY activities_waiting",
+        "a.place = 1 ORDER BY a.key, a.call LIMIT ?1"
+    ))?;
+    let waiting = select.query_map([limit], activity)?;
     let waiting = waiting.collect::<rusqlite::Result<Vec<_>>>()?;
     let mut update = conn.prepare_cached(
-        "UPDATE activities SET runner = ?3, claim = ?4, deliveries = ?5, place = 2 WHERE key = ?1 AND task_id = ?2",
+        "UPDATE activities SET runner = ?3, claim = ?4, deliveries = ?5, place = 2 WHERE key = ?1 AND call = ?2",
     )?;
     let mut rows = Vec::with_capacity(waiting.len());
-    for (claim, (mut row, runner)) in (first_claim..).zip(waiting) {
+    for (claim, mut row) in (first_claim..).zip(waiting) {
         row.claim = claim;
-        row.deliveries += u32::from(is_lost(conn, runner)?);
-        update.execute(params![row.key.0, row.task_id.0, worker.0, claim, row.deliveries])?;
+        row.deliveries += u32::from(is_lost(conn, row.runner.map(|runner| runner.0))?);
+        row.runner = Some(worker);
+        update.execute(params![row.key.0, row.call.0, worker.0, claim, row.deliveries])?;
         rows.push(row);
     }
     Ok(Written::Activities(rows))
@@ -100,12 +113,18 @@ pub(super) fn claim_activities(conn: &Connection, worker: WorkerId, first_claim:
 
 /// What this very claim took when it was made before, and its answer was lost.
 fn taken(conn: &Connection, worker: WorkerId, first_claim: i64, limit: i64) -> Result<Vec<ActivityRow>> {
-    let mut select = conn.prepare_cached(
-        "SELECT a.key, i.id, i.execution, a.task_id, a.name, a.input, a.claim, a.deliveries
-         FROM activities a INDEXED BY activities_taken CROSS JOIN instances i ON i.key = a.key
-         WHERE a.place = 2 AND a.claim >= ?1 AND a.claim < ?2 AND a.runner = ?3 ORDER BY a.claim",
-    )?;
+    let mut select = conn.prepare_cached(select_activity!(
+        "activities a INDEXED BY activities_taken",
+        "a.place = 2 AND a.claim >= ?1 AND a.claim < ?2 AND a.runner = ?3 ORDER BY a.claim"
+    ))?;
     let rows = select.query_map([first_claim, first_claim.saturating_add(limit), worker.0], activity)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The calls of an instance that are not consumed.
+pub(super) fn activities(conn: &Connection, key: InstanceKey) -> Result<Vec<ActivityRow>> {
+    let mut select = conn.prepare_cached(select_activity!("activities a", "a.key = ?1 ORDER BY a.call"))?;
+    let rows = select.query_map([key.0], activity)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -114,10 +133,13 @@ fn activity(row: &Row<'_>) -> rusqlite::Result<ActivityRow> {
         key: InstanceKey(row.get(0)?),
         instance: row.get(1)?,
         execution: row.get(2)?,
-        task_id: TaskId(row.get(3)?),
+        call: CallId(row.get(3)?),
         name: row.get(4)?,
         input: payload(row, 5)?,
         claim: row.get(6)?,
         deliveries: row.get(7)?,
+        runner: row.get::<_, Option<i64>>(8)?.map(WorkerId),
+        options: row.get(9)?,
+        progress: optional_payload(row, 10)?,
     })
 }

@@ -8,9 +8,16 @@
 
 mod claim;
 mod commit;
+mod create;
 mod error;
 mod guard;
+mod list;
+mod message;
+mod next;
+mod purge;
 mod query;
+mod reach;
+mod rewind;
 mod schema;
 mod turn;
 mod writer;
@@ -25,7 +32,8 @@ use self::guard::Guard;
 use self::schema::Durability;
 use self::writer::Threads;
 use super::{
-    Backend, BackendError, HistoryRow, InstanceFilter, InstanceKey, InstanceRow, TimerRow, WorkerId, Write, Written,
+    ActivityRow, Backend, BackendError, CountRow, HistoryRow, InstanceFilter, InstanceKey, InstanceRow, TimerRow,
+    WorkerId, Write, Written,
 };
 
 /// Queries that can run at the same time.
@@ -168,6 +176,14 @@ impl Backend for Sqlite {
     }
 
     async fn list(&self, filter: InstanceFilter) -> Result<Vec<InstanceRow>, BackendError> {
-        self.hub.readers.call(move |conn| query::list(conn, &filter)).await
+        self.hub.readers.call(move |conn| list::list(conn, &filter)).await
+    }
+
+    async fn count(&self, filter: InstanceFilter) -> Result<Vec<CountRow>, BackendError> {
+        self.hub.readers.call(move |conn| list::count(conn, &filter)).await
+    }
+
+    async fn activities(&self, key: InstanceKey) -> Result<Vec<ActivityRow>, BackendError> {
+        self.hub.readers.call(move |conn| claim::activities(conn, key)).await
     }
 }

@@ -4,8 +4,10 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use super::error::Result;
 use super::query::int;
-use crate::backend::{TurnCommit, Written};
-use crate::model::Payload;
+use super::{next, reach};
+use crate::backend::{InstanceKey, TurnCommit, Written};
+use crate::history::StoredEvent;
+use crate::model::{Payload, Timestamp};
 
 /// The columns that every turn sets, and its fence. Given the statements below, the numbers fit.
 macro_rules! fenced_update {
@@ -36,9 +38,12 @@ pub(super) fn turn(conn: &Connection, turn: &TurnCommit) -> Result<Written> {
     }
     insert_history(conn, turn)?;
     remove_what_is_over(conn, turn)?;
+    if let Some(next) = &turn.next {
+        next::continue_as(conn, turn.key, next)?;
+    }
     insert_activities(conn, turn)?;
     insert_timers(conn, turn)?;
-    Ok(Written::Done)
+    reach::reach(conn, turn)
 }
 
 fn update(mut statement: CachedStatement<'_>, turn: &TurnCommit) -> Result<bool> {
@@ -59,53 +64,65 @@ fn update(mut statement: CachedStatement<'_>, turn: &TurnCommit) -> Result<bool>
 
 /// The fence did not hold: because the turn is there already?
 fn refused(conn: &Connection, turn: &TurnCommit) -> Result<Written> {
+    let execution = turn.next.as_ref().map_or(&turn.execution, |next| &next.execution);
     let applied = conn
         .prepare_cached("SELECT 1 FROM instances WHERE key = ?1 AND execution = ?2 AND epoch = ?3 AND turn = ?4")?
-        .query_row(params![turn.key.0, turn.execution, int(turn.epoch), int(turn.turn)], |_| Ok(()))
+        .query_row(params![turn.key.0, execution, int(turn.epoch), int(turn.turn)], |_| Ok(()))
         .optional()?;
-    Ok(if applied.is_some() { Written::Done } else { Written::Refused })
+    if applied.is_some() { reach::reached_before(conn, turn) } else { Ok(Written::Refused) }
 }
 
 fn insert_history(conn: &Connection, turn: &TurnCommit) -> Result<()> {
-    if turn.history.is_empty() {
-        return Ok(());
+    for (seq, new) in (turn.first_seq..).zip(&turn.history) {
+        insert_event(conn, turn.key, seq, (turn.turn, turn.turn_time), new.time, &new.event)?;
     }
-    let mut insert = conn.prepare_cached(
+    Ok(())
+}
+
+/// Inserts a row of the history of the turn with this number and time.
+pub(super) fn insert_event(
+    conn: &Connection,
+    key: InstanceKey,
+    seq: u64,
+    (turn, turn_time): (u64, Timestamp),
+    time: Timestamp,
+    event: &StoredEvent,
+) -> Result<()> {
+    conn.prepare_cached(
         "INSERT INTO history (key, seq, turn, turn_time, time, kind, task_id, name, payload, detail)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-    )?;
-    for (seq, new) in (turn.first_seq..).zip(&turn.history) {
-        let event = &new.event;
-        insert.execute(params![
-            turn.key.0,
-            int(seq),
-            int(turn.turn),
-            turn.turn_time.ticks(),
-            new.time.ticks(),
-            event.kind,
-            event.task_id.map(|task| task.0),
-            event.name,
-            event.payload.as_ref().map(Payload::as_str),
-            event.detail,
-        ])?;
-    }
+    )?
+    .execute(params![
+        key.0,
+        int(seq),
+        int(turn),
+        turn_time.ticks(),
+        time.ticks(),
+        event.kind,
+        event.task_id.map(|task| task.0),
+        event.name,
+        event.payload.as_ref().map(Payload::as_str),
+        event.detail,
+    ])?;
     Ok(())
 }
 
 fn remove_what_is_over(conn: &Connection, turn: &TurnCommit) -> Result<()> {
     let key = turn.key.0;
-    for task in &turn.activities_gone {
-        conn.prepare_cached("DELETE FROM activities WHERE key = ?1 AND task_id = ?2")?.execute(params![key, task.0])?;
+    for call in &turn.activities_gone {
+        conn.prepare_cached("DELETE FROM activities WHERE key = ?1 AND call = ?2")?.execute([key, call.0])?;
     }
-    for task in &turn.timers_gone {
-        conn.prepare_cached("DELETE FROM timers WHERE key = ?1 AND task_id = ?2")?.execute(params![key, task.0])?;
+    for call in &turn.timers_gone {
+        conn.prepare_cached("DELETE FROM timers WHERE key = ?1 AND call = ?2")?.execute([key, call.0])?;
     }
     if turn.drop_activities {
         conn.prepare_cached("DELETE FROM activities WHERE key = ?1")?.execute([key])?;
     }
+    if turn.status.is_terminal() || turn.next.is_some() {
+        conn.prepare_cached("DELETE FROM timers WHERE key = ?1")?.execute([key])?;
+    }
     if turn.status.is_terminal() {
         conn.prepare_cached("DELETE FROM inbox WHERE key = ?1")?.execute([key])?;
-        conn.prepare_cached("DELETE FROM timers WHERE key = ?1")?.execute([key])?;
     } else if turn.inbox_through > 0 {
         conn.prepare_cached("DELETE FROM inbox WHERE key = ?1 AND seq <= ?2")?
             .execute([key, int(turn.inbox_through)])?;
@@ -116,16 +133,17 @@ fn remove_what_is_over(conn: &Connection, turn: &TurnCommit) -> Result<()> {
 fn insert_activities(conn: &Connection, turn: &TurnCommit) -> Result<()> {
     for new in &turn.new_activities {
         conn.prepare_cached(
-            "INSERT INTO activities (key, task_id, name, input, runner, claim, place, deliveries)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?5 IS NULL, 1)",
+            "INSERT INTO activities (key, call, name, input, runner, claim, place, deliveries, options)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?5 IS NULL, 1, ?7)",
         )?
         .execute(params![
             turn.key.0,
-            new.task_id.0,
+            new.call.0,
             new.name,
             new.input.as_str(),
             new.runner.map(|worker| worker.0),
             new.claim,
+            new.options,
         ])?;
     }
     Ok(())
@@ -133,10 +151,10 @@ fn insert_activities(conn: &Connection, turn: &TurnCommit) -> Result<()> {
 
 fn insert_timers(conn: &Connection, turn: &TurnCommit) -> Result<()> {
     for new in &turn.new_timers {
-        conn.prepare_cached("INSERT INTO timers (key, task_id, fire_at) VALUES (?1, ?2, ?3)")?.execute(params![
+        conn.prepare_cached("INSERT INTO timers (key, call, fire_at) VALUES (?1, ?2, ?3)")?.execute([
             turn.key.0,
-            new.task_id.0,
-            new.fire_at.ticks()
+            new.call.0,
+            new.fire_at.ticks(),
         ])?;
     }
     Ok(())

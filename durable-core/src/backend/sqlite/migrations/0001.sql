@@ -18,7 +18,14 @@ CREATE TABLE instances (
     id            TEXT NOT NULL UNIQUE,
     execution     TEXT NOT NULL,
     name          TEXT NOT NULL,              -- of the orchestrator
-    status        TEXT NOT NULL,              -- Pending, Running, Suspended, Completed, Failed, Terminated, Canceled
+    version       TEXT,                       -- of its code
+    -- Pending, Running, Suspended, Completed, Failed, Terminated, Canceled; ContinuedAsNew before the first turn of an
+    -- execution after the first
+    status        TEXT NOT NULL,
+    parent        INTEGER,                    -- the instance that started it
+    parent_call   INTEGER,                    -- the call of the parent that waits for its end
+    start_at      INTEGER,                    -- the time before which it must not start
+    generation    INTEGER NOT NULL DEFAULT 0, -- how often it has continued as new
     custom_status TEXT,                       -- JSON
     output        TEXT,                       -- JSON
     reason        TEXT,                       -- the failure as JSON, or the text of a termination
@@ -34,11 +41,21 @@ CREATE TABLE instances (
     crashes       INTEGER NOT NULL DEFAULT 0  -- attempts after take-overs from lost owners, since the last turn
 );
 
--- Inputs, apart from the rows that every turn rewrites.
-CREATE TABLE inputs (
-    key   INTEGER PRIMARY KEY,
-    input TEXT NOT NULL                       -- JSON
+-- What is written once for each execution, apart from the rows that every turn rewrites.
+CREATE TABLE headers (
+    key    INTEGER PRIMARY KEY,
+    input  TEXT NOT NULL,                     -- JSON
+    tags   TEXT,                              -- a JSON object, if there are any
+    origin TEXT                               -- notes about the start
 );
+
+-- Tags once more, to find instances by them.
+CREATE TABLE tags (
+    tag   TEXT NOT NULL,
+    value TEXT NOT NULL,
+    key   INTEGER NOT NULL,
+    PRIMARY KEY (tag, value, key)
+) WITHOUT ROWID;
 
 -- What happened. A turn's start and end are its number and its time; they have no rows of their own.
 CREATE TABLE history (
@@ -68,36 +85,43 @@ CREATE TABLE inbox (
     PRIMARY KEY (key, seq)
 ) WITHOUT ROWID;
 
--- Calls whose results no turn has consumed.
+-- Calls whose results no turn has consumed. A call is distinct over all executions of its instance: its lower 32 bits are
+-- the action that the history records, and those above them the generation.
 CREATE TABLE activities (
     key        INTEGER NOT NULL,
-    task_id    INTEGER NOT NULL,
+    call       INTEGER NOT NULL,
     name       TEXT NOT NULL,
     input      TEXT NOT NULL,                 -- JSON
+    options    TEXT,                          -- how it is to run
+    progress   TEXT,                          -- JSON: what it last told
     runner     INTEGER,                       -- the worker that runs it, or ran it last
     claim      INTEGER NOT NULL,              -- the token under which it does
     deliveries INTEGER NOT NULL,              -- how often it was handed out
     -- 0: it runs where it was scheduled; 1: it waits for a runner; 2: it runs where it was taken over.
     place      INTEGER NOT NULL,
-    PRIMARY KEY (key, task_id)
+    PRIMARY KEY (key, call)
 ) WITHOUT ROWID;
 
--- Timers that have neither fired nor been cancelled.
+-- Timers that have neither fired nor been cancelled. The highest number is the timer of a scheduled start.
 CREATE TABLE timers (
     key     INTEGER NOT NULL,
-    task_id INTEGER NOT NULL,
+    call    INTEGER NOT NULL,                 -- as that of an activity
     fire_at INTEGER NOT NULL,
-    PRIMARY KEY (key, task_id)
+    PRIMARY KEY (key, call)
 ) WITHOUT ROWID;
 
-CREATE INDEX timers_due ON timers (fire_at, key, task_id);
+CREATE INDEX timers_due ON timers (fire_at, key, call);
 
 -- What waits for a runner, and what was taken over. A call that starts at once costs no index entry.
-CREATE INDEX activities_waiting ON activities (key, task_id) WHERE place = 1;
+CREATE INDEX activities_waiting ON activities (key, call) WHERE place = 1;
 CREATE INDEX activities_taken ON activities (claim) WHERE place = 2;
 
--- What never ran, in the order of the keys (which every index ends with).
-CREATE INDEX instances_pending ON instances (status) WHERE status = 'Pending';
+-- What never ran, or has not run since it continued as new. A timer starts what has a time to start at.
+CREATE INDEX instances_fresh ON instances (key)
+    WHERE status = 'ContinuedAsNew' OR (status = 'Pending' AND start_at IS NULL);
+
+-- The children of an instance. Its columns never change, so that it costs nothing after the creation.
+CREATE INDEX instances_by_parent ON instances (parent, parent_call) WHERE parent IS NOT NULL;
 
 -- Lists by status. Completed instances are nearly all there are, so a scan by id finds them as fast as an index would, and
 -- the index stays as small as the part of the hub that is alive or needs attention.
@@ -110,11 +134,14 @@ CREATE INDEX instances_by_created ON instances (created);
 -- For people.
 
 CREATE VIEW instances_readable AS
-SELECT i.id, i.name, i.status,
+SELECT i.id, i.name, i.version, i.status,
        strftime('%Y-%m-%dT%H:%M:%S', i.created / 10000000, 'unixepoch') || printf('.%07dZ', i.created % 10000000) AS created,
        strftime('%Y-%m-%dT%H:%M:%S', i.updated / 10000000, 'unixepoch') || printf('.%07dZ', i.updated % 10000000) AS updated,
-       p.input, i.custom_status, i.output, i.reason, i.stalled, i.execution, i.turn, i.history_len, i.crashes, i.key
-FROM instances i LEFT JOIN inputs p ON p.key = i.key;
+       p.input, p.tags, i.custom_status, i.output, i.reason, i.stalled,
+       (SELECT id FROM instances WHERE key = i.parent) AS parent,
+       strftime('%Y-%m-%dT%H:%M:%S', i.start_at / 10000000, 'unixepoch') || printf('.%07dZ', i.start_at % 10000000) AS start_at,
+       i.execution, i.generation, i.turn, i.history_len, i.crashes, i.key
+FROM instances i LEFT JOIN headers p ON p.key = i.key;
 
 CREATE VIEW history_readable AS
 SELECT i.id, h.seq, h.turn,
@@ -129,10 +156,11 @@ SELECT i.id, m.seq,
 FROM inbox m JOIN instances i ON i.key = m.key;
 
 CREATE VIEW activities_readable AS
-SELECT i.id, a.task_id, a.name, a.input, iif(a.place = 1, NULL, w.name) AS runner, a.deliveries
+SELECT i.id, a.call & 0xffffffff AS task_id, a.name, a.input, a.options, a.progress,
+       iif(a.place = 1, NULL, w.name) AS runner, a.deliveries
 FROM activities a JOIN instances i ON i.key = a.key LEFT JOIN workers w ON w.worker = a.runner;
 
 CREATE VIEW timers_readable AS
-SELECT i.id, t.task_id,
+SELECT i.id, t.call & 0xffffffff AS task_id,
        strftime('%Y-%m-%dT%H:%M:%S', t.fire_at / 10000000, 'unixepoch') || printf('.%07dZ', t.fire_at % 10000000) AS fire_at
 FROM timers t JOIN instances i ON i.key = t.key;

@@ -1,0 +1,162 @@
+//! Lists of instances and their numbers.
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, params_from_iter};
+
+use super::error::Result;
+use super::query::{self, int};
+use crate::backend::{CountRow, InstanceFilter, InstanceRow};
+use crate::model::{RuntimeStatus, Timestamp};
+
+/// Matches beyond this number are not worth sorting for one page.
+const FEW: i64 = 10_000;
+
+pub(super) fn list(conn: &Connection, filter: &InstanceFilter) -> Result<Vec<InstanceRow>> {
+    let tx = conn.unchecked_transaction()?;
+    // An index holds each status in the order of the ids, except the one that nearly all instances have in the end.
+    if filter.statuses.is_empty() || filter.statuses.contains(&RuntimeStatus::Completed) {
+        return page(&tx, filter, &filter.statuses);
+    }
+    let mut rows = Vec::new();
+    for (at, status) in filter.statuses.iter().enumerate() {
+        if !filter.statuses[..at].contains(status) {
+            rows.extend(page(&tx, filter, &[*status])?);
+        }
+    }
+    rows.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+    rows.truncate(filter.limit);
+    Ok(rows)
+}
+
+fn page(conn: &Connection, filter: &InstanceFilter, statuses: &[RuntimeStatus]) -> Result<Vec<InstanceRow>> {
+    let mut terms = Terms::of(conn, filter, statuses)?;
+    terms.add_bound("i.id >", filter.after_id.clone().map(Value::Text));
+    let sql = format!("{}{} ORDER BY i.id LIMIT ?", query::INSTANCES, terms.condition());
+    terms.values.push(int(filter.limit as u64).into());
+    let mut select = conn.prepare_cached(&sql)?;
+    let rows = select.query_and_then(params_from_iter(terms.values), query::instance_row)?;
+    rows.collect()
+}
+
+pub(super) fn count(conn: &Connection, filter: &InstanceFilter) -> Result<Vec<CountRow>> {
+    let terms = Terms::of(conn, filter, &filter.statuses)?;
+    let sql = format!(
+        "SELECT i.id, i.name, i.version, i.status, count(*) FROM instances i{}
+         GROUP BY i.name COLLATE NOCASE, i.version, i.status",
+        terms.condition()
+    );
+    let mut select = conn.prepare_cached(&sql)?;
+    let rows = select.query_and_then(params_from_iter(terms.values), |row| {
+        let (id, status): (String, String) = (row.get(0)?, row.get(3)?);
+        let status = query::status(&id, &status)?;
+        Ok(CountRow { name: row.get(1)?, version: row.get(2)?, status, count: query::count(row, 4)? })
+    })?;
+    rows.collect()
+}
+
+/// The conditions of a query and what is bound to them, in order.
+#[derive(Default)]
+struct Terms {
+    sql: Vec<String>,
+    values: Vec<Value>,
+}
+
+impl Terms {
+    /// All conditions of a filter but where its page starts.
+    fn of(conn: &Connection, filter: &InstanceFilter, statuses: &[RuntimeStatus]) -> Result<Self> {
+        let mut terms = Self::default();
+        let time = |time: Option<Timestamp>| time.map(|time| time.ticks().into());
+        let created = created_column(conn, filter)?;
+        terms.add_bound(&format!("{created} >="), time(filter.created_from));
+        terms.add_bound(&format!("{created} <="), time(filter.created_to));
+        terms.add_bound("i.updated >=", time(filter.updated_from));
+        terms.add_bound("i.updated <=", time(filter.updated_to));
+        terms.add_bound("i.id >=", filter.id_prefix.clone().map(Value::Text));
+        terms.add_bound("i.id <", filter.id_prefix.as_deref().and_then(end_of_prefix).map(Value::Text));
+        terms.add_bound("i.parent =", filter.parent.map(|parent| parent.0.into()));
+        if let Some(version) = &filter.version {
+            terms.add_bound("i.version IS", Some(version.clone().map_or(Value::Null, Value::Text)));
+        }
+        for (tag, value) in &filter.tags {
+            terms.sql.push("i.key IN (SELECT key FROM tags WHERE tag = ? AND value = ?)".to_owned());
+            terms.values.extend([tag, value].map(|text| Value::Text(text.clone())));
+        }
+        terms.add_name_and_statuses(filter.name.as_deref(), statuses);
+        Ok(terms)
+    }
+
+    fn add_name_and_statuses(&mut self, name: Option<&str>, statuses: &[RuntimeStatus]) {
+        // Few instances of a name have a certain status other than the usual one: its index beats that of the names.
+        let by_status = matches!(statuses, [one] if *one != RuntimeStatus::Completed);
+        let column = if by_status { "+i.name COLLATE NOCASE =" } else { "i.name COLLATE NOCASE =" };
+        self.add_bound(column, name.map(|name| name.to_owned().into()));
+        match statuses {
+            [] => {}
+            // The second term is what the condition of the index says; SQLite does not conclude it by itself.
+            [one] if by_status => {
+                self.add_bound("i.status <> 'Completed' AND i.status =", Some(one.as_str().to_owned().into()));
+            }
+            many => {
+                let places = vec!["?"; many.len()].join(", ");
+                self.sql.push(format!("i.status IN ({places})"));
+                self.values.extend(many.iter().map(|status| Value::from(status.as_str().to_owned())));
+            }
+        }
+    }
+
+    fn condition(&self) -> String {
+        let mut sql = String::new();
+        for (at, term) in self.sql.iter().enumerate() {
+            sql.push_str(if at == 0 { " WHERE " } else { " AND " });
+            sql.push_str(term);
+        }
+        sql
+    }
+
+    fn add_bound(&mut self, term: &str, value: Option<Value>) {
+        if let Some(value) = value {
+            self.sql.push(format!("{term} ?"));
+            self.values.push(value);
+        }
+    }
+}
+
+/// How a query names the time of creation: with a plus, SQLite does not use its index, and scans in the order of the ids
+/// instead of sorting what the index finds. The index is for ranges that contain few instances.
+fn created_column(conn: &Connection, filter: &InstanceFilter) -> Result<&'static str> {
+    if filter.created_from.is_none() && filter.created_to.is_none() {
+        return Ok("i.created");
+    }
+    let from = filter.created_from.map_or(i64::MIN, Timestamp::ticks);
+    let to = filter.created_to.map_or(i64::MAX, Timestamp::ticks);
+    let matches: i64 = conn
+        .prepare_cached("SELECT count(*) FROM (SELECT 1 FROM instances WHERE created BETWEEN ?1 AND ?2 LIMIT ?3)")?
+        .query_row([from, to, FEW], |row| row.get(0))?;
+    Ok(if matches < FEW { "i.created" } else { "+i.created" })
+}
+
+/// The first text after all that start with `prefix`, if there is one.
+fn end_of_prefix(prefix: &str) -> Option<String> {
+    let mut end = prefix.to_owned();
+    while let Some(last) = end.pop() {
+        if let Some(next) = (last..=char::MAX).nth(1) {
+            end.push(next);
+            return Some(end);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_ends_where_no_text_starts_with_it_any_more() {
+        assert_eq!(end_of_prefix("ab").as_deref(), Some("ac"));
+        assert_eq!(end_of_prefix("a\u{d7ff}").as_deref(), Some("a\u{e000}"));
+        assert_eq!(end_of_prefix("a\u{10ffff}").as_deref(), Some("b"));
+        assert_eq!(end_of_prefix("\u{10ffff}"), None);
+        assert_eq!(end_of_prefix(""), None);
+    }
+}

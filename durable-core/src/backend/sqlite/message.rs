@@ -1,0 +1,154 @@
+//! Sending messages.
+
+use rusqlite::{Connection, OptionalExtension, ToSql, params};
+
+use super::error::Result;
+use super::query;
+use crate::backend::{
+    Arrived, CallId, Completes, InboxRow, InstanceKey, MessageTarget, NewEvent, NewMessage, Recipient, Written,
+};
+use crate::history::StoredEvent;
+use crate::model::{Payload, RuntimeStatus, Timestamp};
+
+/// What a message must know of its instance.
+struct Target {
+    key: InstanceKey,
+    execution: String,
+    status: RuntimeStatus,
+    generation: u32,
+}
+
+pub(super) fn message(conn: &Connection, message: &NewMessage) -> Result<Written> {
+    let Some(target) = target(conn, &message.to)? else { return Ok(Written::NotFound) };
+    let key = target.key;
+    if is_stale(&target, message) {
+        // Nobody waits for the result, but the call is over.
+        if let Some(Completes::Activity(call, claim)) = message.completes {
+            complete_activity(conn, key, call, claim)?;
+        }
+        return Ok(Written::Refused);
+    }
+    let completed = match message.completes {
+        None => true,
+        Some(Completes::Activity(call, claim)) => complete_activity(conn, key, call, claim)?,
+        Some(Completes::Timer(call)) => complete_timer(conn, key, call)?,
+    };
+    if !completed {
+        return arrived_before(conn, key, &message.event);
+    }
+    if target.status.is_terminal() {
+        return Ok(Written::Finished { status: target.status });
+    }
+    let seq = deliver(conn, key, message.time, &message.event)?;
+    Ok(Written::Queued { key, seq })
+}
+
+fn target(conn: &Connection, to: &MessageTarget) -> Result<Option<Target>> {
+    let (sql, value): (_, &dyn ToSql) = match to {
+        MessageTarget::Id(id) => ("SELECT key, id, execution, status, generation FROM instances WHERE id = ?1", id),
+        MessageTarget::Execution(key, _) => {
+            ("SELECT key, id, execution, status, generation FROM instances WHERE key = ?1", &key.0)
+        }
+    };
+    let found = conn
+        .prepare_cached(sql)?
+        .query_row([value], |row| {
+            let (id, status): (String, String) = (row.get(1)?, row.get(3)?);
+            Ok((InstanceKey(row.get(0)?), id, row.get(2)?, status, row.get(4)?))
+        })
+        .optional()?;
+    let Some((key, id, execution, status, generation)) = found else { return Ok(None) };
+    Ok(Some(Target { key, execution, status: query::status(&id, &status)?, generation }))
+}
+
+/// Whether the message belongs to another execution than the present one. A call that was taken over later than its
+/// instance continued as new is told apart by its generation only.
+fn is_stale(target: &Target, message: &NewMessage) -> bool {
+    let other = matches!(&message.to, MessageTarget::Execution(_, execution) if *execution != target.execution);
+    let old = matches!(message.completes, Some(Completes::Activity(call, _)) if call.generation() != target.generation);
+    other || old
+}
+
+fn complete_activity(conn: &Connection, key: InstanceKey, call: CallId, claim: i64) -> Result<bool> {
+    let gone = conn
+        .prepare_cached("DELETE FROM activities WHERE key = ?1 AND call = ?2 AND claim = ?3")?
+        .execute([key.0, call.0, claim])?;
+    Ok(gone > 0)
+}
+
+fn complete_timer(conn: &Connection, key: InstanceKey, call: CallId) -> Result<bool> {
+    let gone = conn.prepare_cached("DELETE FROM timers WHERE key = ?1 AND call = ?2")?.execute([key.0, call.0])?;
+    Ok(gone > 0)
+}
+
+/// The completed row is gone: because this very message has arrived already, and the answer was lost?
+fn arrived_before(conn: &Connection, key: InstanceKey, event: &StoredEvent) -> Result<Written> {
+    let seq = conn
+        .prepare_cached("SELECT seq FROM inbox WHERE key = ?1 AND task_id IS ?2 AND kind = ?3 ORDER BY seq LIMIT 1")?
+        .query_row(params![key.0, event.task_id.map(|task| task.0), event.kind], |row| query::count(row, 0))
+        .optional()?;
+    Ok(seq.map_or(Written::Refused, |seq| Written::Queued { key, seq }))
+}
+
+/// Puts a message into the inbox of an instance that is not finished, and says where it lies.
+pub(super) fn deliver(conn: &Connection, key: InstanceKey, time: Timestamp, event: &StoredEvent) -> Result<u64> {
+    let seq = conn
+        .prepare_cached("UPDATE instances SET inbox_seq = inbox_seq + 1 WHERE key = ?1 RETURNING inbox_seq")?
+        .query_row([key.0], |row| query::count(row, 0))?;
+    insert(conn, key, seq, time, event)?;
+    Ok(seq)
+}
+
+/// The same for an event of a turn.
+pub(super) fn deliver_new(conn: &Connection, key: InstanceKey, event: &NewEvent) -> Result<Arrived> {
+    let seq = deliver(conn, key, event.time, &event.event)?;
+    Ok(Arrived { key, seq, event: event.clone() })
+}
+
+/// Puts a message back to where it lay before.
+pub(super) fn put_back(conn: &Connection, key: InstanceKey, row: &InboxRow) -> Result<()> {
+    insert(conn, key, row.seq, row.time, &row.event)
+}
+
+fn insert(conn: &Connection, key: InstanceKey, seq: u64, time: Timestamp, event: &StoredEvent) -> Result<()> {
+    conn.prepare_cached(
+        "INSERT INTO inbox (key, seq, time, kind, task_id, name, payload, detail)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?
+    .execute(params![
+        key.0,
+        query::int(seq),
+        time.ticks(),
+        event.kind,
+        event.task_id.map(|task| task.0),
+        event.name,
+        event.payload.as_ref().map(Payload::as_str),
+        event.detail,
+    ])?;
+    Ok(())
+}
+
+macro_rules! select_live {
+    ($where:literal) => {
+        concat!(
+            "SELECT key FROM instances WHERE ",
+            $where,
+            " AND status NOT IN ('Completed', 'Failed', 'Canceled', 'Terminated') ORDER BY key"
+        )
+    };
+}
+
+/// The unfinished instances that a message of `from` goes to.
+pub(super) fn recipients(conn: &Connection, from: InstanceKey, to: &Recipient) -> Result<Vec<InstanceKey>> {
+    let keys = |sql: &str, values: &[&dyn ToSql]| {
+        let mut select = conn.prepare_cached(sql)?;
+        let keys = select.query_map(values, |row| row.get(0).map(InstanceKey))?;
+        Ok(keys.collect::<rusqlite::Result<_>>()?)
+    };
+    match to {
+        Recipient::Id(id) => keys(select_live!("id = ?1"), &[id]),
+        Recipient::Execution(key, execution) => keys(select_live!("key = ?1 AND execution = ?2"), &[&key.0, execution]),
+        Recipient::Child(call) => keys(select_live!("parent = ?1 AND parent_call = ?2"), &[&from.0, &call.0]),
+        Recipient::Children => keys(select_live!("parent = ?1 AND parent_call IS NOT NULL"), &[&from.0]),
+    }
+}
