@@ -18,6 +18,8 @@ pub mod worker;
 pub use durable_macros::Failure;
 #[doc = include_str!("docs/activity.md")]
 pub use durable_macros::activity;
+#[doc = include_str!("docs/durable.md")]
+pub use durable_macros::durable;
 #[doc = include_str!("docs/orchestrator.md")]
 pub use durable_macros::orchestrator;
 
@@ -27,11 +29,14 @@ pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a
 /// What the generated code of the macros names. Not part of the public interface.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::__discover as discover;
     pub use crate::BoxFuture;
     pub use crate::activity::{ActivityContext, ActivityDefinition, State, StateKey, blocking};
     pub use crate::failure::{Failure, IntoFailure, ReturnedResult};
     pub use crate::model::FailureDetails;
-    pub use crate::orchestration::{Next, OrchestrationContext, OrchestratorDefinition};
+    pub use crate::orchestration::{Next, OrchestrationContext, OrchestratorDefinition, SameInput};
+    pub use crate::registry::Discovered;
+    pub use inventory;
     pub use serde::de::DeserializeOwned;
     pub use serde::{Deserialize, Serialize};
 }

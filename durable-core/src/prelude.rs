@@ -8,7 +8,7 @@
 pub use futures_util::future::{Either, join, join_all, select, try_join, try_join_all};
 
 #[doc(no_inline)]
-pub use durable_macros::{Failure, activity, orchestrator};
+pub use durable_macros::{Failure, activity, durable, orchestrator};
 
 #[doc(no_inline)]
 pub use crate::{

@@ -12,7 +12,7 @@ use crate::function::{self, Function, Kind, Role};
 pub(crate) fn expand(args: TokenStream, item: &TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let options = Options::parse(Kind::Activity, args, &mut errors);
-    let parsed = match function::parse(Kind::Activity, item.clone()) {
+    let parsed = match function::parse(Kind::Activity.attribute(), item.clone()) {
         Ok(parsed) => parsed,
         Err(error) => {
             errors.push(error);
@@ -39,7 +39,7 @@ fn define(definition: &Definition<'_>, options: &Options) -> TokenStream {
     let state = definition.function.state().chain(&options.state);
     let (ctx, value) = (local("ctx"), local("input"));
     let body = invocation(definition);
-    let implementation = definition.refuse_result_alias(quote! {
+    let implementation = definition.with_probe(quote! {
         #(#cfg)*
         #[allow(deprecated, reason = "a deprecated activity is still run")]
         impl #private::ActivityDefinition for #ident {
@@ -58,7 +58,8 @@ fn define(definition: &Definition<'_>, options: &Options) -> TokenStream {
             > #body
         }
     });
-    quote!(#items #implementation)
+    let discovery = definition.discovery();
+    quote!(#items #implementation #discovery)
 }
 
 /// Finds the state, calls the function, and turns what it returns into the stored form.

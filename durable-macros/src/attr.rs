@@ -15,6 +15,8 @@ use crate::name;
 pub(crate) struct Options {
     /// The registered name, when it is not that of the function.
     pub(crate) name: Option<String>,
+    /// The version of an orchestrator's code.
+    pub(crate) version: Option<String>,
     /// Further state that an activity reaches through its context.
     pub(crate) state: Vec<Type>,
     /// Where durable-core is found.
@@ -52,6 +54,12 @@ impl Options {
         seen.push(key.clone());
         match (key.to_string().as_str(), kind) {
             ("name", _) => self.name = Some(name_literal(&key, input)?),
+            ("version", Kind::Orchestrator) => self.version = Some(version_literal(&key, input)?),
+            ("version", Kind::Activity) => {
+                let message =
+                    "an activity has no `version`: only an orchestrator is replayed by the code it began with";
+                return Err(syn::Error::new(key.span(), message));
+            }
             ("crate", _) => self.krate = Some(crate_path(&key, input)?),
             ("state", Kind::Activity) => self.state = state_types(&key, input)?,
             ("state", Kind::Orchestrator) => {
@@ -61,7 +69,7 @@ impl Options {
             _ => {
                 let known = match kind {
                     Kind::Activity => "`name`, `state` and `crate`",
-                    Kind::Orchestrator => "`name` and `crate`",
+                    Kind::Orchestrator => "`name`, `version` and `crate`",
                 };
                 let message = format!("unknown option `{key}`: `{}` knows {known}", kind.attribute());
                 return Err(syn::Error::new(key.span(), message));
@@ -75,6 +83,13 @@ fn name_literal(key: &Ident, input: ParseStream<'_>) -> syn::Result<String> {
     let literal: LitStr = value(key, input, "name = \"...\"")?;
     let text = literal.value();
     name::check(&text).map_err(|rule| syn::Error::new(literal.span(), rule))?;
+    Ok(text)
+}
+
+fn version_literal(key: &Ident, input: ParseStream<'_>) -> syn::Result<String> {
+    let literal: LitStr = value(key, input, "version = \"...\"")?;
+    let text = literal.value();
+    name::check_version(&text).map_err(|rule| syn::Error::new(literal.span(), rule))?;
     Ok(text)
 }
 

@@ -2,7 +2,7 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::{Attribute, ReturnType, Type};
+use syn::{Attribute, ReturnType};
 
 use crate::attr::Options;
 use crate::function::{Function, Kind, Role};
@@ -17,14 +17,6 @@ pub(crate) struct Definition<'a> {
     pub(crate) name: String,
     /// True when there were errors: bodies are left out, so that only the errors are seen.
     pub(crate) is_stub: bool,
-}
-
-/// How the return type becomes a `Result` of the definition's types.
-pub(crate) struct Returned {
-    /// The definition's output type.
-    pub(crate) output: TokenStream,
-    /// Turns the expression `returned` into `Result<Output, FailureDetails>`.
-    pub(crate) conversion: TokenStream,
 }
 
 impl<'a> Definition<'a> {
@@ -56,59 +48,6 @@ impl<'a> Definition<'a> {
         match &self.function.item.sig.output {
             ReturnType::Default => quote!(()),
             ReturnType::Type(_, ty) => quote!(#ty),
-        }
-    }
-
-    /// How the return type is understood.
-    pub(crate) fn returned(&self) -> Returned {
-        match &self.function.item.sig.output {
-            ReturnType::Type(_, ty) if types::is_named(ty, "Result") => self.returned_result(ty),
-            ReturnType::Type(_, ty) => self.returned_value(ty),
-            ReturnType::Default => {
-                Returned { output: quote!(()), conversion: quote!(::core::result::Result::Ok(returned)) }
-            }
-        }
-    }
-
-    /// A `Result`, or an alias of that name with one argument. The tokens of the generated types and calls are placed so
-    /// that the compiler's errors about the value appear at its type, and those about the error at its own.
-    fn returned_result(&self, ty: &Type) -> Returned {
-        let private = &self.private;
-        if let [value, error] = types::type_arguments(ty)[..] {
-            // Through a generic function, so that an error that cannot be stored is reported once.
-            let conversion = quote! {{
-                fn stored<E: #private::IntoFailure>(error: E) -> #private::FailureDetails {
-                    error.into_failure()
-                }
-                match returned {
-                    ::core::result::Result::Ok(value) => ::core::result::Result::Ok(value),
-                    ::core::result::Result::Err(error) => ::core::result::Result::Err(stored::<#error>(error)),
-                }
-            }};
-            return Returned { output: quote!(#value), conversion };
-        }
-        let (first, last) = types::ends(types::type_arguments(ty).first().copied().unwrap_or(ty));
-        let (open, value) = (quote_spanned!(first=> <), quote_spanned!(last=> Ok));
-        Returned {
-            output: quote!(#open #ty as #private::ReturnedResult>::#value),
-            conversion: quote! {
-                #private::ReturnedResult::into_result(returned).map_err(#private::IntoFailure::into_failure)
-            },
-        }
-    }
-
-    /// A plain value. An alias of `Result` is refused by [`refuse_result_alias`](Self::refuse_result_alias); its
-    /// definition goes on with `()`, so that this is all that is said about it.
-    fn returned_value(&self, ty: &Type) -> Returned {
-        if self.is_stub {
-            return Returned { output: quote!(#ty), conversion: quote!(::core::result::Result::Ok(returned)) };
-        }
-        let (first, last) = types::ends(ty);
-        let (open, value) = (quote_spanned!(first=> <), quote_spanned!(last=> Value));
-        let choice = quote!(__DurableChoice<{ <__DurableProbe<#ty>>::IS_RESULT }, #ty>);
-        Returned {
-            output: quote!(#open #choice as __DurableChosen>::#value),
-            conversion: quote!(::core::result::Result::Ok(<#choice as __DurableChosen>::value(returned))),
         }
     }
 
@@ -294,62 +233,17 @@ impl<'a> Definition<'a> {
         }
     }
 
-    /// Wraps the implementation of the definition trait together with the assertion that a return type which is not
-    /// called `Result` is none.
-    pub(crate) fn refuse_result_alias(&self, implementation: TokenStream) -> TokenStream {
-        let ReturnType::Type(_, ty) = &self.function.item.sig.output else { return implementation };
-        if self.is_stub || types::is_named(ty, "Result") {
-            return implementation;
-        }
-        let cfg = self.cfg();
-        let message = format!("`{}` is an alias of `Result`: write it as `Result<..>`", types::shown(ty));
-        let assertion =
-            quote_spanned!(types::ends(ty).0=> ::core::assert!(!<__DurableProbe<#ty>>::IS_RESULT, #message));
-        let probe = probe();
-        quote! {
-            #(#cfg)*
-            const _: () = {
-                #probe
-                #implementation
-                #assertion
-            };
-        }
-    }
-}
-
-/// `<__DurableProbe<T>>::IS_RESULT` is true for a `Result`, whose own constant comes before that of the trait.
-fn probe() -> TokenStream {
-    quote! {
-        #[allow(dead_code, reason = "generated")]
-        struct __DurableProbe<T: ?Sized>(::core::marker::PhantomData<T>);
-        #[allow(dead_code, reason = "generated")]
-        trait __DurablePlain {
-            const IS_RESULT: bool = false;
-        }
-        impl<T: ?Sized> __DurablePlain for __DurableProbe<T> {}
-        #[allow(dead_code, reason = "generated")]
-        impl<T, E> __DurableProbe<::core::result::Result<T, E>> {
-            const IS_RESULT: bool = true;
-        }
-        #[allow(dead_code, reason = "generated")]
-        pub struct __DurableChoice<const IS_RESULT: bool, T>(::core::marker::PhantomData<T>);
-        pub trait __DurableChosen {
-            type Returned;
-            type Value;
-            fn value(returned: Self::Returned) -> Self::Value;
-        }
-        impl<T> __DurableChosen for __DurableChoice<false, T> {
-            type Returned = T;
-            type Value = T;
-            fn value(returned: T) -> T {
-                returned
-            }
-        }
-        impl<T> __DurableChosen for __DurableChoice<true, T> {
-            type Returned = T;
-            type Value = ();
-            fn value(_: T) {}
-        }
+    /// Hands the definition in, so that a hub can find it.
+    pub(crate) fn discovery(&self) -> TokenStream {
+        let (private, ident, cfg) = (&self.private, self.ident(), self.cfg());
+        let kind = match self.function.kind {
+            Kind::Orchestrator => quote!(orchestrator),
+            Kind::Activity => quote!(activity),
+        };
+        // What is wrong is not there.
+        let found = (!self.is_stub).then(|| quote!(#private::discover! { #kind #ident }));
+        // The block takes the attributes, which a macro call among statements does not.
+        found.map(|found| quote!(#(#cfg)* const _: () = { #found };)).unwrap_or_default()
     }
 }
 

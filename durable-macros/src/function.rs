@@ -69,9 +69,9 @@ pub(crate) struct Function {
 }
 
 /// Parses the annotated item; anything but a function with a body is an error on what it is.
-pub(crate) fn parse(kind: Kind, item: TokenStream) -> syn::Result<ItemFn> {
+pub(crate) fn parse(attribute: &str, item: TokenStream) -> syn::Result<ItemFn> {
     syn::parse2::<ItemFn>(item.clone()).map_err(|error| {
-        let message = format!("`{}` goes on a function", kind.attribute());
+        let message = format!("`{attribute}` goes on a function");
         match syn::parse2::<syn::Item>(item.clone()) {
             Ok(other) => syn::Error::new(keyword(&other), message),
             Err(_) if syn::parse2::<syn::TraitItemFn>(item).is_ok() => {

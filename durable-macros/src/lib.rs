@@ -1,5 +1,5 @@
-//! The attribute macros of durable-core, which re-exports them: `#[orchestrator]`, `#[activity]` and
-//! `#[derive(Failure)]`.
+//! The attribute macros of durable-core, which re-exports them: `#[orchestrator]`, `#[activity]`,
+//! `#[durable]` and `#[derive(Failure)]`.
 //!
 //! Generated code names durable-core as `::durable_core`; the option `crate = "path"` of each macro gives another path.
 //! `DURABLE_MACROS_DEBUG=1` in the environment of the compiler prints what the macros generate.
@@ -9,6 +9,7 @@ mod attr;
 mod debug;
 mod definition;
 mod determinism;
+mod durable;
 mod duration;
 mod errors;
 mod failure;
@@ -16,6 +17,7 @@ mod function;
 mod name;
 mod orchestrator;
 mod paths;
+mod returned;
 mod types;
 
 use proc_macro::TokenStream;
@@ -24,11 +26,13 @@ use proc_macro::TokenStream;
 ///
 /// The first argument is an `OrchestrationContext`. At most one more follows: the input, which is serialised and so is
 /// an owned type with `Serialize` and `Deserialize`. The function returns a `Result` whose error is an
-/// `OrchestratorError` or derives `Failure`, or a plain value when it cannot fail.
+/// `OrchestratorError` or derives `Failure`, or a plain value when it cannot fail. Where that value is a
+/// `Next<Output, Input>`, the orchestrator may start over with a new input.
 ///
 /// | Option | Meaning |
 /// |---|---|
 /// | `name = "..."` | the name in the store and in the HTTP API; without it, the name of the function |
+/// | `version = "..."` | the version of the code, 1 to 64 bytes; functions of one name differ in it |
 /// | `crate = "path"` | where durable-core is found, when not at `::durable_core` |
 ///
 /// # What is generated
@@ -51,7 +55,7 @@ use proc_macro::TokenStream;
 ///
 /// # What is refused
 ///
-/// Functions that are not `async`, have a `self`, generics or `impl Trait`, take no context or take it elsewhere than
+/// A `Next` with another input than that of the function. Functions that are not `async`, have a `self`, generics or `impl Trait`, take no context or take it elsewhere than
 /// first and by value, have a second input, or borrow in an argument or in what they return; `const`, `unsafe` and
 /// `extern` functions; and return types that are an alias of `Result` under another name. All mistakes of a function are
 /// reported at once.
@@ -91,6 +95,15 @@ pub fn orchestrator(args: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn activity(args: TokenStream, item: TokenStream) -> TokenStream {
     debug::show(activity::expand(args.into(), &item.into()))
+}
+
+/// Marks a function that orchestrators call, and checks it as an orchestrator is checked.
+///
+/// It goes on functions and methods with a body, plain or `async`, takes no arguments, and leaves the function as it is.
+/// What is refused, and how `#[nondeterministic(reason = "...")]` permits it, is said at [`macro@orchestrator`].
+#[proc_macro_attribute]
+pub fn durable(args: TokenStream, item: TokenStream) -> TokenStream {
+    debug::show(durable::expand(&args.into(), &item.into()))
 }
 
 /// Makes an enum or a struct an error that callers get back with its type.

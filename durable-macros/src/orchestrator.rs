@@ -13,7 +13,7 @@ use crate::function::{self, Function, Kind};
 pub(crate) fn expand(args: TokenStream, item: &TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let options = Options::parse(Kind::Orchestrator, args, &mut errors);
-    let mut parsed = match function::parse(Kind::Orchestrator, item.clone()) {
+    let mut parsed = match function::parse(Kind::Orchestrator.attribute(), item.clone()) {
         Ok(parsed) => parsed,
         Err(error) => {
             errors.push(error);
@@ -26,7 +26,7 @@ pub(crate) fn expand(args: TokenStream, item: &TokenStream) -> TokenStream {
     let function = Function::check(Kind::Orchestrator, parsed, &mut errors);
     let expansion = if function.definable {
         // Findings in the body do not make the signature wrong: the rest is expanded as ever.
-        define(&Definition::new(&function, &options, !errors.is_empty()))
+        define(&Definition::new(&function, &options, !errors.is_empty()), &options)
     } else {
         let original = &function.item;
         quote!(#original)
@@ -36,7 +36,7 @@ pub(crate) fn expand(args: TokenStream, item: &TokenStream) -> TokenStream {
     quote!(#errors #findings #expansion)
 }
 
-fn define(definition: &Definition<'_>) -> TokenStream {
+fn define(definition: &Definition<'_>, options: &Options) -> TokenStream {
     let items = definition.items();
     let Definition { private, name, is_stub, .. } = definition;
     let (ident, cfg, input) = (definition.ident(), definition.cfg(), definition.input());
@@ -44,6 +44,9 @@ fn define(definition: &Definition<'_>) -> TokenStream {
     let (output, conversion) = (&returned.output, &returned.conversion);
     let (ctx, value) = (local("ctx"), local("input"));
     let argument = definition.function.input().map(|_| &value);
+    let version = options.version.as_ref().map(
+        |version| quote!(const VERSION: ::core::option::Option<&'static str> = ::core::option::Option::Some(#version);),
+    );
     let body = if *is_stub {
         quote!({ let _ = (#ctx, #value); ::core::unreachable!() })
     } else {
@@ -52,19 +55,16 @@ fn define(definition: &Definition<'_>) -> TokenStream {
             let run = #ident(#ctx, #argument);
             ::std::boxed::Box::pin(async move {
                 let returned = run.await;
-                let result: ::core::result::Result<
-                    <Self as #private::OrchestratorDefinition>::Output,
-                    #private::FailureDetails,
-                > = #conversion;
-                result.map(#private::Next::Complete)
+                #conversion
             })
         }}
     };
-    let implementation = definition.refuse_result_alias(quote! {
+    let implementation = definition.with_probe(quote! {
         #(#cfg)*
         #[allow(deprecated, reason = "a deprecated orchestrator is still run")]
         impl #private::OrchestratorDefinition for #ident {
             const NAME: &'static str = #name;
+            #version
             type Input = #input;
             type Output = #output;
             fn invoke(
@@ -82,5 +82,6 @@ fn define(definition: &Definition<'_>) -> TokenStream {
             > #body
         }
     });
-    quote!(#items #implementation)
+    let discovery = definition.discovery();
+    quote!(#items #implementation #discovery)
 }

@@ -35,6 +35,20 @@ pub(crate) fn type_arguments(ty: &Type) -> Vec<&Type> {
     }
 }
 
+/// The two types of a `Next<Output, Input>`, however it is qualified.
+pub(crate) fn next(ty: &Type) -> Option<[&Type; 2]> {
+    if is_named(ty, "Next") { type_arguments(ty).try_into().ok() } else { None }
+}
+
+/// True for a type whose name may stand for another one. Those of the language and of the prelude are what they say.
+pub(crate) fn may_be_alias(ty: &Type) -> bool {
+    const KNOWN: &[&str] = &[
+        "String", "Vec", "Option", "Box", "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize",
+        "u8", "u16", "u32", "u64", "u128", "usize",
+    ];
+    last_segment(ty).is_some_and(|segment| KNOWN.iter().all(|known| segment.ident != known))
+}
+
 /// The type behind a reference, if it is one.
 pub(crate) fn referent(ty: &Type) -> Option<&Type> {
     match ty {

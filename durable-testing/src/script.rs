@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use durable_core::history::{Action, Completion, EventKind, ExecutionHeader, HistoryRecord};
-use durable_core::model::{ExecutionId, FailureDetails, FunctionName, InstanceId, Limits, Payload, Timestamp};
+use durable_core::model::{ExecutionId, FailureDetails, FunctionName, InstanceId, Limits, Payload, Timestamp, Version};
 use durable_core::orchestration::{OrchestratorDefinition, OrchestratorItem};
 use durable_core::registry::Registry;
 use durable_core::replay::{Executor, Program, ReplayFault, TurnInput, TurnOutcome};
@@ -267,7 +267,8 @@ fn program<D: OrchestratorDefinition>() -> (FunctionName, Program) {
     let mut registry = Registry::default();
     registry.add_orchestrator::<D>().expect("the only orchestrator");
     let name = FunctionName::new(D::NAME).expect("checked by the registry");
-    let program = registry.orchestrator(&name).expect("just added").clone();
+    let version = D::VERSION.map(|version| Version::new(version).expect("checked by the registry"));
+    let program = registry.orchestrator(&name, version.as_ref()).expect("just added").clone();
     (name, program)
 }
 

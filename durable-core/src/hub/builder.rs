@@ -26,6 +26,7 @@ pub struct TaskHubBuilder {
     clock: Arc<dyn Clock>,
     engine: EngineOptions,
     worker: WorkerOptions,
+    discovers: bool,
     mistakes: Vec<String>,
 }
 
@@ -39,6 +40,7 @@ impl Default for TaskHubBuilder {
             clock: Arc::new(SystemClock),
             engine: EngineOptions::default(),
             worker: WorkerOptions::default(),
+            discovers: false,
             mistakes: Vec::new(),
         }
     }
@@ -70,6 +72,37 @@ impl TaskHubBuilder {
     pub fn activity<M, F: ActivityItem<M>>(mut self, _activity: F) -> Self {
         let added = self.registry.add_activity::<F::Definition>();
         self.note(added)
+    }
+
+    /// Adds every function annotated with `#[orchestrator]` or `#[activity]` that is linked into the program, also from the
+    /// crates that it uses. Functions that are added by hand as well count once.
+    ///
+    /// ```
+    /// use durable_core::prelude::*;
+    ///
+    /// #[activity]
+    /// async fn square(n: u64) -> u64 {
+    ///     n * n
+    /// }
+    ///
+    /// #[orchestrator]
+    /// async fn fourth_power(ctx: OrchestrationContext, n: u64) -> Result<u64, OrchestratorError> {
+    ///     let square_of_n = ctx.call_activity(square, n).await?;
+    ///     ctx.call_activity(square, square_of_n).await
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// let hub = TaskHub::builder().backend(Memory::new()).discover().start().await?;
+    /// assert_eq!(hub.client().start(fourth_power, 3).await?.output().await?, 81);
+    /// # hub.shutdown().await?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// A crate that stands in the program's manifest but is used nowhere is not linked in; `use that_crate as _;` does it.
+    pub fn discover(mut self) -> Self {
+        self.discovers = true;
+        self
     }
 
     /// Adds a closure or a method as an activity, which is called by its name.
@@ -179,6 +212,7 @@ impl TaskHubBuilder {
     /// [`StartError`] with every mistake of the description: no backend, duplicate or invalid names, state that an activity
     /// asks for and nobody gave. Otherwise why the store does not open.
     pub async fn start(mut self) -> Result<TaskHub, StartError> {
+        self.add_discovered();
         self.check_state();
         let backend = self.backend.take();
         if backend.is_none() {
@@ -198,6 +232,13 @@ impl TaskHubBuilder {
             orchestrators,
             activities,
         })
+    }
+
+    /// Only now, so that it does not matter whether a function was added by hand before or after `discover()`.
+    fn add_discovered(&mut self) {
+        if self.discovers {
+            self.mistakes.extend(self.registry.discover().iter().map(ToString::to_string));
+        }
     }
 
     fn check_state(&mut self) {

@@ -18,6 +18,8 @@ mod timer;
 
 pub use self::context::OrchestrationContext;
 pub use self::definition::{ByName, OrchestratorDefinition, OrchestratorFn, OrchestratorItem};
+#[doc(hidden)]
+pub use self::next::SameInput;
 pub use self::next::{ContinueAsNew, Next};
 pub use self::task::{ActivityCall, EventWait};
 pub use self::timer::Timer;

@@ -43,6 +43,35 @@ impl<O, I> Next<O, I> {
     pub fn continue_as_new(input: I) -> Self {
         Self::ContinueAsNew(ContinueAsNew::new(input))
     }
+
+    /// What the generated code does with the value of an annotated function.
+    #[doc(hidden)]
+    pub fn with_input<J>(self, same: fn(I) -> J) -> Next<O, J> {
+        match self {
+            Self::Complete(output) => Next::Complete(output),
+            Self::ContinueAsNew(ContinueAsNew { input, version, keeps_events }) => {
+                Next::ContinueAsNew(ContinueAsNew { input: same(input), version, keeps_events })
+            }
+        }
+    }
+}
+
+/// Every type is itself. The macros ask for it, so that a [`Next`] with another input than its orchestrator's is an error
+/// that says so.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "an orchestrator starts over with its own input, which is `{I}` and not `{Self}`",
+    label = "expected `Next<.., {I}>`"
+)]
+pub trait SameInput<I> {
+    /// The value as it is.
+    fn same(self) -> I;
+}
+
+impl<I> SameInput<I> for I {
+    fn same(self) -> I {
+        self
+    }
 }
 
 impl<O, I> From<ContinueAsNew<I>> for Next<O, I> {

@@ -1,51 +1,77 @@
-//! The functions that a hub can run, by name.
+//! The functions that a hub can run, by name, and orchestrators by version as well.
 
+mod discovered;
 mod erased;
+#[cfg(test)]
+mod tests;
 
-use std::collections::HashMap;
+use std::any::TypeId;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
 use crate::activity::{ActivityDefinition, ActivityHandler, StateKey};
-use crate::model::{FunctionName, InvalidName};
+use crate::model::{FunctionName, InvalidName, InvalidVersion, Version};
 use crate::orchestration::OrchestratorDefinition;
 use crate::replay::Program;
 
+pub use self::discovered::Discovered;
 pub use self::erased::ActivityProgram;
 
-/// Orchestrators and activities by name, without regard to ASCII case.
+/// Orchestrators and activities by name, without regard to ASCII case. An orchestrator may be there in several versions.
 #[derive(Clone, Default)]
 pub struct Registry {
-    orchestrators: HashMap<FunctionName, Program>,
+    orchestrators: HashMap<FunctionName, BTreeMap<Option<Version>, Program>>,
     activities: HashMap<FunctionName, ActivityProgram>,
     required_state: Vec<(FunctionName, StateKey)>,
+    /// The definitions behind the names, so that a discovered function is not taken for its own double.
+    definitions: HashSet<TypeId>,
 }
 
 /// A function could not be registered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegistryError {
-    /// Two orchestrators or two activities have the same name.
-    #[error("two {kind} have the name '{name}': give one of them another with `name = \"...\"`")]
+    /// Two activities have the same name, or two orchestrators the same name and version.
+    #[error(
+        "two {kind} have the name '{name}'{}: give one of them another with `{}`",
+        in_version(version.as_ref()),
+        other_option(kind)
+    )]
     Duplicate {
         /// "orchestrators" or "activities".
         kind: &'static str,
         /// The name.
         name: FunctionName,
+        /// The version; `None` for activities, and for orchestrators without one.
+        version: Option<Version>,
     },
     /// The name is not valid.
     #[error(transparent)]
     InvalidName(#[from] InvalidName),
+    /// The version is not valid.
+    #[error(transparent)]
+    InvalidVersion(#[from] InvalidVersion),
 }
 
+const ORCHESTRATORS: &str = "orchestrators";
+const ACTIVITIES: &str = "activities";
+
 impl Registry {
-    /// Adds an orchestrator.
+    /// Adds an orchestrator, in its version.
     ///
     /// # Errors
     ///
-    /// Its name is taken or not valid.
+    /// Its name is taken in this version, or its name or version is not valid.
     pub fn add_orchestrator<D: OrchestratorDefinition>(&mut self) -> Result<(), RegistryError> {
         let name = FunctionName::new(D::NAME)?;
-        insert(&mut self.orchestrators, "orchestrators", name, erased::orchestrator::<D>())
+        let version = D::VERSION.map(Version::new).transpose()?;
+        let versions = self.orchestrators.entry(name.clone()).or_default();
+        if versions.contains_key(&version) {
+            return Err(RegistryError::Duplicate { kind: ORCHESTRATORS, name, version });
+        }
+        versions.insert(version, erased::orchestrator::<D>());
+        self.definitions.insert(TypeId::of::<D>());
+        Ok(())
     }
 
     /// Adds an activity.
@@ -55,8 +81,10 @@ impl Registry {
     /// Its name is taken or not valid.
     pub fn add_activity<D: ActivityDefinition>(&mut self) -> Result<(), RegistryError> {
         let name = FunctionName::new(D::NAME)?;
+        self.insert_activity(name.clone(), erased::activity::<D>())?;
         self.required_state.extend(D::required_state().into_iter().map(|key| (name.clone(), key)));
-        insert(&mut self.activities, "activities", name, erased::activity::<D>())
+        self.definitions.insert(TypeId::of::<D>());
+        Ok(())
     }
 
     /// Adds a closure or method as an activity.
@@ -65,14 +93,44 @@ impl Registry {
     ///
     /// The name is taken or not valid.
     pub fn add_activity_fn<M, H: ActivityHandler<M>>(&mut self, name: &str, handler: H) -> Result<(), RegistryError> {
-        let name = FunctionName::new(name)?;
-        insert(&mut self.activities, "activities", name, erased::handler(handler))
+        self.insert_activity(FunctionName::new(name)?, erased::handler(handler))
     }
 
-    /// The code of an orchestrator.
+    fn insert_activity(&mut self, name: FunctionName, program: ActivityProgram) -> Result<(), RegistryError> {
+        if self.activities.contains_key(&name) {
+            return Err(RegistryError::Duplicate { kind: ACTIVITIES, name, version: None });
+        }
+        self.activities.insert(name, program);
+        Ok(())
+    }
+
+    /// True when this very function was added, by whatever way.
+    fn has_definition<D: 'static>(&self) -> bool {
+        self.definitions.contains(&TypeId::of::<D>())
+    }
+
+    /// The code of an orchestrator for an instance of this version.
+    ///
+    /// It is the code of exactly that version. A name without any versions has one code, which serves every instance.
     #[must_use]
-    pub fn orchestrator(&self, name: &FunctionName) -> Option<&Program> {
-        self.orchestrators.get(name)
+    pub fn orchestrator(&self, name: &FunctionName, version: Option<&Version>) -> Option<&Program> {
+        let versions = self.orchestrators.get(name)?;
+        let unversioned = || versions.get(&None).filter(|_| versions.len() == 1);
+        versions.get(&version.cloned()).or_else(unversioned)
+    }
+
+    /// The versions of an orchestrator, in ascending order; code without a version comes first. Empty for a name that is not
+    /// registered.
+    #[must_use]
+    pub fn versions(&self, name: &FunctionName) -> Vec<Option<Version>> {
+        self.orchestrators.get(name).into_iter().flat_map(BTreeMap::keys).cloned().collect()
+    }
+
+    /// The highest version of an orchestrator: `Some(None)` when it has only code without a version, and `None` when its name
+    /// is not registered.
+    #[must_use]
+    pub fn latest(&self, name: &FunctionName) -> Option<Option<Version>> {
+        self.orchestrators.get(name)?.keys().next_back().cloned()
     }
 
     /// The code of an activity.
@@ -100,17 +158,14 @@ impl Registry {
     }
 }
 
-fn insert<T>(
-    map: &mut HashMap<FunctionName, T>,
-    kind: &'static str,
-    name: FunctionName,
-    program: T,
-) -> Result<(), RegistryError> {
-    if map.contains_key(&name) {
-        return Err(RegistryError::Duplicate { kind, name });
-    }
-    map.insert(name, program);
-    Ok(())
+/// Where a duplicate is, for an error.
+fn in_version(version: Option<&Version>) -> String {
+    version.map(|version| format!(" and the version '{version}'")).unwrap_or_default()
+}
+
+/// The options that tell two functions apart.
+fn other_option(kind: &str) -> &'static str {
+    if kind == ORCHESTRATORS { "name = \"...\"` or `version = \"...\"" } else { "name = \"...\"" }
 }
 
 fn sorted<'a>(names: impl Iterator<Item = &'a FunctionName>) -> Vec<FunctionName> {

@@ -85,7 +85,7 @@ impl Shared {
             return Ok(executor);
         }
         let name = &work.header.name;
-        let program = self.registry.orchestrator(name).ok_or_else(|| {
+        let program = self.registry.orchestrator(name, work.header.version.as_ref()).ok_or_else(|| {
             let known = self.registry.orchestrator_names();
             Trouble::Unknown(format!("there is no orchestrator '{name}'; registered are: {}", NameList(&known)))
         })?;

@@ -1,0 +1,6 @@
+use durable_core::prelude::*;
+
+#[durable]
+pub struct Hello;
+
+fn main() {}

@@ -1,0 +1,8 @@
+use durable_core::prelude::*;
+
+#[orchestrator(version = "1", version = "2")]
+async fn hello(_ctx: OrchestrationContext) -> Result<String, OrchestratorError> {
+    Ok(String::new())
+}
+
+fn main() {}
