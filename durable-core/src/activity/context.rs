@@ -1,11 +1,14 @@
 //! What an activity knows about its call.
 
+use std::fmt;
 use std::sync::Arc;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
-use super::{MissingState, StateMap};
-use crate::model::{ExecutionId, FunctionName, InstanceId, TaskId};
+use super::{HeartbeatError, MissingState, ProgressReporter, StateMap};
+use crate::model::{ExecutionId, FunctionName, InstanceId, InvalidPayload, Payload, TaskId};
 
 /// The context of one run of an activity. Cloning is cheap.
 #[derive(Debug, Clone)]
@@ -13,11 +16,17 @@ pub struct ActivityContext {
     inner: Arc<Inner>,
 }
 
-#[derive(Debug)]
 struct Inner {
     call: ActivityCallInfo,
     state: StateMap,
     cancellation: CancellationToken,
+    reporter: Option<Arc<dyn ProgressReporter>>,
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inner").field("call", &self.call).field("state", &self.state).finish_non_exhaustive()
+    }
 }
 
 /// The identity of a call, as the engine gives it to a worker.
@@ -43,7 +52,15 @@ impl ActivityContext {
     /// The context of a call that a worker received.
     #[must_use]
     pub fn new(call: ActivityCallInfo, state: StateMap, cancellation: CancellationToken) -> Self {
-        Self { inner: Arc::new(Inner { call, state, cancellation }) }
+        Self { inner: Arc::new(Inner { call, state, cancellation, reporter: None }) }
+    }
+
+    /// This context, with a place for heartbeats. Without one they are accepted and forgotten.
+    #[must_use]
+    pub fn with_reporter(self, reporter: Arc<dyn ProgressReporter>) -> Self {
+        let Inner { call, state, cancellation, .. } = &*self.inner;
+        let (call, state, cancellation) = (call.clone(), state.clone(), cancellation.clone());
+        Self { inner: Arc::new(Inner { call, state, cancellation, reporter: Some(reporter) }) }
     }
 
     /// A context outside any hub, for unit tests of activities.
@@ -120,6 +137,46 @@ impl ActivityContext {
     /// [`MissingState`] when the hub was given none.
     pub fn state<T: Clone + Send + Sync + 'static>(&self) -> Result<T, MissingState> {
         self.inner.state.get().ok_or(MissingState { type_name: std::any::type_name::<T>() })
+    }
+
+    /// Tells that the activity is alive, and how far it has come.
+    ///
+    /// The progress is stored with the call: clients see it in `Client::activities`, and when the process dies, the next run
+    /// of the same call finds it in [`progress`](Self::progress). With a heartbeat timeout on the call, an activity that
+    /// gives none for so long fails.
+    ///
+    /// ```
+    /// use durable_core::prelude::*;
+    ///
+    /// #[activity]
+    /// async fn import(ctx: ActivityContext, rows: Vec<String>) -> Result<usize, ActivityError> {
+    ///     let done: usize = ctx.progress()?.unwrap_or(0);
+    ///     for n in done..rows.len() {
+    ///         // ... import rows[n] ...
+    ///         ctx.heartbeat(&(n + 1)).await?;
+    ///     }
+    ///     Ok(rows.len())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The progress has no JSON form, the result of the activity is not wanted any more, or the store failed.
+    pub async fn heartbeat<T: Serialize + ?Sized>(&self, progress: &T) -> Result<(), HeartbeatError> {
+        let progress = Payload::encode(progress).map_err(|error| HeartbeatError::new(error.into()))?;
+        match &self.inner.reporter {
+            Some(reporter) => reporter.report(progress).await,
+            None => Ok(()),
+        }
+    }
+
+    /// What an earlier run of the same call reported last with [`heartbeat`](Self::heartbeat).
+    ///
+    /// # Errors
+    ///
+    /// It is no `T`.
+    pub fn progress<T: DeserializeOwned>(&self) -> Result<Option<T>, InvalidPayload> {
+        self.inner.reporter.as_ref().and_then(|reporter| reporter.last()).map(Payload::decode).transpose()
     }
 
     /// Completes when the result is no longer wanted: the orchestration dropped the call, or is over.

@@ -7,10 +7,12 @@ mod call;
 mod context;
 mod definition;
 mod handler;
+mod heartbeat;
 mod state;
 
 pub use self::call::{ActivityFn, ByName};
 pub use self::context::{ActivityCallInfo, ActivityContext};
 pub use self::definition::{ActivityDefinition, ActivityItem, blocking};
 pub use self::handler::ActivityHandler;
+pub use self::heartbeat::{HeartbeatError, ProgressReporter};
 pub use self::state::{MissingState, State, StateKey, StateMap};

@@ -21,7 +21,7 @@ use crate::backend::{
 };
 use crate::client::{ClientError, ClientErrorKind};
 use crate::history::{EventKind, HistoryRecord, encode_event};
-use crate::model::{FailureDetails, InstanceId, RuntimeStatus, TaskId, Timestamp};
+use crate::model::{FailureDetails, InstanceId, RuntimeStatus, TaskId};
 
 impl LocalEngine {
     pub(super) async fn take_back(&self, id: &InstanceId, reason: Option<String>) -> Result<(), ClientError> {
@@ -257,7 +257,7 @@ fn renumbered(rows: impl Iterator<Item = HistoryRow>) -> Vec<HistoryRow> {
 mod tests {
     use super::*;
     use crate::history::TaskOptions;
-    use crate::model::{FunctionName, Payload};
+    use crate::model::{FunctionName, Payload, Timestamp};
 
     fn record(turn: u64, kind: EventKind) -> HistoryRecord {
         HistoryRecord { turn, turn_time: Timestamp::UNIX_EPOCH, time: Timestamp::UNIX_EPOCH, kind }

@@ -11,10 +11,10 @@ use crate::activity::{ActivityHandler, ActivityItem, StateMap};
 use crate::backend::Backend;
 use crate::client::Client;
 use crate::engine::{Clock, EngineOptions, LocalEngine, SystemClock};
-use crate::model::TaskHubName;
+use crate::model::{Limits, TaskHubName, Version};
 use crate::orchestration::OrchestratorItem;
 use crate::registry::{Registry, RegistryError};
-use crate::worker::{NonDeterminismPolicy, Worker, WorkerOptions};
+use crate::worker::{NonDeterminismPolicy, VersionMatch, VersionMismatch, Worker, WorkerOptions};
 
 /// The description of a task hub. Mistakes are collected and reported together by [`start`](Self::start).
 #[must_use = "a hub runs only after `.start().await`"]
@@ -193,6 +193,43 @@ impl TaskHubBuilder {
         self
     }
 
+    /// Sets the version of this deployment. New instances start in it where the orchestrator has it or has no versions; other
+    /// orchestrators start in their highest version, as all do without this.
+    pub fn version(mut self, version: &str) -> Self {
+        match Version::new(version) {
+            Ok(version) => self.worker.version = Some(version),
+            Err(error) => self.mistakes.push(error.to_string()),
+        }
+        self
+    }
+
+    /// Sets which instances this deployment takes, by their version; the default is [`VersionMatch::Any`]. What it does not
+    /// take is treated as [`on_version_mismatch`](Self::on_version_mismatch) says.
+    pub fn version_match(mut self, strategy: VersionMatch) -> Self {
+        self.worker.version_match = strategy;
+        self
+    }
+
+    /// Sets what happens to an instance whose version this deployment does not have or does not take; the default is
+    /// [`VersionMismatch::Reject`].
+    pub fn on_version_mismatch(mut self, strategy: VersionMismatch) -> Self {
+        self.worker.version_mismatch = strategy;
+        self
+    }
+
+    /// Sets how large payloads, custom states and histories may become. See [`Limits`].
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.worker.limits = limits;
+        self.engine.limits = limits;
+        self
+    }
+
+    /// Limits how many events one turn takes; the default is 1,000.
+    pub fn events_per_turn(mut self, limit: usize) -> Self {
+        self.engine.events_per_turn = limit;
+        self
+    }
+
     /// Sets how long a shutdown waits for running activities; the default is 30 seconds.
     pub fn drain_timeout(mut self, timeout: Duration) -> Self {
         self.worker.drain_timeout = timeout;
@@ -221,10 +258,11 @@ impl TaskHubBuilder {
         let (Some(backend), true) = (backend, self.mistakes.is_empty()) else {
             return Err(StartError::mistakes(self.mistakes));
         };
-        let engine = LocalEngine::attach(self.name, backend, self.clock, self.engine).await?;
+        let engine = LocalEngine::attach(self.name, backend, Arc::clone(&self.clock), self.engine).await?;
         let orchestrators = self.registry.orchestrator_names().into();
         let activities = self.registry.activity_names().into();
-        let worker = Worker::start(Arc::new(engine.clone()), self.registry, self.state, self.worker).await?;
+        let worker =
+            Worker::start(Arc::new(engine.clone()), self.registry, self.state, self.worker, self.clock).await?;
         Ok(TaskHub {
             client: Client::new(Arc::new(engine.clone())),
             engine,

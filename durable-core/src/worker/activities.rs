@@ -7,9 +7,11 @@ use futures_util::FutureExt;
 use tokio::sync::Semaphore;
 
 use super::Shared;
+use super::heartbeats::Heartbeats;
 use crate::activity::ActivityContext;
-use crate::engine::ActivityWork;
-use crate::model::{FailureDetails, NameList};
+use crate::engine::{ActivityWork, Clock};
+use crate::history::TaskOptions;
+use crate::model::{FailureDetails, NameList, Payload, Timestamp};
 use crate::replay::LeafResult;
 
 /// Runs activities until there are none any more.
@@ -26,29 +28,85 @@ pub(super) async fn take_activities(shared: Arc<Shared>, slots: Arc<Semaphore>) 
 
 impl Shared {
     async fn run_activity(&self, work: ActivityWork) {
+        let beats = Heartbeats::new(Arc::clone(&self.source), work.lease.clone(), work.progress.clone());
+        let cancellation = work.cancellation.clone();
         let result = tokio::select! {
-            result = self.invoke(work.clone()) => result,
+            biased;
+            result = self.invoke(work.clone(), beats.clone()) => result,
+            failure = self.overdue(&work, &beats) => {
+                // Whatever of it still runs, on a thread or in a task of its own, is told.
+                cancellation.cancel();
+                Err(failure)
+            }
             () = self.abort.cancelled() => return self.source.abandon_activity(work).await,
         };
+        let result = result.and_then(|output| self.check_size(&work, output));
         if let Err(error) = self.source.complete_activity(work.lease, result).await {
             let instance = &work.call.instance;
             tracing::debug!(%instance, %error, "the result of an activity is not wanted any more");
         }
     }
 
-    async fn invoke(&self, work: ActivityWork) -> LeafResult {
+    /// Completes when the activity has taken longer than it may.
+    async fn overdue(&self, work: &ActivityWork, beats: &Heartbeats) -> FailureDetails {
+        let TaskOptions { timeout, heartbeat_timeout, .. } = work.options;
+        let name = &work.call.name;
+        let started = self.clock.now();
+        let whole = async {
+            match timeout {
+                Some(timeout) => sleep_until(&*self.clock, started.saturating_add(timeout)).await,
+                None => std::future::pending().await,
+            }
+            FailureDetails::new(
+                "Timeout",
+                format!("activity '{name}' took longer than {:?}", timeout.unwrap_or_default()),
+            )
+        };
+        let silence = async {
+            let Some(longest) = heartbeat_timeout else { return std::future::pending().await };
+            loop {
+                let beat = beats.count();
+                sleep_until(&*self.clock, self.clock.now().saturating_add(longest)).await;
+                if beats.count() == beat {
+                    let message = format!("activity '{name}' gave no heartbeat for {longest:?}");
+                    return FailureDetails::new("Timeout", message);
+                }
+            }
+        };
+        tokio::select! {
+            failure = whole => failure,
+            failure = silence => failure,
+        }
+    }
+
+    fn check_size(&self, work: &ActivityWork, output: Payload) -> LeafResult {
+        let size = output.as_str().len() as u64;
+        let what = || format!("the result of activity '{}'", work.call.name);
+        match self.options.limits.payload.check(size, "bytes", what) {
+            Ok(()) => Ok(output),
+            Err(error) => Err(FailureDetails::from_error("LimitExceeded", &error).non_retriable()),
+        }
+    }
+
+    async fn invoke(&self, work: ActivityWork, beats: Heartbeats) -> LeafResult {
         let name = work.call.name.clone();
         let Some(program) = self.registry.activity(&name) else {
             let known = self.registry.activity_names();
             let message = format!("there is no activity '{name}'; registered are: {}", NameList(&known));
             return Err(FailureDetails::new("ActivityTaskNotFound", message).non_retriable());
         };
-        let ctx = ActivityContext::new(work.call, self.state.clone(), work.cancellation);
+        let ctx = ActivityContext::new(work.call, self.state.clone(), work.cancellation).with_reporter(Arc::new(beats));
         // The call itself is inside: a closure may panic before it gives its future.
         let run = async { program(ctx, work.input).await };
         match AssertUnwindSafe(run).catch_unwind().await {
             Ok(result) => result,
             Err(panic) => Err(FailureDetails::from_panic(panic)),
         }
+    }
+}
+
+async fn sleep_until(clock: &dyn Clock, at: Timestamp) {
+    while clock.now() < at {
+        clock.sleep_until(at).await;
     }
 }

@@ -1,6 +1,7 @@
 //! The worker: it runs the code of orchestrators and activities for a work source.
 
 mod activities;
+mod heartbeats;
 mod options;
 mod turns;
 mod warm;
@@ -13,10 +14,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::activity::StateMap;
-use crate::engine::{SourceError, WorkOffer, WorkSource};
+use crate::engine::{Clock, SourceError, WorkOffer, WorkSource};
 use crate::registry::Registry;
 
-pub use self::options::{NonDeterminismPolicy, WorkerOptions};
+pub use self::options::{NonDeterminismPolicy, VersionMatch, VersionMismatch, WorkerOptions};
 
 /// A running worker.
 #[derive(Debug)]
@@ -34,6 +35,8 @@ struct Shared {
     registry: Registry,
     state: StateMap,
     options: WorkerOptions,
+    /// Rules how long activities may take.
+    clock: Arc<dyn Clock>,
     warm: warm::WarmExecutors,
     running: TaskTracker,
     /// Activities that are still running when the drain is over are dropped.
@@ -51,11 +54,16 @@ impl Worker {
         registry: Registry,
         state: StateMap,
         options: WorkerOptions,
+        clock: Arc<dyn Clock>,
     ) -> Result<Self, SourceError> {
         let offer = WorkOffer {
-            orchestrators: registry.orchestrator_names().into_iter().map(|name| (name, vec![None])).collect(),
-            default_version: None,
-            rehearsal: None,
+            orchestrators: registry
+                .orchestrator_names()
+                .into_iter()
+                .map(|name| (name.clone(), registry.versions(&name)))
+                .collect(),
+            default_version: options.version.clone(),
+            rehearsal: Some(turns::rehearsal(registry.clone(), options.limits)),
             activities: registry.activity_names(),
             max_activities: options.max_activities.max(1),
         };
@@ -64,6 +72,7 @@ impl Worker {
             source: Arc::clone(&source),
             registry,
             state,
+            clock,
             warm: warm::WarmExecutors::new(options.warm_instances),
             running: TaskTracker::new(),
             abort: CancellationToken::new(),

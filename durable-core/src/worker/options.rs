@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::model::{Limits, Version};
+
 /// What happens to an instance whose code no longer fits its history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -10,6 +12,40 @@ pub enum NonDeterminismPolicy {
     /// as if nothing had happened. Nothing is lost.
     Stall,
     /// The instance fails.
+    Fail,
+}
+
+/// Which instances a worker takes, when they and the worker have versions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum VersionMatch {
+    /// All of them.
+    Any,
+    /// Those of the worker's own version.
+    Strict,
+    /// Those of the worker's own version and of earlier ones; an instance without a version is earlier than all.
+    CurrentOrOlder,
+}
+
+impl VersionMatch {
+    /// True when a worker of version `worker` takes an instance of version `instance`.
+    #[must_use]
+    pub fn takes(self, worker: Option<&Version>, instance: Option<&Version>) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Strict => instance == worker,
+            Self::CurrentOrOlder => instance <= worker,
+        }
+    }
+}
+
+/// What happens to an instance whose version this program does not have, or does not take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum VersionMismatch {
+    /// The instance is put aside and tried again later: another deployment may have its code.
+    Reject,
+    /// The instance fails with the error type `VersionMismatch`.
     Fail,
 }
 
@@ -25,6 +61,14 @@ pub struct WorkerOptions {
     pub warm_instances: usize,
     /// What happens to an instance whose code no longer fits its history.
     pub non_determinism: NonDeterminismPolicy,
+    /// The version of this deployment, in which new instances start.
+    pub version: Option<Version>,
+    /// Which instances it takes.
+    pub version_match: VersionMatch,
+    /// What happens to the others.
+    pub version_mismatch: VersionMismatch,
+    /// How large values and histories may become.
+    pub limits: Limits,
     /// The first and the longest pause before a stalled instance is tried again; each pause is twice the one before.
     pub stall_pause: (Duration, Duration),
     /// How long a drain waits for running activities.
@@ -38,8 +82,27 @@ impl Default for WorkerOptions {
             max_activities: 1_024,
             warm_instances: 10_000,
             non_determinism: NonDeterminismPolicy::Stall,
+            version: None,
+            version_match: VersionMatch::Any,
+            version_mismatch: VersionMismatch::Reject,
+            limits: Limits::default(),
             stall_pause: (Duration::from_secs(1), Duration::from_secs(300)),
             drain_timeout: Duration::from_secs(30),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_match_by_strategy() {
+        let (one, two) = (Version::new("1.0").ok(), Version::new("2.0").ok());
+        let (one, two) = (one.as_ref(), two.as_ref());
+        assert!(VersionMatch::Any.takes(one, two));
+        assert!(VersionMatch::Strict.takes(two, two) && !VersionMatch::Strict.takes(two, one));
+        assert!(VersionMatch::CurrentOrOlder.takes(two, one) && VersionMatch::CurrentOrOlder.takes(two, None));
+        assert!(!VersionMatch::CurrentOrOlder.takes(one, two));
     }
 }

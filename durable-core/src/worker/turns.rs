@@ -5,11 +5,12 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio::task::coop::unconstrained;
 
-use super::{NonDeterminismPolicy, Shared};
-use crate::engine::{SourceError, TurnWork, WorkSource};
+use super::{NonDeterminismPolicy, Shared, VersionMismatch};
+use crate::engine::{Rehearsal, SourceError, TurnWork, WorkSource};
 use crate::history::{Completion, EventKind};
-use crate::model::{FailureDetails, Limits, NameList};
-use crate::replay::{Executor, ReplayFault, TurnInput, TurnOutcome, WakeHook};
+use crate::model::{FailureDetails, FunctionName, Limits, NameList, Version};
+use crate::registry::Registry;
+use crate::replay::{Executor, Program, ReplayFault, TurnInput, TurnOutcome, WakeHook};
 
 /// Runs turns until there are none any more. Code is polled outside of tokio's budget: inside it, a channel or a lock that
 /// the code uses among its own parts would pretend to be pending, and look like a foreign await.
@@ -30,8 +31,34 @@ enum Trouble {
     Lost(SourceError),
     /// The code and the history differ, or the code awaits what is not durable.
     Fault(ReplayFault, Option<Executor>),
-    /// This program has no such orchestrator.
-    Unknown(String),
+    /// This program does not have the orchestrator, or not in the instance's version.
+    Missing(FailureDetails, bool),
+}
+
+/// Runs orchestrators for nothing but their faults.
+pub(super) fn rehearsal(registry: Registry, limits: Limits) -> Rehearsal {
+    Arc::new(move |header, history| {
+        let Some(program) = registry.orchestrator(&header.name, header.version.as_ref()) else {
+            return Err(no_code(&registry, &header.name, header.version.as_ref()));
+        };
+        let mut executor = Executor::new(Arc::clone(header), Arc::clone(program), limits, None);
+        executor.replay(history).map_err(|fault| fault.to_failure())
+    })
+}
+
+/// Why there is no code for an instance.
+fn no_code(registry: &Registry, name: &FunctionName, version: Option<&Version>) -> FailureDetails {
+    let versions = registry.versions(name);
+    if versions.is_empty() {
+        let known = registry.orchestrator_names();
+        let message = format!("there is no orchestrator '{name}'; registered are: {}", NameList(&known));
+        return FailureDetails::new("OrchestratorTaskNotFound", message).non_retriable();
+    }
+    let text = |version: Option<&Version>| version.map_or_else(|| "none".to_owned(), ToString::to_string);
+    let known: Vec<_> = versions.iter().map(|version| text(version.as_ref())).collect();
+    let message =
+        format!("orchestrator '{name}' has no version {}; registered are: {}", text(version), known.join(", "));
+    FailureDetails::new("VersionMismatch", message).non_retriable()
 }
 
 impl Shared {
@@ -84,13 +111,13 @@ impl Shared {
         if let Some(executor) = self.warm.take(&work.header, work.epoch, work.prior_turn) {
             return Ok(executor);
         }
-        let name = &work.header.name;
-        let program = self.registry.orchestrator(name, work.header.version.as_ref()).ok_or_else(|| {
-            let known = self.registry.orchestrator_names();
-            Trouble::Unknown(format!("there is no orchestrator '{name}'; registered are: {}", NameList(&known)))
-        })?;
-        let mut executor =
-            Executor::new(Arc::clone(&work.header), Arc::clone(program), Limits::default(), Some(self.wake_hook(work)));
+        let program = self.program(work)?;
+        let mut executor = Executor::new(
+            Arc::clone(&work.header),
+            Arc::clone(program),
+            self.options.limits,
+            Some(self.wake_hook(work)),
+        );
         if work.prior_turn > 0 {
             let history = self.source.read_history(&work.lease).await.map_err(Trouble::Lost)?;
             if let Err(fault) = unconstrained(async { executor.replay(&history) }).await {
@@ -98,6 +125,25 @@ impl Shared {
             }
         }
         Ok(executor)
+    }
+
+    /// The code of an instance, unless this worker leaves it to others.
+    fn program(&self, work: &TurnWork) -> Result<&Program, Trouble> {
+        let (name, version) = (&work.header.name, work.header.version.as_ref());
+        if !self.options.version_match.takes(self.options.version.as_ref(), version) {
+            let text = |version: Option<&Version>| version.map_or_else(|| "none".to_owned(), ToString::to_string);
+            let message = format!(
+                "the instance has the version {}, and this worker of version {} takes {:?} versions",
+                text(version),
+                text(self.options.version.as_ref()),
+                self.options.version_match
+            );
+            return Err(Trouble::Missing(FailureDetails::new("VersionMismatch", message).non_retriable(), true));
+        }
+        self.registry.orchestrator(name, version).ok_or_else(|| {
+            let is_mismatch = !self.registry.versions(name).is_empty();
+            Trouble::Missing(no_code(&self.registry, name, version), is_mismatch)
+        })
     }
 
     /// Asks for a turn when something foreign wakes the code between its turns, so that the fault shows at once.
@@ -136,9 +182,13 @@ impl Shared {
                 (fault.to_failure(), executor, stalls)
             }
             // It was there when the instance was started, so a deployment has forgotten it.
-            Trouble::Unknown(message) => {
-                let failure = FailureDetails::new("OrchestratorTaskNotFound", message).non_retriable();
-                (failure, None, self.options.non_determinism == NonDeterminismPolicy::Stall)
+            Trouble::Missing(failure, is_mismatch) => {
+                let stalls = if is_mismatch {
+                    self.options.version_mismatch == VersionMismatch::Reject
+                } else {
+                    self.options.non_determinism == NonDeterminismPolicy::Stall
+                };
+                (failure, None, stalls)
             }
         };
         let completion = match terminated {
