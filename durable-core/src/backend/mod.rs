@@ -53,8 +53,8 @@ pub trait Backend: Send + Sync + 'static {
     /// Whether the batch happened is unknown. Repeating a [`Write::Turn`] is safe.
     async fn commit(&self, batch: Arc<Vec<Write>>) -> Result<Vec<Written>, BackendError>;
 
-    /// The keys of instances that have something to do and that `worker` does not own: they were never run, or have
-    /// unread messages. At most `limit`, with keys above `after`, ascending.
+    /// The keys of instances that have something to do and that `worker` does not own: they were never run and have no time
+    /// to start at, have continued as new and not run since then, or have unread messages. At most `limit`, with keys above `after`, ascending.
     ///
     /// # Errors
     ///

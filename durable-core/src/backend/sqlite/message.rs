@@ -130,13 +130,13 @@ fn insert(conn: &Connection, key: InstanceKey, seq: u64, time: Timestamp, event:
 
 macro_rules! select_live {
     ($where:literal) => {
-        concat!(
-            "SELECT key FROM instances WHERE ",
-            $where,
-            " AND status NOT IN ('Completed', 'Failed', 'Canceled', 'Terminated') ORDER BY key"
-        )
+        concat!("SELECT key FROM instances WHERE ", $where, " AND status NOT IN ", finished!(), " ORDER BY key")
     };
 }
+
+const CHILD: &str = select_live!("parent = ?1 AND parent_call = ?2");
+
+const CHILDREN: &str = select_live!("parent = ?1 AND parent_call IS NOT NULL");
 
 /// The unfinished instances that a message of `from` goes to.
 pub(super) fn recipients(conn: &Connection, from: InstanceKey, to: &Recipient) -> Result<Vec<InstanceKey>> {
@@ -148,7 +148,21 @@ pub(super) fn recipients(conn: &Connection, from: InstanceKey, to: &Recipient) -
     match to {
         Recipient::Id(id) => keys(select_live!("id = ?1"), &[id]),
         Recipient::Execution(key, execution) => keys(select_live!("key = ?1 AND execution = ?2"), &[&key.0, execution]),
-        Recipient::Child(call) => keys(select_live!("parent = ?1 AND parent_call = ?2"), &[&from.0, &call.0]),
-        Recipient::Children => keys(select_live!("parent = ?1 AND parent_call IS NOT NULL"), &[&from.0]),
+        Recipient::Child(call) => keys(CHILD, &[&from.0, &call.0]),
+        Recipient::Children => keys(CHILDREN, &[&from.0]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::sqlite::query::tests::plan;
+
+    #[test]
+    fn children_come_from_their_index() {
+        for (sql, terms) in [(CHILD, "(parent=? AND parent_call=?)"), (CHILDREN, "(parent=?")] {
+            let plan = plan(sql);
+            assert!(plan.contains(&format!("INDEX instances_by_parent {terms}")), "{plan}");
+        }
     }
 }

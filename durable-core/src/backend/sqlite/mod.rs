@@ -6,6 +6,13 @@
 //! Writes go through one connection on a thread of its own, in transactions that callers share when they come at the same
 //! time; queries have connections and threads of their own. Nothing polls: an idle store uses no processor time.
 
+/// The statuses that end an instance, as a list for a statement.
+macro_rules! finished {
+    () => {
+        "('Completed', 'Failed', 'Canceled', 'Terminated')"
+    };
+}
+
 mod claim;
 mod commit;
 mod create;
@@ -185,5 +192,17 @@ impl Backend for Sqlite {
 
     async fn activities(&self, key: InstanceKey) -> Result<Vec<ActivityRow>, BackendError> {
         self.hub.readers.call(move |conn| claim::activities(conn, key)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::RuntimeStatus;
+
+    #[test]
+    fn statements_know_every_terminal_status() {
+        for status in RuntimeStatus::ALL {
+            assert_eq!(finished!().contains(&format!("'{status}'")), status.is_terminal(), "{status}");
+        }
     }
 }

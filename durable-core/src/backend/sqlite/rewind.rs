@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::Result;
 use super::query::{self, int};
-use super::turn::insert_event;
+use super::turn::{INSERT_EVENT, insert_event};
 use super::{message, reach};
 use crate::backend::{RewindCommit, Written};
 use crate::model::RuntimeStatus;
@@ -53,8 +53,9 @@ fn rewind_one(conn: &Connection, rewind: &RewindCommit) -> Result<()> {
     for sql in ["DELETE FROM history WHERE key = ?1", "DELETE FROM inbox WHERE key = ?1"] {
         conn.prepare_cached(sql)?.execute([key.0])?;
     }
+    let mut insert = conn.prepare_cached(INSERT_EVENT)?;
     for row in &rewind.history {
-        insert_event(conn, key, row.seq, (row.turn, row.turn_time), row.time, &row.event)?;
+        insert_event(&mut insert, key, row.seq, (row.turn, row.turn_time), row.time, &row.event)?;
     }
     for new in &rewind.activities {
         // A detached call may still be there; the result of its runner does not count any more.
