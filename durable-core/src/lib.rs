@@ -34,9 +34,14 @@ pub mod __private {
     pub use crate::activity::{ActivityContext, ActivityDefinition, State, StateKey, blocking};
     pub use crate::failure::{Failure, IntoFailure, ReturnedResult};
     pub use crate::model::FailureDetails;
+    pub use crate::orchestration::combine::{awaited, awaited_result, race};
     pub use crate::orchestration::{Next, OrchestrationContext, OrchestratorDefinition, SameInput};
     pub use crate::registry::Discovered;
+    pub use futures_util::future::{Either, join, try_join};
     pub use inventory;
     pub use serde::de::DeserializeOwned;
     pub use serde::{Deserialize, Serialize};
+    pub use std::convert::Infallible;
+    pub use std::future::pending;
+    pub use std::pin::pin;
 }

@@ -10,6 +10,10 @@ pub use futures_util::future::{Either, join, join_all, select, try_join, try_joi
 #[doc(no_inline)]
 pub use durable_macros::{Failure, activity, durable, orchestrator};
 
+// Functions and macros have names of their own: `select(a, b)` is that of `futures`, `select! { .. }` is ours.
+#[doc(no_inline)]
+pub use crate::{join, select, try_join};
+
 #[doc(no_inline)]
 pub use crate::{
     activity::{ActivityContext, State},
@@ -18,7 +22,7 @@ pub use crate::{
     failure::{ActivityError, Failure, OrchestratorError},
     hub::TaskHub,
     model::{InstanceId, RuntimeStatus},
-    orchestration::{ContinueAsNew, Next, OrchestrationContext},
+    orchestration::{ContinueAsNew, Next, OrchestrationContext, when_all, when_any},
 };
 
 #[cfg(feature = "sqlite")]

@@ -7,15 +7,33 @@
 //! [`OrchestrationContext::now`], ids from [`OrchestrationContext::new_guid`], random numbers from
 //! [`OrchestrationContext::rng`], and do everything that touches the world in activities.
 //!
-//! Ordinary `async` code is fine: helper functions, `async` blocks, `join_all`, `FuturesUnordered`,
-//! `futures::future::select`, `select_biased!`. Results come in the order of the history, in every replay.
+//! Ordinary `async` code is fine, with helper functions and `async` blocks. Results come in the order of the history, in
+//! every replay.
+//!
+//! # Waiting for several futures
+//!
+//! | you want | use |
+//! | --- | --- |
+//! | the first of several | [`select!`](crate::select!); of many, [`when_any`] |
+//! | all of several | [`join!`](crate::join!), or [`try_join!`](crate::try_join!), which the first failure ends |
+//! | all of many | `try_join_all`, which the first failure ends; [`when_all`], which waits for the others |
+//! | all of many, a few at a time | [`ctx.map(..).concurrency(..)`](OrchestrationContext::map) |
+//! | a deadline | [`select!`](crate::select!) with [`ctx.create_timer(..)`](OrchestrationContext::create_timer) |
+//!
+//! Those of the `futures` crate are safe too: `join_all`, `try_join_all`, `join!`, `try_join!`, `FuturesUnordered`,
+//! `FuturesOrdered`, `futures::future::select` and `select_biased!`; and so is what looks at its futures in a fixed order
+//! or when they are woken. Not safe are `futures::select!`, and `tokio::select!` without `biased;`: of several
+//! branches that are done they pick one at random, another one in each replay. `#[orchestrator]` refuses them where they
+//! are written with their crate's name; do not import them.
 
+pub(crate) mod combine;
 mod context;
 mod definition;
 mod next;
 mod task;
 mod timer;
 
+pub use self::combine::{Map, Settle, WhenAll, WhenAny, when_all, when_any};
 pub use self::context::OrchestrationContext;
 pub use self::definition::{ByName, OrchestratorDefinition, OrchestratorFn, OrchestratorItem};
 #[doc(hidden)]

@@ -118,12 +118,13 @@ pub(super) fn of_path(segments: &[String]) -> Option<String> {
 /// What is wrong with the call of this macro, if anything.
 pub(super) fn of_macro(segments: &[String], arguments: &TokenStream) -> Option<String> {
     let path: Vec<&str> = segments.iter().map(String::as_str).collect();
-    let is_select = ["tokio/select", "futures/select", "futures_util/select"].iter().any(|p| matches(p, &path));
+    // A bare `select!` is taken for ours: the prelude brings it, and the text does not tell the others from it.
+    let is_select = ["/tokio::select", "/futures::select", "/futures_util::select"].iter().any(|p| matches(p, &path));
     if !is_select || is_biased(arguments) {
         return None;
     }
     Some(format!(
-        "`{}!` picks a branch at random: begin it with `biased;`, or use `select_biased!` or `futures::future::select`",
+        "`{}!` picks a branch at random: use `durable_core::select!`, which looks at them in the order of the text",
         path.join("::")
     ))
 }

@@ -67,9 +67,9 @@ fn each_kind_names_its_replacement() {
         ("std::env::var(n);", "in the input"),
         ("env::vars();", "in the input"),
         ("env::args();", "in the input"),
-        ("tokio::select! { a = b => {} }", "`biased;`"),
-        ("select! { a = b => {} }", "`biased;`"),
-        ("futures_util::select! { a = b => {} }", "`biased;`"),
+        ("tokio::select! { a = b => {} }", "`durable_core::select!`"),
+        ("futures::select! { a = b => {} }", "`durable_core::select!`"),
+        ("futures_util::select! { a = b => {} }", "`durable_core::select!`"),
     ] {
         finds(body, &[replacement]);
     }
@@ -91,6 +91,10 @@ fn what_only_looks_like_it_passes() {
         "let text = \"SystemTime::now()\";",
         "tokio::select! { biased; a = b => {} }",
         "futures::select_biased! { a = b => {} }",
+        "durable_core::select! { a = b => {} }",
+        "select! { a = b => {} }",
+        "join!(a, b);",
+        "durable_core::try_join!(a, b);",
         "tokio::join!(a, b);",
         "futures::try_join!(a, b);",
         "let c: reqwest::StatusCode = reqwest::StatusCode::OK;",
@@ -116,6 +120,8 @@ fn nested_code_is_looked_into() {
         "println!(\"{}\", format!(\"{}\", Uuid::new_v4()));",
         "tokio::join!(a, tokio::time::sleep(d));",
         "tokio::select! { biased; _ = tokio::time::sleep(d) => {} }",
+        "select! { _ = tokio::time::sleep(d) => {} }",
+        "select! { a = b => { Uuid::new_v4() } }",
         "vec![tokio::select! { a = b => {} }];",
         "fn helper() { SystemTime::now(); }",
         "match a { 1 => Uuid::new_v4(), _ => b };",
