@@ -9,6 +9,7 @@ mod name;
 mod payload;
 mod status;
 mod time;
+mod trace;
 
 pub use self::failure::{FailureDetails, PANIC_ERROR_TYPE, write_chain};
 pub use self::id::{ExecutionId, InstanceId, InvalidInstanceId, TaskId};
@@ -18,3 +19,4 @@ pub use self::name::{EventName, FunctionName, InvalidName, TaskHubName};
 pub use self::payload::{InvalidPayload, Payload};
 pub use self::status::{RuntimeStatus, UnknownRuntimeStatus};
 pub use self::time::Timestamp;
+pub use self::trace::{InvalidTraceContext, TraceContext};

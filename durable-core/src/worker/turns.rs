@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 use tokio::task::coop::unconstrained;
+use tracing::Span;
 
 use super::{NonDeterminismPolicy, Shared};
 use crate::engine::{SourceError, TurnWork, WorkSource};
 use crate::history::{Completion, EventKind};
 use crate::model::{FailureDetails, NameList};
-use crate::replay::{Executor, ReplayFault, TurnInput, TurnOutcome, WakeHook};
+use crate::replay::{Executor, Identity, ReplayFault, TurnInput, TurnOutcome, WakeHook};
 
 /// Runs turns until there are none any more. Code is polled outside of tokio's budget: inside it, a channel or a lock that
 /// the code uses among its own parts would pretend to be pending, and look like a foreign await.
@@ -43,7 +44,8 @@ impl Shared {
                 let terminated = termination(&work);
                 let events = std::mem::take(&mut work.input.events);
                 let input = TurnInput { events, ..work.input };
-                match unconstrained(async { executor.run_turn(input) }).await {
+                let span = turn_span(&work);
+                match unconstrained(async { span.in_scope(|| executor.run_turn(input)) }).await {
                     Ok(outcome) => Ok((outcome, Some(executor))),
                     Err(fault) => self.settle(&work, terminated, Trouble::Fault(fault, Some(executor))),
                 }
@@ -148,6 +150,13 @@ impl Shared {
         let executor = executor.unwrap_or_else(|| Executor::without_code(work.identity.clone()));
         Ok((executor.end_without_code(completion), None))
     }
+}
+
+/// What everything that the code logs in this turn carries. A replay has none: nothing of it is logged.
+fn turn_span(work: &TurnWork) -> Span {
+    let Identity { instance, execution, name } = &work.identity;
+    let turn = work.input.turn;
+    tracing::info_span!(target: "durable", "orchestration", %instance, function = %name, %execution, turn)
 }
 
 /// The reason, if the turn's events contain a termination: it needs no code, so nothing keeps it from happening.
