@@ -12,6 +12,7 @@ pub mod orchestration;
 pub mod prelude;
 pub mod registry;
 pub mod replay;
+pub mod telemetry;
 pub mod worker;
 
 #[doc = include_str!("docs/failure.md")]

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
 use super::{HeartbeatError, MissingState, ProgressReporter, StateMap};
-use crate::model::{ExecutionId, FunctionName, InstanceId, InvalidPayload, Payload, TaskId};
+use crate::model::{ExecutionId, FunctionName, InstanceId, InvalidPayload, Payload, TaskId, TraceContext};
 
 /// The context of one run of an activity. Cloning is cheap.
 #[derive(Debug, Clone)]
@@ -46,6 +46,8 @@ pub struct ActivityCallInfo {
     pub attempt: u32,
     /// How often this call was handed to a worker, counting this time.
     pub delivery: u32,
+    /// The trace of the calling instance.
+    pub trace: Option<TraceContext>,
 }
 
 impl ActivityContext {
@@ -84,6 +86,7 @@ impl ActivityContext {
             first_attempt: TaskId(0),
             attempt: 1,
             delivery: 1,
+            trace: None,
         };
         Self::new(call, state, CancellationToken::new())
     }
@@ -104,6 +107,12 @@ impl ActivityContext {
     #[must_use]
     pub fn task_id(&self) -> TaskId {
         self.inner.call.task_id
+    }
+
+    /// The trace that the start of the calling orchestration was part of, to pass on to other services.
+    #[must_use]
+    pub fn trace(&self) -> Option<&TraceContext> {
+        self.inner.call.trace.as_ref()
     }
 
     /// Which attempt of a retried call this is, from 1.

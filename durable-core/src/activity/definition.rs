@@ -62,9 +62,10 @@ items!(A, B, C, D, E, G);
 items!(A, B, C, D, E, G, H);
 items!(A, B, C, D, E, G, H, I);
 
-/// Runs a plain function off the async threads; a panic in it goes on in the caller.
+/// Runs a plain function off the async threads, in the span of its caller; a panic in it goes on in the caller.
 pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
+    let span = tracing::Span::current();
+    match tokio::task::spawn_blocking(move || span.in_scope(work)).await {
         Ok(value) => value,
         Err(error) => resume_unwind(error.into_panic()),
     }

@@ -1,7 +1,8 @@
 //! What a client sees of instances, one or many.
 
 use crate::model::{
-    ExecutionId, FailureDetails, FunctionName, InstanceId, Payload, RuntimeStatus, Tags, TaskId, Timestamp, Version,
+    ExecutionId, FailureDetails, FunctionName, InstanceId, Payload, RuntimeStatus, Tags, TaskId, Timestamp,
+    TraceContext, Version,
 };
 
 /// The state of one instance.
@@ -22,6 +23,8 @@ pub struct InstanceStatus {
     pub parent_id: Option<InstanceId>,
     /// When it is to start, or was to start, if not at once.
     pub scheduled_start: Option<Timestamp>,
+    /// The trace that its start was part of.
+    pub trace: Option<TraceContext>,
     /// How often it has continued as new.
     pub generation: u32,
     /// Where it stands.
@@ -56,6 +59,7 @@ impl InstanceStatus {
             tags: Tags::new(),
             parent_id: None,
             scheduled_start: None,
+            trace: None,
             generation: 0,
             runtime_status: RuntimeStatus::Pending,
             input,

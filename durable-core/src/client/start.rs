@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use super::{Client, ClientError, InstanceHandle};
 use crate::BoxFuture;
-use crate::model::{FunctionName, IdReusePolicy, InstanceId, Payload, Tags, Timestamp, Version};
+use crate::model::{FunctionName, IdReusePolicy, InstanceId, Payload, Tags, Timestamp, TraceContext, Version};
 
 /// A request to start an instance.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +25,8 @@ pub struct StartRequest {
     pub start_at: Option<Timestamp>,
     /// What happens when the id is taken.
     pub id_reuse: IdReusePolicy,
+    /// The trace that the start is part of.
+    pub trace: Option<TraceContext>,
 }
 
 impl StartRequest {
@@ -39,6 +41,7 @@ impl StartRequest {
             tags: Tags::new(),
             start_at: None,
             id_reuse: IdReusePolicy::default(),
+            trace: None,
         }
     }
 
@@ -99,6 +102,14 @@ impl<O> Start<'_, O> {
     pub fn start_at(self, time: Timestamp) -> Self {
         self.with(|request| {
             request.start_at = Some(time);
+            Ok(())
+        })
+    }
+
+    /// Makes the start a part of a trace. The context is stored, and carried to the instance's activities and children.
+    pub fn trace(self, context: TraceContext) -> Self {
+        self.with(|request| {
+            request.trace = Some(context);
             Ok(())
         })
     }

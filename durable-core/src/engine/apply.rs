@@ -8,7 +8,7 @@ use crate::backend::{
     OutgoingMessage, Recipient, TurnCommit, WorkerId,
 };
 use crate::history::{
-    Action, ChildStart, Completion, Continuation, EventKind, ExecutionHeader, ParentInstance, TaskOptions, encode_event,
+    Action, ChildStart, Completion, Continuation, EventKind, ExecutionHeader, ParentInstance, encode_event,
 };
 use crate::model::{
     ExecutionId, FailureDetails, FunctionName, IdReusePolicy, Payload, RuntimeStatus, TaskId, Timestamp, Version,
@@ -166,9 +166,16 @@ impl Turn<'_> {
         let call = self.call(id);
         match action {
             Action::ScheduleTask { name, input, options, source } => {
+                let trace = self.before.header.trace.as_ref();
                 let placement = runs.then(|| world.place());
                 if let Some(placement) = placement {
-                    self.commit.new_activities.push(new_activity(call, &name, &input, options, placement));
+                    self.commit.new_activities.push(new_activity(
+                        call,
+                        &name,
+                        &input,
+                        stored::options(options, trace),
+                        placement,
+                    ));
                 }
                 self.record(&EventKind::TaskScheduled { id, name, input, options, source: Some(source) });
             }
@@ -299,7 +306,7 @@ fn new_activity(
     call: CallId,
     name: &FunctionName,
     input: &Payload,
-    options: TaskOptions,
+    options: Option<String>,
     placement: Placement,
 ) -> NewActivity {
     let (runner, claim) = placement.unzip();
@@ -307,7 +314,7 @@ fn new_activity(
         call,
         name: name.as_str().to_owned(),
         input: input.clone(),
-        options: stored::options(options),
+        options,
         runner,
         claim: claim.unwrap_or(0),
     }
@@ -325,6 +332,7 @@ pub(super) fn new_child(parent: &Known, task: TaskId, child: &ChildStart, versio
         depth: parent.header.depth() + 1,
     });
     header.version = version;
+    header.trace.clone_from(&parent.header.trace);
     header.tags = child.tags.clone().inherit(&parent.header.tags);
     let mut create = stored::create(&header);
     create.parent = Some(parent.standing.key);

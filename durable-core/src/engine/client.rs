@@ -267,6 +267,7 @@ fn to_status(row: InstanceRow) -> Result<InstanceStatus, ClientError> {
     status.tags = header.tags.clone();
     status.parent_id = header.parent.as_ref().map(|parent| parent.instance.clone());
     status.scheduled_start = header.scheduled_start;
+    status.trace.clone_from(&header.trace);
     status.generation = header.generation;
     status.runtime_status = shown(row.status);
     status.custom_status = row.custom_status;

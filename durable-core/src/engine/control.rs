@@ -43,7 +43,7 @@ impl LocalEngine {
         let read = |call: crate::backend::ActivityRow| {
             let name = FunctionName::new(&call.name).map_err(|error| super::client::corrupt(error.to_string()))?;
             let mut pending = PendingActivity::new(call.call.task(), name, call.input);
-            pending.attempt = super::stored::read_options(call.options.as_deref()).attempt;
+            pending.attempt = super::stored::read_options(call.options.as_deref()).task.attempt;
             pending.deliveries = call.deliveries;
             pending.progress = call.progress;
             Ok(pending)

@@ -19,7 +19,7 @@ impl Inner {
 
 impl LocalEngine {
     pub(super) async fn create(&self, request: StartRequest) -> Result<InstanceId, ClientError> {
-        let StartRequest { name, version, id, input, tags, start_at, id_reuse } = request;
+        let StartRequest { name, version, id, input, tags, start_at, id_reuse, trace } = request;
         let version = self.inner.catalogue.lock().version(&name, version.as_ref())?;
         let size = input.as_str().len() as u64;
         self.inner.options.limits.payload.check(size, "bytes", || format!("the input of orchestrator '{name}'"))?;
@@ -29,6 +29,7 @@ impl LocalEngine {
         let mut header = ExecutionHeader::new(id.clone(), ExecutionId::generate(), name, input);
         header.version = version;
         header.tags = tags;
+        header.trace = trace;
         header.scheduled_start = start_at;
         let owner = (start_at.is_none() && self.inner.has_room()).then_some(self.inner.worker);
         let create = CreateInstance { now, owner, replace: id_reuse.replaced(), ..stored::create(&header) };

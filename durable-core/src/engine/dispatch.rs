@@ -12,7 +12,7 @@ use super::instances::{AfterTurn, Delivery, Known};
 use super::local::LocalEngine;
 use super::message::{Message, Origin};
 use super::source::{ActivityLease, SourceError, TurnLease};
-use super::stored::{self, read_options};
+use super::stored::{self, CallOptions, read_options};
 use crate::activity::ActivityCallInfo;
 use crate::backend::{
     ActivityRow, Arrived, BackendError, CallId, Committed, Completes, CreateInstance, InstanceKey, MessageTarget,
@@ -183,7 +183,7 @@ impl LocalEngine {
         let mut started = 0;
         for new in commit.new_activities.iter().filter(|call| call.runner.is_some()) {
             let Ok(name) = FunctionName::new(&new.name) else { continue };
-            let options = read_options(new.options.as_deref());
+            let CallOptions { task: options, trace } = read_options(new.options.as_deref());
             let call = ActivityCallInfo {
                 instance: instance.clone(),
                 execution: ExecutionId::from_stored(&commit.execution),
@@ -192,6 +192,7 @@ impl LocalEngine {
                 first_attempt: options.first_attempt.unwrap_or(new.call.task()),
                 attempt: options.attempt,
                 delivery: 1,
+                trace,
             };
             let waiting = Waiting { id: new.call, call, input: new.input.clone(), options, progress: None };
             activities.enqueue(commit.key, waiting, new.claim);
@@ -286,7 +287,7 @@ impl LocalEngine {
             return;
         };
         let execution = ExecutionId::from_stored(&row.execution);
-        let options = read_options(row.options.as_deref());
+        let CallOptions { task: options, trace } = read_options(row.options.as_deref());
         let call = ActivityCallInfo {
             instance,
             execution: execution.clone(),
@@ -295,6 +296,7 @@ impl LocalEngine {
             first_attempt: options.first_attempt.unwrap_or(row.call.task()),
             attempt: options.attempt,
             delivery: row.deliveries,
+            trace,
         };
         let poisoned = row.deliveries > self.inner.options.max_deliveries;
         let lease = ActivityLease { key: row.key, execution, call: row.call, claim: row.claim };

@@ -175,7 +175,7 @@ fn reopen(
             call,
             name: name.as_str().to_owned(),
             input: input.clone(),
-            options: stored::options(*options),
+            options: stored::options(*options, known.header.trace.as_ref()),
             runner: None,
             claim: 0,
         }),

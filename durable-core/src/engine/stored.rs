@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::backend::{CreateInstance, HistoryRow, InstanceRow, NextExecution};
 use crate::history::{CorruptHistory, ExecutionHeader, HistoryRecord, ParentInstance, TaskOptions, decode_event};
-use crate::model::{ExecutionId, FunctionName, InstanceId, Tags, TaskId, Timestamp, Version};
+use crate::model::{ExecutionId, FunctionName, InstanceId, Tags, TaskId, Timestamp, TraceContext, Version};
 
 /// What the store keeps about a start without knowing it.
 #[derive(Serialize, Deserialize)]
@@ -14,6 +14,8 @@ use crate::model::{ExecutionId, FunctionName, InstanceId, Tags, TaskId, Timestam
 struct Origin {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     parent: Option<StoredParent>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trace: Option<TraceContext>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -29,15 +31,17 @@ struct StoredParent {
 
 /// The opaque part of a header, for the store.
 fn origin(header: &ExecutionHeader) -> Option<String> {
-    let parent = header.parent.as_ref()?;
-    let parent = StoredParent {
+    if header.parent.is_none() && header.trace.is_none() {
+        return None;
+    }
+    let parent = header.parent.as_ref().map(|parent| StoredParent {
         instance: parent.instance.to_string(),
         execution: parent.execution.to_string(),
         name: parent.name.to_string(),
         task_id: parent.task_id.map(|task| task.0),
         depth: parent.depth,
-    };
-    serde_json::to_string(&Origin { parent: Some(parent) }).ok()
+    });
+    serde_json::to_string(&Origin { parent, trace: header.trace.clone() }).ok()
 }
 
 /// The header of the execution that a row stands for.
@@ -51,7 +55,7 @@ pub(super) fn header(row: &InstanceRow) -> Result<Arc<ExecutionHeader>, String> 
     header.tags = Tags::from_stored(row.tags.clone());
     header.generation = row.generation;
     header.scheduled_start = row.start_at;
-    header.parent = read_origin(row.origin.as_deref())?;
+    read_origin(row.origin.as_deref(), &mut header)?;
     Ok(Arc::new(header))
 }
 
@@ -94,7 +98,7 @@ pub(super) fn created_header(create: &CreateInstance) -> Result<Arc<ExecutionHea
     header.version = create.version.as_deref().map(Version::new).transpose().map_err(|error| text(&error))?;
     header.tags = Tags::from_stored(create.tags.clone());
     header.scheduled_start = create.start_at;
-    header.parent = read_origin(create.origin.as_deref())?;
+    read_origin(create.origin.as_deref(), &mut header)?;
     Ok(Arc::new(header))
 }
 
@@ -108,19 +112,33 @@ pub(super) fn next_header(before: &ExecutionHeader, next: &NextExecution) -> Arc
     Arc::new(header)
 }
 
-fn read_origin(origin: Option<&str>) -> Result<Option<ParentInstance>, String> {
-    let Some(origin) = origin else { return Ok(None) };
+fn read_origin(origin: Option<&str>, header: &mut ExecutionHeader) -> Result<(), String> {
+    let Some(origin) = origin else { return Ok(()) };
     let origin: Origin = serde_json::from_str(origin).map_err(|error| error.to_string())?;
-    origin.parent.map(read_parent).transpose()
+    header.parent = origin.parent.map(read_parent).transpose()?;
+    header.trace = origin.trace;
+    Ok(())
+}
+
+/// How a call runs, and for whom.
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct CallOptions {
+    #[serde(flatten)]
+    pub(super) task: TaskOptions,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) trace: Option<TraceContext>,
 }
 
 /// The options of a call, unless they are the usual ones.
-pub(super) fn options(options: TaskOptions) -> Option<String> {
-    (options != TaskOptions::default()).then(|| serde_json::to_string(&options).ok()).flatten()
+pub(super) fn options(task: TaskOptions, trace: Option<&TraceContext>) -> Option<String> {
+    if task == TaskOptions::default() && trace.is_none() {
+        return None;
+    }
+    serde_json::to_string(&CallOptions { task, trace: trace.cloned() }).ok()
 }
 
 /// Reads the options of a call.
-pub(super) fn read_options(options: Option<&str>) -> TaskOptions {
+pub(super) fn read_options(options: Option<&str>) -> CallOptions {
     options.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default()
 }
 

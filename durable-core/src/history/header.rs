@@ -1,6 +1,6 @@
 //! Who an execution is.
 
-use crate::model::{ExecutionId, FunctionName, InstanceId, Payload, Tags, TaskId, Timestamp, Version};
+use crate::model::{ExecutionId, FunctionName, InstanceId, Payload, Tags, TaskId, Timestamp, TraceContext, Version};
 
 /// What is known of an execution from its start on, and never changes during it.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +20,8 @@ pub struct ExecutionHeader {
     pub parent: Option<ParentInstance>,
     /// Its tags, with those that it inherited.
     pub tags: Tags,
+    /// The trace that its start was part of.
+    pub trace: Option<TraceContext>,
     /// How often the instance has continued as new.
     pub generation: u32,
     /// When it was to start, if not at once.
@@ -53,6 +55,7 @@ impl ExecutionHeader {
             input,
             parent: None,
             tags: Tags::new(),
+            trace: None,
             generation: 0,
             scheduled_start: None,
         }

@@ -12,6 +12,7 @@ mod payload;
 mod status;
 mod tags;
 mod time;
+mod trace;
 mod version;
 
 pub use self::failure::{FailureDetails, PANIC_ERROR_TYPE, write_chain};
@@ -25,4 +26,5 @@ pub use self::payload::{InvalidPayload, Payload};
 pub use self::status::{RuntimeStatus, UnknownRuntimeStatus};
 pub use self::tags::{InvalidTag, Tags};
 pub use self::time::Timestamp;
+pub use self::trace::{InvalidTraceContext, TraceContext};
 pub use self::version::{InvalidVersion, Version};

@@ -9,6 +9,7 @@ use super::fault::{ForeignAwait, NonDeterminism, ReplayFault, Side};
 use super::handle::ReplayHandle;
 use super::leaf::LeafResult;
 use super::matching;
+use super::silence::Here;
 use super::state::{Phase, State};
 use super::turn::{TurnInput, TurnOutcome};
 use super::waker::{RootWaker, WakeHook};
@@ -118,6 +119,7 @@ impl Executor {
 
     fn run(&mut self, input: TurnInput, replaying: bool) -> Result<TurnOutcome, ReplayFault> {
         self.check_strangers()?;
+        let _here = Here::replaying(replaying);
         self.turn = input.turn;
         {
             let mut state = self.handle.shared.state.lock();
@@ -257,6 +259,8 @@ impl Executor {
 
 impl Drop for Executor {
     fn drop(&mut self) {
+        // The code did not decide to be dropped, and will come this way again.
+        let _here = Here::replaying(true);
         self.tear_down();
     }
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use tokio::sync::Semaphore;
+use tracing::{Instrument, Span};
 
 use super::Shared;
 use super::heartbeats::Heartbeats;
-use crate::activity::ActivityContext;
+use crate::activity::{ActivityCallInfo, ActivityContext};
 use crate::engine::{ActivityWork, Clock};
 use crate::history::TaskOptions;
 use crate::model::{FailureDetails, NameList, Payload, Timestamp};
@@ -95,10 +96,11 @@ impl Shared {
             let message = format!("there is no activity '{name}'; registered are: {}", NameList(&known));
             return Err(FailureDetails::new("ActivityTaskNotFound", message).non_retriable());
         };
+        let span = activity_span(&work.call);
         let ctx = ActivityContext::new(work.call, self.state.clone(), work.cancellation).with_reporter(Arc::new(beats));
         // The call itself is inside: a closure may panic before it gives its future.
         let run = async { program(ctx, work.input).await };
-        match AssertUnwindSafe(run).catch_unwind().await {
+        match AssertUnwindSafe(run).catch_unwind().instrument(span).await {
             Ok(result) => result,
             Err(panic) => Err(FailureDetails::from_panic(panic)),
         }
@@ -109,4 +111,11 @@ async fn sleep_until(clock: &dyn Clock, at: Timestamp) {
     while clock.now() < at {
         clock.sleep_until(at).await;
     }
+}
+
+/// What everything that an activity logs carries.
+fn activity_span(call: &ActivityCallInfo) -> Span {
+    let ActivityCallInfo { instance, name, task_id, attempt, delivery, .. } = call;
+    let task_id = task_id.0;
+    tracing::info_span!(target: "durable", "activity", %instance, function = %name, task_id, attempt, delivery)
 }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 use tokio::task::coop::unconstrained;
+use tracing::Span;
 
 use super::{NonDeterminismPolicy, Shared, VersionMismatch};
 use crate::engine::{Rehearsal, SourceError, TurnWork, WorkSource};
-use crate::history::{Completion, EventKind};
+use crate::history::{Completion, EventKind, ExecutionHeader};
 use crate::model::{FailureDetails, FunctionName, Limits, NameList, Version};
 use crate::registry::Registry;
 use crate::replay::{Executor, Program, ReplayFault, TurnInput, TurnOutcome, WakeHook};
@@ -70,7 +71,8 @@ impl Shared {
                 let terminated = termination(&work);
                 let events = std::mem::take(&mut work.input.events);
                 let input = TurnInput { events, ..work.input };
-                match unconstrained(async { executor.run_turn(input) }).await {
+                let span = turn_span(&work);
+                match unconstrained(async { span.in_scope(|| executor.run_turn(input)) }).await {
                     Ok(outcome) => Ok((outcome, Some(executor))),
                     Err(fault) => self.settle(&work, terminated, Trouble::Fault(fault, Some(executor))),
                 }
@@ -199,6 +201,13 @@ impl Shared {
         let executor = executor.unwrap_or_else(|| Executor::without_code(Arc::clone(&work.header)));
         Ok((executor.end_without_code(completion), None))
     }
+}
+
+/// What everything that the code logs in this turn carries. A replay has none: nothing of it is logged.
+fn turn_span(work: &TurnWork) -> Span {
+    let ExecutionHeader { instance, execution, name, .. } = &*work.header;
+    let turn = work.input.turn;
+    tracing::info_span!(target: "durable", "orchestration", %instance, function = %name, %execution, turn)
 }
 
 /// The reason, if the turn's events contain a termination: it needs no code, so nothing keeps it from happening.

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use durable_core::prelude::*;
+use durable_core::telemetry::ReplayFilter;
+use tracing_subscriber::prelude::*;
 
 /// Serves a task hub over HTTP.
 #[derive(Debug, Parser)]
@@ -25,7 +27,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::parse();
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_unset| "info".into());
     let stderr = std::io::stderr;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_ansi(stderr().is_terminal()).init();
+    let lines = tracing_subscriber::fmt::layer().with_writer(stderr).with_ansi(stderr().is_terminal());
+    tracing_subscriber::registry().with(ReplayFilter::new()).with(filter).with(lines).init();
 
     let hub = TaskHub::builder().name("TestHub").backend(Sqlite::open(&options.db)?);
     let hub = examples::demo::functions(hub).start().await?;
