@@ -1,7 +1,5 @@
 //! Functions that are registered by their annotation alone.
 
-#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
-
 use durable_core::model::FunctionName;
 use durable_core::prelude::*;
 

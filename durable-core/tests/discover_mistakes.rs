@@ -1,7 +1,5 @@
 //! What is wrong among the functions of a program, found by their annotations. A program of its own: it cannot start.
 
-#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
-
 use durable_core::prelude::*;
 
 #[activity]

@@ -72,11 +72,11 @@ pub(crate) struct Function {
 pub(crate) fn parse(attribute: &str, item: TokenStream) -> syn::Result<ItemFn> {
     syn::parse2::<ItemFn>(item.clone()).map_err(|error| {
         let message = format!("`{attribute}` goes on a function");
-        match syn::parse2::<syn::Item>(item.clone()) {
+        if syn::parse2::<syn::TraitItemFn>(item.clone()).is_ok() {
+            return syn::Error::new(error.span(), format!("{message} with a body"));
+        }
+        match syn::parse2::<syn::Item>(item) {
             Ok(other) => syn::Error::new(keyword(&other), message),
-            Err(_) if syn::parse2::<syn::TraitItemFn>(item).is_ok() => {
-                syn::Error::new(error.span(), format!("{message} with a body"))
-            }
             Err(_) => error,
         }
     })

@@ -1,6 +1,6 @@
 //! How the return type of an annotated function becomes the output of its definition.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::{ReturnType, Type};
 
@@ -86,12 +86,25 @@ impl Definition<'_> {
         }
         let Some(choice) = self.choice(ty) else { return Value { output: quote!(#ty), convert: self.complete() } };
         let (first, last) = types::ends(ty);
-        let (open, value, convert) =
-            (quote_spanned!(first=> <), quote_spanned!(last=> Value), quote_spanned!(last=> convert));
-        Value {
-            output: quote!(#open #choice as __DurableChosen>::#value),
-            convert: quote!((#open #choice as __DurableChosen>::#convert)),
-        }
+        let open = quote_spanned!(first=> <);
+        let at_end = |name: &str| Ident::new(name, last);
+        let (value, convert) = (at_end("Value"), at_end("convert"));
+        let output = quote!(#open #choice as __DurableChosen>::#value);
+        let convert = quote!(#open #choice as __DurableChosen>::#convert);
+        let convert = match self.function.kind {
+            Kind::Activity => quote!((#convert)),
+            Kind::Orchestrator => {
+                let (expected, input, same) = (self.input(), at_end("Input"), at_end("same"));
+                let input = quote!(#open #choice as __DurableChosen>::#input);
+                quote! {
+                    (|value: #ty| #private::Next::with_input(
+                        #convert(value),
+                        #open #input as #private::SameInput<#expected>>::#same,
+                    ))
+                }
+            }
+        };
+        Value { output, convert }
     }
 
     /// What turns an output into what the definition gives.
@@ -149,12 +162,13 @@ impl Definition<'_> {
     fn probe(&self) -> TokenStream {
         let private = &self.private;
         let complete = self.complete();
+        // Where nothing is said of the next input, it is that of the function.
+        let input = self.input();
         let (converted, empty, next) = match self.function.kind {
             Kind::Activity => (quote!(T), quote!(()), None),
             Kind::Orchestrator => {
-                let input = self.input();
                 let next = quote!(#private::Next);
-                (quote!(#next<T, #input>), quote!(#next<(), #input>), Some(probe_for_next(private, &input)))
+                (quote!(#next<T, #input>), quote!(#next<(), #input>), Some(probe_for_next(&next)))
             }
         };
         quote! {
@@ -174,12 +188,14 @@ impl Definition<'_> {
             pub trait __DurableChosen {
                 type Returned;
                 type Value;
+                type Input;
                 type Converted;
                 fn convert(returned: Self::Returned) -> Self::Converted;
             }
             impl<T> __DurableChosen for __DurableChoice<0, T> {
                 type Returned = T;
                 type Value = T;
+                type Input = #input;
                 type Converted = #converted;
                 fn convert(returned: T) -> Self::Converted {
                     #complete(returned)
@@ -188,6 +204,7 @@ impl Definition<'_> {
             impl<T> __DurableChosen for __DurableChoice<1, T> {
                 type Returned = T;
                 type Value = ();
+                type Input = #input;
                 type Converted = #empty;
                 fn convert(_: T) -> Self::Converted {
                     #complete(())
@@ -198,18 +215,19 @@ impl Definition<'_> {
     }
 }
 
-fn probe_for_next(private: &TokenStream, input: &TokenStream) -> TokenStream {
+fn probe_for_next(next: &TokenStream) -> TokenStream {
     quote! {
         #[allow(dead_code, reason = "generated")]
-        impl<O, I> __DurableProbe<#private::Next<O, I>> {
+        impl<O, I> __DurableProbe<#next<O, I>> {
             const KIND: u8 = 2;
         }
-        impl<O, I: #private::SameInput<#input>> __DurableChosen for __DurableChoice<2, #private::Next<O, I>> {
-            type Returned = #private::Next<O, I>;
+        impl<O, I> __DurableChosen for __DurableChoice<2, #next<O, I>> {
+            type Returned = #next<O, I>;
             type Value = O;
-            type Converted = #private::Next<O, #input>;
+            type Input = I;
+            type Converted = #next<O, I>;
             fn convert(returned: Self::Returned) -> Self::Converted {
-                #private::Next::with_input(returned, #private::SameInput::same)
+                returned
             }
         }
     }

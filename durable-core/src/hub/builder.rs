@@ -77,7 +77,7 @@ impl TaskHubBuilder {
     /// Adds every function annotated with `#[orchestrator]` or `#[activity]` that is linked into the program, also from the
     /// crates that it uses. Functions that are added by hand as well count once.
     ///
-    /// ```
+    /// ```standalone_crate
     /// use durable_core::prelude::*;
     ///
     /// #[activity]

@@ -84,8 +84,8 @@ fn a_duplicate_is_named_with_its_version() {
         "two orchestrators have the name 'ORDER' and the version '1.02': give one of them another with `name = \"...\"` or \
          `version = \"...\"`"
     );
-    let twice =
-        registry.add_activity_fn("a", || async { 1 }).and_then(|()| registry.add_activity_fn("A", || async { 1 }));
+    let same = |n: u8| async move { Ok::<_, FailureDetails>(n) };
+    let twice = registry.add_activity_fn("a", same).and_then(|()| registry.add_activity_fn("A", same));
     assert_eq!(
         twice.unwrap_err().to_string(),
         "two activities have the name 'A': give one of them another with `name = \"...\"`"
