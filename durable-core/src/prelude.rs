@@ -18,7 +18,7 @@ pub use crate::{
     failure::{ActivityError, Failure, OrchestratorError},
     hub::TaskHub,
     model::{InstanceId, RuntimeStatus},
-    orchestration::{ContinueAsNew, Next, OrchestrationContext},
+    orchestration::{ContinueAsNew, Next, OrchestrationContext, RetryContext, RetryPolicy},
 };
 
 #[cfg(feature = "sqlite")]

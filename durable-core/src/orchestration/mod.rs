@@ -10,14 +10,23 @@
 //! Ordinary `async` code is fine: helper functions, `async` blocks, `join_all`, `FuturesUnordered`,
 //! `futures::future::select`, `select_biased!`. Results come in the order of the history, in every replay.
 
+mod activity;
+mod child;
 mod context;
 mod definition;
+mod hold;
 mod next;
-mod task;
+mod retry;
+mod start;
 mod timer;
+mod wait;
 
+pub use self::activity::ActivityCall;
+pub use self::child::{ChildByName, SubOrchestrationCall, SubOrchestratorFn};
 pub use self::context::OrchestrationContext;
 pub use self::definition::{ByName, OrchestratorDefinition, OrchestratorFn, OrchestratorItem};
 pub use self::next::{ContinueAsNew, Next};
-pub use self::task::{ActivityCall, EventWait};
+pub use self::retry::{RetryContext, RetryPolicy};
+pub use self::start::StartedOrchestration;
 pub use self::timer::Timer;
+pub use self::wait::EventWait;
