@@ -22,7 +22,7 @@ pub use crate::{
     failure::{ActivityError, Failure, OrchestratorError},
     hub::TaskHub,
     model::{InstanceId, RuntimeStatus},
-    orchestration::{ContinueAsNew, Next, OrchestrationContext, when_all, when_any},
+    orchestration::{ContinueAsNew, Next, OrchestrationContext, RetryContext, RetryPolicy, when_all, when_any},
 };
 
 #[cfg(feature = "sqlite")]

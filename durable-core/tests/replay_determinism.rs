@@ -124,15 +124,13 @@ fn a_completion_of_a_call_that_was_never_made_is_found() {
 #[test]
 fn the_end_after_a_fault_has_no_other_action() {
     use durable_core::history::Completion;
-    use durable_core::model::{ExecutionId, FailureDetails, FunctionName};
-    use durable_core::replay::{Executor, Identity};
+    use durable_core::history::ExecutionHeader;
+    use durable_core::model::{ExecutionId, FailureDetails, FunctionName, Payload};
+    use durable_core::replay::Executor;
 
-    let identity = Identity {
-        instance: InstanceId::new("i").unwrap(),
-        execution: ExecutionId::generate(),
-        name: FunctionName::new("o").unwrap(),
-    };
-    let outcome = Executor::without_code(identity)
+    let name = FunctionName::new("o").unwrap();
+    let header = ExecutionHeader::new(InstanceId::new("i").unwrap(), ExecutionId::generate(), name, Payload::null());
+    let outcome = Executor::without_code(header.into())
         .end_without_code(Completion::Failed(FailureDetails::new("NonDeterminism", "x")));
     assert!(outcome.actions.is_empty() && outcome.canceled.is_empty() && outcome.drop_tasks);
 }

@@ -1,7 +1,7 @@
 //! Time, ids, random numbers, failures and panics as the code sees them.
 
 use durable_core::history::{Completion, EventKind, ExecutionHeader, HistoryRecord, decode_event, encode_event};
-use durable_core::model::{ExecutionId, FailureDetails, PANIC_ERROR_TYPE, Payload};
+use durable_core::model::{ExecutionId, FailureDetails, FunctionName, PANIC_ERROR_TYPE, Payload};
 use durable_core::prelude::*;
 use durable_testing::Script;
 use std::time::Duration;
@@ -34,11 +34,12 @@ fn values_are_the_same_after_a_store_round_trip_and_distinct_within_a_run() {
         seen.iter().flat_map(|line| line.as_str().unwrap().split(' ')).collect();
     assert_eq!(distinct.len(), 10, "{seen:?}");
 
-    let header = ExecutionHeader {
-        instance: InstanceId::new("script").unwrap(),
-        execution: ExecutionId::from_stored("0123456789abcdef0123456789abcdef"),
-        input: Payload::null(),
-    };
+    let header = std::sync::Arc::new(ExecutionHeader::new(
+        InstanceId::new("script").unwrap(),
+        ExecutionId::from_stored("0123456789abcdef0123456789abcdef"),
+        FunctionName::new("o").unwrap(),
+        Payload::null(),
+    ));
     let stored = script.history().iter().map(|record| HistoryRecord {
         kind: decode_event(encode_event(&record.kind), &header).unwrap(),
         ..record.clone()

@@ -20,6 +20,34 @@ pub fn failed(task: u32, failure: FailureDetails) -> EventKind {
     EventKind::TaskFailed { task_id: TaskId(task), failure }
 }
 
+/// A child completed with this value.
+///
+/// # Panics
+///
+/// When the value has no JSON form.
+#[must_use]
+pub fn child_completed(task: u32, result: impl Serialize) -> EventKind {
+    EventKind::SubOrchestrationInstanceCompleted { task_id: TaskId(task), result: payload(&result) }
+}
+
+/// A child failed.
+#[must_use]
+pub fn child_failed(task: u32, failure: FailureDetails) -> EventKind {
+    EventKind::SubOrchestrationInstanceFailed { task_id: TaskId(task), failure }
+}
+
+/// A client asked for a pause.
+#[must_use]
+pub fn suspended() -> EventKind {
+    EventKind::ExecutionSuspended { reason: None, recursive: false }
+}
+
+/// A client asked to go on.
+#[must_use]
+pub fn resumed() -> EventKind {
+    EventKind::ExecutionResumed { reason: None, recursive: false }
+}
+
 /// A timer fired.
 #[must_use]
 pub fn fired(timer: u32) -> EventKind {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use durable_core::history::{Action, Completion, EventKind, ExecutionHeader, HistoryRecord};
 use durable_core::model::{ExecutionId, FailureDetails, FunctionName, InstanceId, Limits, Payload, Timestamp, Version};
@@ -11,7 +12,7 @@ use durable_core::registry::Registry;
 use durable_core::replay::{Executor, Program, ReplayFault, TurnInput, TurnOutcome};
 use serde::Serialize;
 
-use crate::events::{completed, failed, fired, raised};
+use crate::events::{child_completed, child_failed, completed, failed, fired, raised, resumed, suspended};
 
 /// An orchestrator with a scripted world: no store, no runtime, no other thread.
 ///
@@ -45,8 +46,17 @@ pub struct Script {
     history: Vec<HistoryRecord>,
     last: TurnOutcome,
     now: Timestamp,
-    /// What was ever scheduled: true for a timer.
-    timers: BTreeMap<u32, bool>,
+    limits: Limits,
+    tasks: BTreeMap<u32, Kind>,
+}
+
+/// What stands behind a sequence number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Call,
+    Child,
+    Timer,
+    Message,
 }
 
 impl Script {
@@ -80,19 +90,63 @@ impl Script {
         let (name, program) = program::<F::Definition>();
         let instance = InstanceId::new("script").expect("a valid id");
         let execution = ExecutionId::from_stored("0123456789abcdef0123456789abcdef");
-        let header = Arc::new(ExecutionHeader::new(instance, execution, name, input));
+        let header = ExecutionHeader::new(instance, execution, name, input);
+        Self::start(header, program, Limits::default(), &[])
+    }
+
+    /// Starts an orchestrator as an execution with this header, under these limits, and with further events in its first
+    /// turn.
+    ///
+    /// # Errors
+    ///
+    /// The code awaits what is not durable.
+    pub fn with_header<M, F: OrchestratorItem<M>>(
+        _orchestrator: F,
+        header: ExecutionHeader,
+        limits: Limits,
+        events: &[EventKind],
+    ) -> Result<Self, ReplayFault> {
+        Self::start(header, program::<F::Definition>().1, limits, events)
+    }
+
+    fn start(
+        header: ExecutionHeader,
+        program: Program,
+        limits: Limits,
+        events: &[EventKind],
+    ) -> Result<Self, ReplayFault> {
+        let header = Arc::new(header);
         let started = EventKind::ExecutionStarted(Arc::clone(&header));
         let mut script = Self {
-            executor: Executor::new(Arc::clone(&header), program.clone(), Limits::default(), None),
+            executor: Executor::new(Arc::clone(&header), program.clone(), limits, None),
             header,
             program,
             history: Vec::new(),
             last: TurnOutcome::default(),
-            timers: BTreeMap::new(),
+            limits,
+            tasks: BTreeMap::new(),
             now: Timestamp::from_ticks(17_040_672_000_000_000),
         };
-        script.try_turn([started])?;
+        script.try_turn([started].into_iter().chain(events.iter().cloned()))?;
         Ok(script)
+    }
+
+    /// The next execution of an orchestrator that has just continued as new, after its first turn.
+    ///
+    /// # Panics
+    ///
+    /// When the last turn did not continue as new, or the next one has a fault.
+    #[must_use]
+    pub fn next_execution(&self) -> Self {
+        let Some(Completion::ContinuedAsNew(next)) = self.completion() else {
+            panic!("the orchestrator has not continued as new: {:?}", self.completion())
+        };
+        let mut header = ExecutionHeader::clone(&self.header);
+        header.generation += 1;
+        header.execution = ExecutionId::from_stored(&format!("{:032x}", header.generation));
+        header.input = next.input.clone();
+        header.version = next.version.clone().or(header.version);
+        Self::start(header, self.program.clone(), self.limits, &next.carried).unwrap_or_else(|fault| panic!("{fault}"))
     }
 
     /// Runs one turn with these events, and replays everything.
@@ -118,7 +172,7 @@ impl Script {
         let events: Vec<_> = events.into_iter().collect();
         let input = TurnInput { turn: self.executor.turn() + 1, time: self.now, events: events.clone() };
         let turn = input.turn;
-        let mut cold = Executor::new(Arc::clone(&self.header), self.program.clone(), Limits::default(), None);
+        let mut cold = self.fresh();
         cold.replay(&self.history).unwrap_or_else(|fault| panic!("the replay before turn {turn} differs: {fault}"));
         let from_cold = cold.run_turn(input.clone());
         let outcome = self.executor.run_turn(input)?;
@@ -126,17 +180,25 @@ impl Script {
         assert_eq!(from_cold, outcome, "turn {turn} differs after a replay");
         let record = |kind| HistoryRecord { turn, turn_time: self.now, time: self.now, kind };
         self.history.extend(events.into_iter().chain(recorded(&outcome)).map(record));
-        let timers = outcome.actions.iter().map(|(id, action)| (id.0, matches!(action, Action::CreateTimer { .. })));
-        self.timers.extend(timers);
+        self.tasks.extend(outcome.actions.iter().map(|(id, action)| (id.0, kind(action))));
         self.last = outcome;
         Ok(())
     }
 
+    fn fresh(&self) -> Executor {
+        Executor::new(Arc::clone(&self.header), self.program.clone(), self.limits, None)
+    }
+
     #[track_caller]
-    fn check(&self, id: u32, timer: bool) {
-        let what = if timer { "timer" } else { "call" };
-        let known: Vec<_> = self.timers.iter().filter(|(_, other)| **other == timer).map(|(id, _)| *id).collect();
-        assert!(known.contains(&id), "the orchestrator has made no {what} #{id}; its {what}s are {known:?}");
+    fn check(&self, id: u32, kind: Kind) {
+        let known: Vec<_> = self.tasks.iter().filter(|(_, other)| **other == kind).map(|(id, _)| *id).collect();
+        let what = match kind {
+            Kind::Call => "call",
+            Kind::Child => "child",
+            Kind::Timer => "timer",
+            Kind::Message => "message",
+        };
+        assert!(known.contains(&id), "the orchestrator has made no {what} #{id}; there are {known:?}");
     }
 
     /// Completes a call with a value.
@@ -146,7 +208,7 @@ impl Script {
     /// As [`turn`](Self::turn), when there is no such call, and when the value has no JSON form.
     #[track_caller]
     pub fn complete(&mut self, task: u32, result: impl Serialize) {
-        self.check(task, false);
+        self.check(task, Kind::Call);
         self.turn([completed(task, result)]);
     }
 
@@ -157,8 +219,59 @@ impl Script {
     /// As [`turn`](Self::turn), and when there is no such call.
     #[track_caller]
     pub fn fail(&mut self, task: u32, failure: FailureDetails) {
-        self.check(task, false);
+        self.check(task, Kind::Call);
         self.turn([failed(task, failure)]);
+    }
+
+    /// Completes a child with a value.
+    ///
+    /// # Panics
+    ///
+    /// As [`turn`](Self::turn), when there is no such child, and when the value has no JSON form.
+    #[track_caller]
+    pub fn complete_child(&mut self, task: u32, result: impl Serialize) {
+        self.check(task, Kind::Child);
+        self.turn([child_completed(task, result)]);
+    }
+
+    /// Fails a child.
+    ///
+    /// # Panics
+    ///
+    /// As [`turn`](Self::turn), and when there is no such child.
+    #[track_caller]
+    pub fn fail_child(&mut self, task: u32, failure: FailureDetails) {
+        self.check(task, Kind::Child);
+        self.turn([child_failed(task, failure)]);
+    }
+
+    /// Suspends the instance.
+    ///
+    /// # Panics
+    ///
+    /// As [`turn`](Self::turn).
+    pub fn suspend(&mut self) {
+        self.turn([suspended()]);
+    }
+
+    /// Resumes the instance.
+    ///
+    /// # Panics
+    ///
+    /// As [`turn`](Self::turn).
+    pub fn resume(&mut self) {
+        self.turn([resumed()]);
+    }
+
+    /// Lets time pass before the next turn.
+    pub fn wait(&mut self, time: Duration) {
+        self.now = self.now.saturating_add(time);
+    }
+
+    /// The time of the last turn, or what [`wait`](Self::wait) has made of it.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.now
     }
 
     /// Fires a timer.
@@ -168,7 +281,7 @@ impl Script {
     /// As [`turn`](Self::turn), and when there is no such timer.
     #[track_caller]
     pub fn fire(&mut self, timer: u32) {
-        self.check(timer, true);
+        self.check(timer, Kind::Timer);
         self.turn([fired(timer)]);
     }
 
@@ -187,12 +300,18 @@ impl Script {
         &self.last
     }
 
-    /// The actions of the last turn as short texts: `#0 name input`, `#1 timer`, `-#0` for a cancellation.
+    /// The actions of the last turn as short texts: `#0 name input` for an activity, `#0 child name instance input`,
+    /// `#0 start name instance input`, `#1 timer`, `#2 event name instance payload`, `-#0` for a cancellation.
     #[must_use]
     pub fn calls(&self) -> Vec<String> {
         let actions = self.last.actions.iter().map(|(id, action)| match action {
             Action::ScheduleTask { name, input, .. } => format!("{id} {name} {input}"),
             Action::CreateTimer { .. } => format!("{id} timer"),
+            Action::StartChild { child, .. } => {
+                let what = if child.is_detached { "start" } else { "child" };
+                format!("{id} {what} {} {} {}", child.name, child.instance, child.input)
+            }
+            Action::SendEvent { instance, name, input, .. } => format!("{id} event {name} {instance} {input}"),
             _ => format!("{id} action"),
         });
         actions.chain(self.last.canceled.iter().map(|id| format!("-{id}"))).collect()
@@ -230,7 +349,7 @@ impl Script {
     /// The first difference.
     pub fn replay_with<M, F: OrchestratorItem<M>>(&self, _other: F) -> Result<(), ReplayFault> {
         let (_, program) = program::<F::Definition>();
-        Executor::new(Arc::clone(&self.header), program, Limits::default(), None).replay(&self.history)
+        Executor::new(Arc::clone(&self.header), program, self.limits, None).replay(&self.history)
     }
 
     /// Replays a given history against this orchestrator.
@@ -239,7 +358,7 @@ impl Script {
     ///
     /// The first difference.
     pub fn replay_history(&self, history: &[HistoryRecord]) -> Result<(), ReplayFault> {
-        Executor::new(Arc::clone(&self.header), self.program.clone(), Limits::default(), None).replay(history)
+        self.fresh().replay(history)
     }
 
     /// Runs the same orchestrator with all received events in a single turn, and gives the end of that.
@@ -258,8 +377,7 @@ impl Script {
     ///
     /// The code awaits what is not durable.
     pub fn run_in_one_turn(&self, events: impl IntoIterator<Item = EventKind>) -> Result<TurnOutcome, ReplayFault> {
-        let mut executor = Executor::new(Arc::clone(&self.header), self.program.clone(), Limits::default(), None);
-        executor.run_turn(TurnInput { turn: 1, time: self.now, events: events.into_iter().collect() })
+        self.fresh().run_turn(TurnInput { turn: 1, time: self.now, events: events.into_iter().collect() })
     }
 }
 
@@ -272,6 +390,15 @@ fn program<D: OrchestratorDefinition>() -> (FunctionName, Program) {
     (name, program)
 }
 
+fn kind(action: &Action) -> Kind {
+    match action {
+        Action::CreateTimer { .. } => Kind::Timer,
+        Action::StartChild { .. } => Kind::Child,
+        Action::SendEvent { .. } => Kind::Message,
+        _ => Kind::Call,
+    }
+}
+
 /// The history events of an outcome.
 fn recorded(outcome: &TurnOutcome) -> impl Iterator<Item = EventKind> {
     let actions = outcome.actions.iter().filter_map(|(id, action)| match action.clone() {
@@ -281,8 +408,15 @@ fn recorded(outcome: &TurnOutcome) -> impl Iterator<Item = EventKind> {
         Action::CreateTimer { fire_at, source } => {
             Some(EventKind::TimerCreated { id: *id, fire_at, source: Some(source) })
         }
+        Action::StartChild { child, source, .. } => {
+            Some(EventKind::SubOrchestrationInstanceCreated { id: *id, child, source: Some(source) })
+        }
+        Action::SendEvent { instance, name, input, source } => {
+            Some(EventKind::EventSent { id: *id, instance, name, input, source: Some(source) })
+        }
         _ => None,
     });
+    let markers = outcome.markers.iter().map(|marker| EventKind::MarkerRecorded { marker: marker.clone() });
     let canceled = outcome.canceled.iter().map(|task_id| EventKind::TaskCanceled { task_id: *task_id });
     let end = outcome.completion.iter().map(|(id, completion)| {
         let (result, failure) = match completion.clone() {
@@ -292,7 +426,7 @@ fn recorded(outcome: &TurnOutcome) -> impl Iterator<Item = EventKind> {
         };
         EventKind::ExecutionCompleted { id: *id, status: completion.status(), result, failure }
     });
-    actions.chain(canceled).chain(end).collect::<Vec<_>>().into_iter()
+    actions.chain(markers).chain(canceled).chain(end).collect::<Vec<_>>().into_iter()
 }
 
 impl fmt::Debug for Script {

@@ -101,6 +101,12 @@ impl OrchestratorError {
     pub fn is_panic(&self) -> bool {
         self.details.is_caused_by(crate::model::PANIC_ERROR_TYPE)
     }
+
+    /// True when this is a wait for an event that took too long.
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        self.details.error_type == crate::replay::EVENT_TIMEOUT
+    }
 }
 
 impl<E: Error + Send + Sync + 'static> From<E> for OrchestratorError {

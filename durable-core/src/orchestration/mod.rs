@@ -26,18 +26,27 @@
 //! branches that are done they pick one at random, another one in each replay. `#[orchestrator]` refuses them where they
 //! are written with their crate's name; do not import them.
 
+mod activity;
+mod child;
 pub(crate) mod combine;
 mod context;
 mod definition;
+mod hold;
 mod next;
-mod task;
+mod retry;
+mod start;
 mod timer;
+mod wait;
 
+pub use self::activity::ActivityCall;
+pub use self::child::{ChildByName, SubOrchestrationCall, SubOrchestratorFn};
 pub use self::combine::{Map, Settle, WhenAll, WhenAny, when_all, when_any};
 pub use self::context::OrchestrationContext;
 pub use self::definition::{ByName, OrchestratorDefinition, OrchestratorFn, OrchestratorItem};
 #[doc(hidden)]
 pub use self::next::SameInput;
 pub use self::next::{ContinueAsNew, Next};
-pub use self::task::{ActivityCall, EventWait};
+pub use self::retry::{RetryContext, RetryPolicy};
+pub use self::start::StartedOrchestration;
 pub use self::timer::Timer;
+pub use self::wait::EventWait;

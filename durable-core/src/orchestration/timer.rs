@@ -4,7 +4,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::task::Hold;
+use super::hold::Hold;
 use crate::model::Timestamp;
 use crate::replay::{LeafId, ReplayHandle};
 

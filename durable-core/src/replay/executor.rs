@@ -1,12 +1,13 @@
 //! The executor of one orchestration.
 
+use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 
 use super::fault::{ForeignAwait, NonDeterminism, ReplayFault, Side};
-use super::handle::ReplayHandle;
+use super::handle::{ReplayHandle, limit_exceeded};
 use super::leaf::LeafResult;
 use super::matching;
 use super::silence::Here;
@@ -14,12 +15,11 @@ use super::state::{Phase, State};
 use super::turn::{TurnInput, TurnOutcome};
 use super::waker::{RootWaker, WakeHook};
 use crate::BoxFuture;
-use crate::history::{Completion, Continuation, EventKind, ExecutionHeader, HistoryRecord};
-use crate::model::{FailureDetails, Limits, Payload, TaskId, Version};
+use crate::history::{Completion, EventKind, ExecutionHeader, HistoryRecord};
+use crate::model::{FailureDetails, LimitExceeded, Limits, Payload, TaskId, Version};
 
-/// How often the code may wake itself in a row without a durable call. `FuturesUnordered` and `join_all` yield to be
-/// fair, far less often than this.
-const MAX_IDLE_POLLS: u32 = 10_000;
+/// What the failure of an instance with too long a history is about.
+const THE_HISTORY: &str = "the history of instance";
 
 /// Starts an orchestrator's code with its input.
 pub type Program =
@@ -45,13 +45,21 @@ pub enum Ended {
 ///
 /// After a fault the executor is of no more use: drop it, and with it everything that the turn did.
 pub struct Executor {
-    handle: ReplayHandle,
+    pub(super) handle: ReplayHandle,
     program: Program,
-    root: Option<BoxFuture<'static, Result<Ended, FailureDetails>>>,
-    root_waker: Arc<RootWaker>,
-    waker: Waker,
+    pub(super) root: Option<BoxFuture<'static, Result<Ended, FailureDetails>>>,
+    pub(super) root_waker: Arc<RootWaker>,
+    pub(super) waker: Waker,
     turn: u64,
-    completion: Option<Completion>,
+    pub(super) completion: Option<Completion>,
+    /// The code continues as new and takes its unread events along.
+    pub(super) keeps_events: bool,
+    suspended: bool,
+    /// What has reached the execution since it was suspended, in order.
+    held: VecDeque<EventKind>,
+    for_children: Vec<EventKind>,
+    /// How many records the history has before the current turn.
+    history_len: u64,
 }
 
 impl Executor {
@@ -60,13 +68,18 @@ impl Executor {
     pub fn new(header: Arc<ExecutionHeader>, program: Program, limits: Limits, hook: Option<WakeHook>) -> Self {
         let root_waker = RootWaker::new(hook);
         Self {
-            handle: ReplayHandle::new(header, limits),
+            handle: ReplayHandle::new(header, limits, Arc::clone(&root_waker)),
             program,
             root: None,
             waker: Waker::from(Arc::clone(&root_waker)),
             root_waker,
             turn: 0,
             completion: None,
+            keeps_events: false,
+            suspended: false,
+            held: VecDeque::new(),
+            for_children: Vec::new(),
+            history_len: 0,
         }
     }
 
@@ -101,9 +114,12 @@ impl Executor {
             }
             let received = records.iter().map(|record| &record.kind).filter(|kind| !kind.is_action());
             let input = TurnInput { turn: first.turn, time: first.turn_time, events: received.cloned().collect() };
-            let outcome = self.run(input, true)?;
-            let recorded = records.iter().map(|record| &record.kind).filter(|kind| kind.is_action());
-            matching::compare(first.turn, recorded, &outcome)?;
+            let outcome = self.run(input, Some(records))?;
+            let recorded = || records.iter().map(|record| &record.kind).filter(|kind| kind.is_action());
+            matching::compare(first.turn, recorded(), &outcome)?;
+            matching::compare_markers(first.turn, recorded(), &outcome, |marker| {
+                self.handle.shared.state.lock().markers.is_waived(marker)
+            })?;
         }
         Ok(())
     }
@@ -114,28 +130,81 @@ impl Executor {
     ///
     /// The code waits for something that is not durable, or completions refer to calls that it never made.
     pub fn run_turn(&mut self, input: TurnInput) -> Result<TurnOutcome, ReplayFault> {
-        self.run(input, false)
+        self.run(input, None)
     }
 
-    fn run(&mut self, input: TurnInput, replaying: bool) -> Result<TurnOutcome, ReplayFault> {
+    fn run(&mut self, input: TurnInput, recorded: Option<&[HistoryRecord]>) -> Result<TurnOutcome, ReplayFault> {
         self.check_strangers()?;
-        let _here = Here::replaying(replaying);
+        let _here = Here::replaying(recorded.is_some());
         self.turn = input.turn;
+        let is_long = self.history_len >= self.handle.limits().history_events.soft;
         {
             let mut state = self.handle.shared.state.lock();
-            state.now = input.time;
-            state.replaying = replaying;
+            state.begin_turn(input.time, recorded.is_some());
+            state.markers.begin_turn(recorded.map(markers), is_long);
         }
+        let received = input.events.len() as u64;
         self.root_waker.begin_turn();
-        let delivered = input.events.into_iter().try_for_each(|event| self.deliver(event));
+        let delivered = self.deliver_all(input.events);
         self.root_waker.end_turn();
         delivered?;
         self.check_strangers()?;
+        let outcome = self.take_outcome();
+        Ok(self.limit_history(received, outcome, recorded))
+    }
+
+    fn take_outcome(&mut self) -> TurnOutcome {
+        let is_suspended = self.suspended && self.completion.is_none();
         let mut state = self.handle.shared.state.lock();
-        let mut outcome = state.take_outcome();
-        outcome.drop_tasks = matches!(self.completion, Some(Completion::Terminated(_)));
+        let mut outcome = match state.overflow.take() {
+            Some(failure) => {
+                self.completion = Some(Completion::Failed(failure));
+                TurnOutcome { drop_tasks: true, ..TurnOutcome::default() }
+            }
+            None => state.take_outcome(is_suspended),
+        };
+        outcome.drop_tasks |= matches!(self.completion, Some(Completion::Terminated(_)));
+        outcome.for_children = std::mem::take(&mut self.for_children);
         outcome.completion = self.completion.clone().map(|completion| (state.take_task_id(), completion));
-        Ok(outcome)
+        outcome
+    }
+
+    /// Counts the records of a turn. A history that becomes too long ends the instance, and nothing else of the turn counts.
+    /// Whether it did is a matter of the time when the turn was live: a replay follows the record.
+    fn limit_history(
+        &mut self,
+        received: u64,
+        outcome: TurnOutcome,
+        recorded: Option<&[HistoryRecord]>,
+    ) -> TurnOutcome {
+        let decided = outcome.actions.len() + outcome.canceled.len() + outcome.markers.len();
+        let end = u64::from(outcome.completion.is_some());
+        let size = self.history_len + received + decided as u64 + end;
+        self.history_len = recorded.map_or(size, |records| self.history_len + records.len() as u64);
+        let limit = self.handle.limits().history_events.hard;
+        let starts_over_or_ends =
+            matches!(self.completion, Some(Completion::ContinuedAsNew(_) | Completion::Terminated(_)));
+        let failure = match recorded {
+            Some(records) => records.iter().find_map(end_by_limit),
+            None if size <= limit || starts_over_or_ends => None,
+            None => {
+                let what = format!("{THE_HISTORY} '{}'", self.header().instance);
+                Some(limit_exceeded(&LimitExceeded { what, size, limit, unit: "events" }))
+            }
+        };
+        let Some(failure) = failure else { return outcome };
+        self.completion = Some(Completion::Failed(failure.clone()));
+        self.tear_down();
+        let id = match outcome.completion {
+            Some((id, _)) => id,
+            None => self.handle.shared.state.lock().take_task_id(),
+        };
+        TurnOutcome {
+            drop_tasks: true,
+            for_children: outcome.for_children,
+            completion: Some((id, Completion::Failed(failure))),
+            ..TurnOutcome::default()
+        }
     }
 
     /// The outcome that ends the instance without its code: nothing that the code did in this turn counts.
@@ -145,26 +214,91 @@ impl Executor {
         TurnOutcome { completion: Some((id, completion)), drop_tasks: true, ..TurnOutcome::default() }
     }
 
+    fn deliver_all(&mut self, events: Vec<EventKind>) -> Result<(), ReplayFault> {
+        let is_start = |event: &EventKind| matches!(event, EventKind::ExecutionStarted(_));
+        let is_end = |event: &&EventKind| matches!(event, EventKind::ExecutionTerminated { .. });
+        if events.iter().any(is_start)
+            && let Some(end) = events.iter().find(is_end)
+        {
+            // An instance that was terminated before it ran must not do anything.
+            return self.deliver(end.clone());
+        }
+        let mut events = VecDeque::from(events);
+        while let Some(event) = events.pop_front() {
+            if self.completion.is_some() {
+                self.deliver_after_end(event);
+                continue;
+            }
+            if matches!(event, EventKind::ExecutionResumed { .. }) {
+                self.held.extend(events.drain(..));
+                std::mem::swap(&mut self.held, &mut events);
+            }
+            self.deliver(event)?;
+        }
+        Ok(())
+    }
+
     /// Delivers one event and lets the code run until it can go no further.
     fn deliver(&mut self, event: EventKind) -> Result<(), ReplayFault> {
-        if self.completion.is_some() {
-            return Ok(());
-        }
+        self.pass_on(&event);
         match event {
-            EventKind::ExecutionStarted(header) => {
-                self.root = Some((self.program)(self.handle.clone(), header.input.clone()));
-                self.run_code()
-            }
-            EventKind::TaskCompleted { task_id, result } => self.complete_task(task_id, Ok(result)),
-            EventKind::TaskFailed { task_id, failure } => self.complete_task(task_id, Err(failure)),
-            EventKind::TimerFired { timer_id, .. } => self.complete_task(timer_id, Ok(Payload::null())),
-            EventKind::EventRaised { name, input } => self.resume_with(|state| state.raise_event(&name, input)),
             EventKind::ExecutionTerminated { reason, .. } => {
                 self.completion = Some(Completion::Terminated(reason));
                 self.tear_down();
                 Ok(())
             }
+            EventKind::ExecutionSuspended { .. } => {
+                self.suspended = true;
+                Ok(())
+            }
+            EventKind::ExecutionResumed { .. } => {
+                self.suspended = false;
+                Ok(())
+            }
+            event if self.suspended => {
+                self.held.push_back(event);
+                Ok(())
+            }
+            EventKind::ExecutionStarted(header) => {
+                self.root = Some((self.program)(self.handle.clone(), header.input.clone()));
+                self.root_waker.note(None);
+                self.run_code()
+            }
+            EventKind::TaskCompleted { task_id, result }
+            | EventKind::SubOrchestrationInstanceCompleted { task_id, result } => {
+                self.complete_task(task_id, Ok(result))
+            }
+            EventKind::TaskFailed { task_id, failure }
+            | EventKind::SubOrchestrationInstanceFailed { task_id, failure } => {
+                self.complete_task(task_id, Err(failure))
+            }
+            EventKind::TimerFired { timer_id, .. } => self.complete_task(timer_id, Ok(Payload::null())),
+            EventKind::EventRaised { name, input } => self.resume_with(|state| state.raise_event(&name, input)),
             _ => Ok(()),
+        }
+    }
+
+    /// What reaches the execution behind its end goes over to the next one, if there is one.
+    fn deliver_after_end(&mut self, event: EventKind) {
+        let Some(Completion::ContinuedAsNew(next)) = &mut self.completion else { return };
+        match event {
+            EventKind::ExecutionTerminated { ref reason, .. } => {
+                let reason = reason.clone();
+                self.pass_on(&event);
+                self.completion = Some(Completion::Terminated(reason));
+            }
+            EventKind::EventRaised { .. } if self.keeps_events => next.carried.push(event),
+            EventKind::ExecutionSuspended { .. } | EventKind::ExecutionResumed { .. } => next.carried.push(event),
+            _ => {}
+        }
+    }
+
+    fn pass_on(&mut self, event: &EventKind) {
+        if let EventKind::ExecutionTerminated { recursive: true, .. }
+        | EventKind::ExecutionSuspended { recursive: true, .. }
+        | EventKind::ExecutionResumed { recursive: true, .. } = event
+        {
+            self.for_children.push(event.clone());
         }
     }
 
@@ -184,47 +318,7 @@ impl Executor {
             waker.wake();
         }
         // A leaf that nobody has polled wakes nobody, and what nobody waits for changes nothing.
-        if self.root_waker.take_woken() { self.run_code() } else { Ok(()) }
-    }
-
-    /// Polls the code until it is done, or pending with no wake outstanding.
-    fn run_code(&mut self) -> Result<(), ReplayFault> {
-        let mut idle_polls = 0;
-        let mut calls = self.handle.shared.state.lock().calls();
-        loop {
-            self.root_waker.take_woken();
-            if let Some(completion) = self.poll_code() {
-                self.completion = Some(completion);
-                self.tear_down();
-                return Ok(());
-            }
-            let state = self.handle.shared.state.lock();
-            if !self.root_waker.take_woken() {
-                return if state.waiting() == 0 { Err(ForeignAwait::NothingDurable.into()) } else { Ok(()) };
-            }
-            idle_polls = if state.calls() == calls { idle_polls + 1 } else { 0 };
-            calls = state.calls();
-            if idle_polls > MAX_IDLE_POLLS {
-                return Err(ForeignAwait::Spinning.into());
-            }
-        }
-    }
-
-    fn poll_code(&mut self) -> Option<Completion> {
-        let root = self.root.as_mut()?;
-        self.handle.shared.state.lock().phase = Phase::Running(std::thread::current().id());
-        let polled = catch_unwind(AssertUnwindSafe(|| root.as_mut().poll(&mut Context::from_waker(&self.waker))));
-        let completion = match polled {
-            Ok(Poll::Pending) => None,
-            Ok(Poll::Ready(Ok(Ended::Output(output)))) => Some(Completion::Completed(output)),
-            Ok(Poll::Ready(Ok(Ended::ContinueAsNew { input, version, .. }))) => {
-                Some(Completion::ContinuedAsNew(Box::new(Continuation { input, version, carried: Vec::new() })))
-            }
-            Ok(Poll::Ready(Err(failure))) => Some(Completion::Failed(failure)),
-            Err(panic) => Some(Completion::Failed(FailureDetails::from_panic(panic))),
-        };
-        self.handle.shared.state.lock().phase = Phase::Parked;
-        completion
+        self.run_code()
     }
 
     fn check_strangers(&self) -> Result<(), ReplayFault> {
@@ -248,12 +342,40 @@ impl Executor {
     }
 
     /// Takes the future down. Nothing that its drops do counts as the code's doing.
-    fn tear_down(&mut self) {
-        self.handle.shared.state.lock().phase = Phase::TornDown;
+    pub(super) fn tear_down(&mut self) {
+        let drivers = {
+            let mut state = self.handle.shared.state.lock();
+            state.phase = Phase::TornDown;
+            state.drivers.take_all()
+        };
         self.root_waker.close();
         let root = self.root.take();
         // A panic in a drop must not reach the worker: the outcome stands already.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(root)));
+        for driver in drivers {
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(driver)));
+        }
+    }
+}
+
+/// The markers that a turn has recorded.
+fn markers(records: &[HistoryRecord]) -> HashSet<String> {
+    let marker = |record: &HistoryRecord| match &record.kind {
+        EventKind::MarkerRecorded { marker } => Some(marker.clone()),
+        _ => None,
+    };
+    records.iter().filter_map(marker).collect()
+}
+
+/// The recorded failure of an instance whose history became too long.
+fn end_by_limit(record: &HistoryRecord) -> Option<FailureDetails> {
+    match &record.kind {
+        EventKind::ExecutionCompleted { failure: Some(failure), .. }
+            if failure.error_type == "LimitExceeded" && failure.error_message.starts_with(THE_HISTORY) =>
+        {
+            Some(failure.clone())
+        }
+        _ => None,
     }
 }
 

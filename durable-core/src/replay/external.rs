@@ -3,14 +3,21 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::leaf::LeafId;
-use crate::model::Payload;
+use crate::model::{EventName, Payload};
 
 /// Waits and unread events by folded name, both first in, first out.
 #[derive(Debug, Default)]
 pub(super) struct ExternalEvents {
     waiting: HashMap<String, VecDeque<LeafId>>,
-    unread: HashMap<String, VecDeque<(u64, Payload)>>,
+    unread: HashMap<String, VecDeque<(Arrival, Payload)>>,
     arrivals: u64,
+}
+
+/// The place of an event among all events, and its name as the sender wrote it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Arrival {
+    at: u64,
+    name: EventName,
 }
 
 /// What an event or a wait met.
@@ -18,27 +25,28 @@ pub(super) struct ExternalEvents {
 pub(super) struct Match {
     pub(super) leaf: LeafId,
     pub(super) payload: Payload,
-    pub(super) arrival: u64,
+    pub(super) arrival: Arrival,
 }
 
 impl ExternalEvents {
     /// A new event arrived.
-    pub(super) fn raise(&mut self, name: &str, payload: Payload) -> Option<Match> {
+    pub(super) fn raise(&mut self, name: &EventName, payload: Payload) -> Option<Match> {
         self.arrivals += 1;
-        self.put(name, payload, self.arrivals)
+        self.put(payload, Arrival { at: self.arrivals, name: name.clone() })
     }
 
     /// An event that was given to a wait which was dropped before the code saw it comes back to its old place.
-    pub(super) fn give_back(&mut self, name: &str, payload: Payload, arrival: u64) -> Option<Match> {
-        self.put(name, payload, arrival)
+    pub(super) fn give_back(&mut self, payload: Payload, arrival: Arrival) -> Option<Match> {
+        self.put(payload, arrival)
     }
 
-    fn put(&mut self, name: &str, payload: Payload, arrival: u64) -> Option<Match> {
-        if let Some(leaf) = self.waiting.get_mut(name).and_then(VecDeque::pop_front) {
+    fn put(&mut self, payload: Payload, arrival: Arrival) -> Option<Match> {
+        let name = arrival.name.folded();
+        if let Some(leaf) = self.waiting.get_mut(&name).and_then(VecDeque::pop_front) {
             return Some(Match { leaf, payload, arrival });
         }
-        let unread = self.unread.entry(name.to_owned()).or_default();
-        let place = unread.partition_point(|(other, _)| *other < arrival);
+        let unread = self.unread.entry(name).or_default();
+        let place = unread.partition_point(|(other, _)| other.at < arrival.at);
         unread.insert(place, (arrival, payload));
         None
     }
@@ -57,5 +65,12 @@ impl ExternalEvents {
         if let Some(waiting) = self.waiting.get_mut(name) {
             waiting.retain(|other| *other != leaf);
         }
+    }
+
+    /// Takes what nobody has read, in the order of arrival.
+    pub(super) fn take_unread(&mut self) -> Vec<(EventName, Payload)> {
+        let mut unread: Vec<_> = self.unread.drain().flat_map(|(_, events)| events).collect();
+        unread.sort_by_key(|(arrival, _)| arrival.at);
+        unread.into_iter().map(|(arrival, payload)| (arrival.name, payload)).collect()
     }
 }

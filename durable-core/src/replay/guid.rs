@@ -15,6 +15,11 @@ pub(super) fn guid(instance: &InstanceId, now: Timestamp, counter: u32) -> Uuid 
     Uuid::new_v5(&NAMESPACE, name.as_bytes())
 }
 
+/// The UUID of version 5 that stands for a text, as 32 hexadecimal digits.
+pub(crate) fn digest(text: &str) -> String {
+    Uuid::new_v5(&NAMESPACE, text.as_bytes()).simple().to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,9 +10,13 @@ use uuid::Uuid;
 use super::guid::guid;
 use super::leaf::{LeafId, LeafResult};
 use super::random::{DurableRng, Streams};
-use super::state::{Dropped, State};
+use super::state::{Dropped, Issued, State};
+use super::waker::RootWaker;
+use crate::BoxFuture;
 use crate::history::{Action, ExecutionHeader};
-use crate::model::{EventName, Limits, Payload, Timestamp};
+use crate::model::{
+    EventName, FailureDetails, Limit, LimitExceeded, Limits, Payload, SourceLocation, TaskId, Timestamp,
+};
 
 /// The durable calls that an orchestrator's code can make. Cloning is cheap.
 ///
@@ -30,9 +34,10 @@ pub(super) struct Shared {
 }
 
 impl ReplayHandle {
-    pub(super) fn new(header: Arc<ExecutionHeader>, limits: Limits) -> Self {
+    pub(super) fn new(header: Arc<ExecutionHeader>, limits: Limits, root: Arc<RootWaker>) -> Self {
         let streams = Streams::new(&header.instance, &header.execution);
-        Self { shared: Arc::new(Shared { header, limits, state: Mutex::new(State::new(streams)) }) }
+        let state = State::new(streams, root, limits.actions_per_turn);
+        Self { shared: Arc::new(Shared { header, limits, state: Mutex::new(state) }) }
     }
 
     /// Who this execution is.
@@ -59,11 +64,115 @@ impl ReplayHandle {
         self.shared.state.lock().replaying
     }
 
-    /// Takes the next sequence number for an action. `None` outside the orchestrator's code.
-    #[must_use]
-    pub fn act(&self, action: Action) -> Option<LeafId> {
+    /// Takes the next sequence number for an action whose end the code can wait for. `None` outside the orchestrator's
+    /// code.
+    ///
+    /// # Errors
+    ///
+    /// The turn has too many actions.
+    pub fn act(&self, make: impl FnOnce(TaskId) -> Action) -> Result<Option<Issued>, FailureDetails> {
         let mut state = self.shared.state.lock();
-        state.is_code_running().then(|| state.act(action))
+        if !state.is_code_running() {
+            return Ok(None);
+        }
+        state.act(make).map(Some).map_err(|error| limit_exceeded(&error))
+    }
+
+    /// Takes the next sequence number for an action that nobody waits for. `None` outside the orchestrator's code.
+    ///
+    /// # Errors
+    ///
+    /// The turn has too many actions.
+    pub fn emit(&self, make: impl FnOnce(TaskId) -> Action) -> Result<Option<TaskId>, FailureDetails> {
+        let mut state = self.shared.state.lock();
+        if !state.is_code_running() {
+            return Ok(None);
+        }
+        state.emit(make).map(Some).map_err(|error| limit_exceeded(&error))
+    }
+
+    /// Sets a timer. One that the turn has no room for ends the instance: a timer has no other way to fail.
+    #[must_use]
+    pub fn create_timer(&self, fire_at: Timestamp, source: SourceLocation) -> Option<LeafId> {
+        match self.act(|_| Action::CreateTimer { fire_at, source }) {
+            Ok(issued) => issued.map(|issued| issued.leaf),
+            Err(failure) => {
+                self.shared.state.lock().overflow.get_or_insert(failure);
+                None
+            }
+        }
+    }
+
+    /// Changes an action of this turn. False when an earlier turn has committed it.
+    pub fn amend(&self, task: TaskId, change: impl FnOnce(&mut Action)) -> bool {
+        let mut state = self.shared.state.lock();
+        state.is_code_running() && state.amend(task, change)
+    }
+
+    /// Takes an action of this turn back. False when an earlier turn has committed it.
+    pub fn withdraw(&self, task: TaskId) -> bool {
+        let mut state = self.shared.state.lock();
+        let (done, own_waker) = if state.is_code_running() { state.withdraw(task) } else { (false, None) };
+        drop(state);
+        drop(own_waker);
+        done
+    }
+
+    /// Hosts a future that works for the code, and is polled at every delivery before the code is. Its result resolves the
+    /// leaf. Dropping the leaf drops the future, which counts as done by the code. `None` outside the orchestrator's code.
+    #[must_use]
+    pub fn drive(&self, driver: BoxFuture<'static, LeafResult>) -> Option<LeafId> {
+        let mut state = self.shared.state.lock();
+        state.is_code_running().then(|| state.drive(driver))
+    }
+
+    /// Lets a timer end a wait for an event; the wait fails then. A wait that has its event already needs no timer.
+    ///
+    /// # Errors
+    ///
+    /// The turn has too many actions.
+    pub fn limit_wait(&self, wait: LeafId, fire_at: Timestamp, source: SourceLocation) -> Result<(), FailureDetails> {
+        let mut state = self.shared.state.lock();
+        if !state.is_code_running() {
+            return Ok(());
+        }
+        state.limit_wait(wait, fire_at, source).map_err(|error| limit_exceeded(&error))
+    }
+
+    /// True when the code may take the new branch of a patch.
+    #[must_use]
+    pub fn patched(&self, id: &str) -> bool {
+        let mut state = self.shared.state.lock();
+        if !state.is_code_running() {
+            return false;
+        }
+        state.note_call();
+        state.markers.patched(id)
+    }
+
+    /// Histories may have the marker of this patch although the code no longer asks for it.
+    pub fn deprecate_patch(&self, id: &str) {
+        let mut state = self.shared.state.lock();
+        if state.is_code_running() {
+            state.markers.deprecate(id);
+        }
+    }
+
+    /// True when the history has become long.
+    #[must_use]
+    pub fn continue_as_new_suggested(&self) -> bool {
+        let mut state = self.shared.state.lock();
+        state.is_code_running() && state.markers.is_suggested()
+    }
+
+    /// Checks a size against a limit. What lies between the limits is told to the log once, by the live run.
+    ///
+    /// # Errors
+    ///
+    /// The size is above the hard limit.
+    pub fn check_size(&self, limit: Limit, size: usize, what: impl FnOnce() -> String) -> Result<(), FailureDetails> {
+        let limit = if self.is_replaying() { Limit::new(limit.hard, limit.hard) } else { limit };
+        limit.check(size as u64, "bytes", what).map_err(|error| limit_exceeded(&error))
     }
 
     /// Starts to wait for an external event. `None` outside the orchestrator's code.
@@ -90,7 +199,7 @@ impl ReplayHandle {
         let mut state = self.shared.state.lock();
         let dropped = if state.is_code_running() { state.drop_leaf(leaf) } else { Dropped::default() };
         drop(state);
-        drop(dropped.own);
+        drop((dropped.own, dropped.driver));
         if let Some(waker) = dropped.wake {
             waker.wake();
         }
@@ -135,6 +244,14 @@ impl ReplayHandle {
         draw(&mut state.streams)
     }
 }
+
+/// The stored form of an exceeded limit.
+pub(super) fn limit_exceeded(error: &LimitExceeded) -> FailureDetails {
+    FailureDetails::from_error(LIMIT_EXCEEDED, error).non_retriable()
+}
+
+/// The [`FailureDetails::error_type`] of what exceeds a hard limit.
+const LIMIT_EXCEEDED: &str = "LimitExceeded";
 
 impl fmt::Debug for ReplayHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

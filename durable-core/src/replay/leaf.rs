@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::task::{Context, Poll, Waker};
 
+use super::external::Arrival;
 use crate::model::{FailureDetails, Payload, TaskId};
 
 /// What a leaf resolves to.
@@ -12,82 +13,149 @@ pub type LeafResult = Result<Payload, FailureDetails>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LeafId(u64);
 
+/// Names a future that works for the code in the background.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct DriverId(pub(super) u64);
+
 /// What a leaf waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum LeafKind {
     /// The completion of an action.
     Task(TaskId),
-    /// The next external event with this folded name.
-    Event(String),
+    /// The end of a child.
+    Child(TaskId),
+    /// The next external event with this folded name, or the timer that limits the wait.
+    Event {
+        /// The folded name.
+        name: String,
+        /// The timer.
+        limit: Option<TaskId>,
+    },
+    /// What a driver comes to.
+    Driven(DriverId),
+}
+
+/// Who waits for a leaf.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Waiter {
+    /// The orchestrator's own code.
+    Code,
+    /// A driver. What it waits for is nothing that the code waits for.
+    Driver(DriverId),
 }
 
 #[derive(Debug)]
 pub(super) struct Leaf {
     pub(super) kind: LeafKind,
     pub(super) state: LeafState,
-    pub(super) waker: Option<Waker>,
+    waiting: Option<(Waker, Waiter)>,
+}
+
+impl Leaf {
+    /// The waker of whoever waits for it.
+    pub(super) fn into_waker(self) -> Option<Waker> {
+        self.waiting.map(|(waker, _)| waker)
+    }
 }
 
 #[derive(Debug)]
 pub(super) enum LeafState {
     Open,
-    /// Resolved and not yet taken by the code. `arrival` orders external events.
+    /// Resolved and not yet taken by the code.
     Done {
         result: LeafResult,
-        arrival: u64,
+        /// For an external event: its place among all events.
+        event: Option<Arrival>,
     },
 }
 
-/// All leaves that the code still holds.
+/// All leaves that the code and its drivers still hold.
 #[derive(Debug, Default)]
 pub(super) struct Leaves {
     leaves: HashMap<LeafId, Leaf>,
     next: u64,
-    waiting: usize,
+    awaited_by_code: usize,
+    awaited_by_drivers: HashMap<DriverId, usize>,
 }
 
 impl Leaves {
     pub(super) fn open(&mut self, kind: LeafKind) -> LeafId {
         let id = LeafId(self.next);
         self.next += 1;
-        self.leaves.insert(id, Leaf { kind, state: LeafState::Open, waker: None });
+        self.leaves.insert(id, Leaf { kind, state: LeafState::Open, waiting: None });
         id
     }
 
+    pub(super) fn get_mut(&mut self, id: LeafId) -> Option<&mut Leaf> {
+        self.leaves.get_mut(&id)
+    }
+
     /// The number of open leaves that somebody is waiting for.
-    pub(super) fn waiting(&self) -> usize {
-        self.waiting
+    pub(super) fn awaited_by(&self, waiter: Waiter) -> usize {
+        match waiter {
+            Waiter::Code => self.awaited_by_code,
+            Waiter::Driver(driver) => self.awaited_by_drivers.get(&driver).copied().unwrap_or(0),
+        }
+    }
+
+    fn count(&mut self, waiter: Waiter) {
+        match waiter {
+            Waiter::Code => self.awaited_by_code += 1,
+            Waiter::Driver(driver) => *self.awaited_by_drivers.entry(driver).or_default() += 1,
+        }
+    }
+
+    fn discount(&mut self, waiter: Waiter) {
+        match waiter {
+            Waiter::Code => self.awaited_by_code -= 1,
+            Waiter::Driver(driver) => {
+                if let Some(count) = self.awaited_by_drivers.get_mut(&driver) {
+                    *count -= 1;
+                    if *count == 0 {
+                        self.awaited_by_drivers.remove(&driver);
+                    }
+                }
+            }
+        }
     }
 
     /// Resolves an open leaf; gives back whom to wake.
-    pub(super) fn resolve(&mut self, id: LeafId, result: LeafResult, arrival: u64) -> Option<Waker> {
+    pub(super) fn resolve(&mut self, id: LeafId, result: LeafResult, event: Option<Arrival>) -> Option<Waker> {
         let leaf = self.leaves.get_mut(&id)?;
-        leaf.state = LeafState::Done { result, arrival };
-        let waker = leaf.waker.take();
-        self.waiting -= usize::from(waker.is_some());
-        waker
+        leaf.state = LeafState::Done { result, event };
+        let (waker, waiter) = leaf.waiting.take()?;
+        self.discount(waiter);
+        Some(waker)
     }
 
     /// Polls a leaf. The waker that it gives back is to be dropped when the state is unlocked: it may own anything.
-    pub(super) fn poll(&mut self, id: LeafId, cx: &Context<'_>) -> (Poll<LeafResult>, Option<Waker>) {
+    pub(super) fn poll(&mut self, id: LeafId, waiter: Waiter, cx: &Context<'_>) -> (Poll<LeafResult>, Option<Waker>) {
         let Some(leaf) = self.leaves.get_mut(&id) else { return (Poll::Pending, None) };
         if matches!(leaf.state, LeafState::Open) {
-            if leaf.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            if leaf.waiting.as_ref().is_some_and(|(waker, old)| *old == waiter && waker.will_wake(cx.waker())) {
                 return (Poll::Pending, None);
             }
-            let old = leaf.waker.replace(cx.waker().clone());
-            self.waiting += usize::from(old.is_none());
+            let old = leaf.waiting.replace((cx.waker().clone(), waiter));
+            self.count(waiter);
+            let old = old.map(|(waker, waiter)| {
+                self.discount(waiter);
+                waker
+            });
             return (Poll::Pending, old);
         }
         match self.remove(id) {
-            Some(Leaf { state: LeafState::Done { result, .. }, waker, .. }) => (Poll::Ready(result), waker),
+            Some(Leaf { state: LeafState::Done { result, .. }, waiting, .. }) => {
+                (Poll::Ready(result), waiting.map(|(waker, _)| waker))
+            }
             _ => (Poll::Pending, None),
         }
     }
 
     pub(super) fn remove(&mut self, id: LeafId) -> Option<Leaf> {
         let leaf = self.leaves.remove(&id)?;
-        self.waiting -= usize::from(leaf.waker.is_some());
+        if let Some((_, waiter)) = &leaf.waiting {
+            self.discount(*waiter);
+        }
         Some(leaf)
     }
 }

@@ -10,15 +10,20 @@
 //! - one event is delivered, the code runs until it can go no further, then the next event is delivered, so that the
 //!   borders between turns cannot change what the code sees;
 //! - leaves store real wakers, so that any combinator works;
+//! - work that the library does for the code, such as a retry, is a driver: a future that runs before the code at every
+//!   delivery, whether or not anybody looks at its handle;
 //! - code that waits for something else than a durable leaf is found in the turn where it does so.
 
+mod drivers;
 mod executor;
 mod external;
 mod fault;
 mod guid;
 mod handle;
 mod leaf;
+mod markers;
 mod matching;
+mod poll;
 mod random;
 mod silence;
 mod state;
@@ -31,5 +36,7 @@ pub use self::handle::ReplayHandle;
 pub use self::leaf::{LeafId, LeafResult};
 pub use self::random::DurableRng;
 pub use self::silence::is_replaying_here;
+pub use self::state::Issued;
 pub use self::turn::{TurnInput, TurnOutcome};
 pub use self::waker::WakeHook;
+pub(crate) use self::{guid::digest, state::EVENT_TIMEOUT};

@@ -1,15 +1,22 @@
 //! The state of an execution between and during polls.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::thread::ThreadId;
 
+use super::drivers::{Driver, Drivers};
 use super::external::{ExternalEvents, Match};
-use super::leaf::{LeafId, LeafKind, LeafResult, LeafState, Leaves};
+use super::leaf::{DriverId, LeafId, LeafKind, LeafResult, LeafState, Leaves, Waiter};
+use super::markers::Markers;
 use super::random::Streams;
 use super::turn::TurnOutcome;
-use crate::history::Action;
-use crate::model::{EventName, Payload, TaskId, Timestamp};
+use super::waker::RootWaker;
+use crate::history::{Action, EventKind};
+use crate::model::{EventName, FailureDetails, Limit, LimitExceeded, Payload, SourceLocation, TaskId, Timestamp};
+
+/// The [`FailureDetails::error_type`] of a wait for an event that took too long.
+pub(crate) const EVENT_TIMEOUT: &str = "EventTimeout";
 
 /// Whether the orchestrator's code is running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +33,8 @@ pub(super) enum Phase {
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) phase: Phase,
+    /// Whose code runs while the phase is [`Phase::Running`].
+    pub(super) running: Waiter,
     pub(super) now: Timestamp,
     pub(super) replaying: bool,
     /// A durable call was made while the code was not running.
@@ -33,33 +42,62 @@ pub(super) struct State {
     pub(super) guids: u32,
     pub(super) streams: Streams,
     pub(super) custom_status: Option<Payload>,
+    pub(super) markers: Markers,
+    pub(super) drivers: Drivers,
+    /// A limit that ends the instance with this turn: the call that exceeded it has no way to fail.
+    pub(super) overflow: Option<FailureDetails>,
     next_task: u32,
     produced: BTreeMap<TaskId, Action>,
     canceled: BTreeSet<TaskId>,
+    canceled_children: BTreeSet<TaskId>,
     open: HashMap<TaskId, LeafId>,
     leaves: Leaves,
     external: ExternalEvents,
     calls: u64,
+    actions: Limit,
+    actions_this_turn: u64,
+}
+
+/// An action that the code has just taken.
+#[derive(Debug, Clone, Copy)]
+pub struct Issued {
+    /// What its completion resolves.
+    pub leaf: LeafId,
+    /// Its sequence number.
+    pub task: TaskId,
 }
 
 impl State {
-    pub(super) fn new(streams: Streams) -> Self {
+    pub(super) fn new(streams: Streams, root: Arc<RootWaker>, actions: Limit) -> Self {
         Self {
             phase: Phase::Parked,
+            running: Waiter::Code,
             now: Timestamp::UNIX_EPOCH,
             replaying: true,
             stray_call: false,
             guids: 0,
             streams,
             custom_status: None,
+            markers: Markers::default(),
+            drivers: Drivers::new(root),
+            overflow: None,
             next_task: 0,
             produced: BTreeMap::new(),
             canceled: BTreeSet::new(),
+            canceled_children: BTreeSet::new(),
             open: HashMap::new(),
             leaves: Leaves::default(),
             external: ExternalEvents::default(),
             calls: 0,
+            actions,
+            actions_this_turn: 0,
         }
+    }
+
+    pub(super) fn begin_turn(&mut self, now: Timestamp, replaying: bool) {
+        self.now = now;
+        self.replaying = replaying;
+        self.actions_this_turn = 0;
     }
 
     /// True while the code runs on this thread. Anything else that calls is foreign, and is noted.
@@ -74,14 +112,18 @@ impl State {
         }
     }
 
-    /// The number of open leaves that the code waits for.
-    pub(super) fn waiting(&self) -> usize {
-        self.leaves.waiting()
+    /// The number of open leaves that somebody waits for.
+    pub(super) fn awaited_by(&self, waiter: Waiter) -> usize {
+        self.leaves.awaited_by(waiter)
     }
 
     /// Grows with everything durable that the code does.
     pub(super) fn calls(&self) -> u64 {
         self.calls
+    }
+
+    pub(super) fn note_call(&mut self) {
+        self.calls += 1;
     }
 
     pub(super) fn take_task_id(&mut self) -> TaskId {
@@ -90,75 +132,171 @@ impl State {
         id
     }
 
-    pub(super) fn act(&mut self, action: Action) -> LeafId {
+    /// Takes an action that nobody waits for.
+    pub(super) fn emit(&mut self, make: impl FnOnce(TaskId) -> Action) -> Result<TaskId, LimitExceeded> {
         self.calls += 1;
+        self.actions_this_turn += 1;
+        if self.actions_this_turn > self.actions.hard {
+            let (size, limit) = (self.actions_this_turn, self.actions.hard);
+            return Err(LimitExceeded { what: "the turn".to_owned(), size, limit, unit: "actions" });
+        }
+        if self.actions_this_turn == self.actions.soft + 1 && !self.replaying {
+            tracing::warn!(soft_limit = self.actions.soft, hard_limit = self.actions.hard, "a turn has many actions");
+        }
         let id = self.take_task_id();
-        let leaf = self.leaves.open(LeafKind::Task(id));
-        self.open.insert(id, leaf);
-        self.produced.insert(id, action);
-        leaf
+        self.produced.insert(id, make(id));
+        Ok(id)
+    }
+
+    pub(super) fn act(&mut self, make: impl FnOnce(TaskId) -> Action) -> Result<Issued, LimitExceeded> {
+        let task = self.emit(make)?;
+        let is_child = matches!(self.produced.get(&task), Some(Action::StartChild { .. }));
+        let leaf = self.leaves.open(if is_child { LeafKind::Child(task) } else { LeafKind::Task(task) });
+        self.open.insert(task, leaf);
+        Ok(Issued { leaf, task })
+    }
+
+    /// Changes an action that is not committed yet. False when it is.
+    pub(super) fn amend(&mut self, task: TaskId, change: impl FnOnce(&mut Action)) -> bool {
+        self.produced.get_mut(&task).map(change).is_some()
+    }
+
+    /// Takes an action back that is not committed yet; its sequence number stays taken. False when it is committed.
+    pub(super) fn withdraw(&mut self, task: TaskId) -> (bool, Option<Waker>) {
+        if self.produced.remove(&task).is_none() {
+            return (false, None);
+        }
+        let leaf = self.open.remove(&task).and_then(|leaf| self.leaves.remove(leaf));
+        (true, leaf.and_then(super::leaf::Leaf::into_waker))
     }
 
     pub(super) fn wait_for_event(&mut self, name: &EventName) -> LeafId {
         self.calls += 1;
         let name = name.folded();
-        let leaf = self.leaves.open(LeafKind::Event(name.clone()));
+        let leaf = self.leaves.open(LeafKind::Event { name: name.clone(), limit: None });
         if let Some(found) = self.external.wait(&name, leaf) {
             self.resolve_event(found);
         }
         leaf
     }
 
+    /// Lets a timer end a wait for an event. A wait that has its event already needs none.
+    pub(super) fn limit_wait(
+        &mut self,
+        id: LeafId,
+        fire_at: Timestamp,
+        source: SourceLocation,
+    ) -> Result<(), LimitExceeded> {
+        let is_open = self.leaves.get_mut(id).is_some_and(|leaf| matches!(leaf.state, LeafState::Open));
+        if !is_open {
+            return Ok(());
+        }
+        let task = self.emit(|_| Action::CreateTimer { fire_at, source })?;
+        self.open.insert(task, id);
+        let old = match self.leaves.get_mut(id).map(|leaf| &mut leaf.kind) {
+            Some(LeafKind::Event { limit, .. }) => limit.replace(task),
+            _ => None,
+        };
+        self.cancel(old);
+        Ok(())
+    }
+
+    /// Takes in a future that works for the code; gives the leaf that it resolves.
+    pub(super) fn drive(&mut self, driver: Driver) -> LeafId {
+        self.calls += 1;
+        let leaf = self.leaves.open(LeafKind::Driven(self.drivers.next_id()));
+        self.drivers.add(driver, leaf);
+        leaf
+    }
+
+    /// A driver is done.
+    pub(super) fn finish_driver(&mut self, driver: DriverId, result: LeafResult) -> Option<Waker> {
+        let leaf = self.drivers.finish(driver)?;
+        self.leaves.resolve(leaf, result, None)
+    }
+
     pub(super) fn poll_leaf(&mut self, leaf: LeafId, cx: &Context<'_>) -> (Poll<LeafResult>, Option<Waker>) {
-        let (result, old) = self.leaves.poll(leaf, cx);
+        let (result, old) = self.leaves.poll(leaf, self.running, cx);
         self.calls += u64::from(result.is_ready());
         (result, old)
+    }
+
+    fn cancel(&mut self, task: Option<TaskId>) {
+        if let Some(task) = task
+            && self.open.remove(&task).is_some()
+        {
+            self.canceled.insert(task);
+        }
     }
 
     /// The code dropped a handle. An action that is not finished is cancelled; its sequence number stays taken.
     pub(super) fn drop_leaf(&mut self, id: LeafId) -> Dropped {
         self.calls += 1;
-        let Some(leaf) = self.leaves.remove(id) else { return Dropped::default() };
-        let mut wake = None;
-        match (leaf.kind, leaf.state) {
-            (LeafKind::Task(task), LeafState::Open) => {
-                self.open.remove(&task);
-                self.canceled.insert(task);
+        let Some(mut leaf) = self.leaves.remove(id) else { return Dropped::default() };
+        let mut dropped = Dropped::default();
+        match (&leaf.kind, std::mem::replace(&mut leaf.state, LeafState::Open)) {
+            (LeafKind::Task(task), LeafState::Open) => self.cancel(Some(*task)),
+            (LeafKind::Child(task), LeafState::Open) => {
+                self.cancel(Some(*task));
+                self.canceled_children.insert(*task);
             }
-            (LeafKind::Event(name), LeafState::Open) => self.external.forget(&name, id),
-            (LeafKind::Event(name), LeafState::Done { result: Ok(payload), arrival }) => {
-                let found = self.external.give_back(&name, payload, arrival);
-                wake = found.and_then(|found| self.resolve_event(found));
+            (LeafKind::Event { name, limit }, LeafState::Open) => {
+                self.external.forget(name, id);
+                self.cancel(*limit);
             }
+            (LeafKind::Event { .. }, LeafState::Done { result: Ok(payload), event: Some(arrival) }) => {
+                let found = self.external.give_back(payload, arrival);
+                dropped.wake = found.and_then(|found| self.resolve_event(found));
+            }
+            (LeafKind::Driven(driver), LeafState::Open) => dropped.driver = self.drivers.give_up(*driver),
             (_, LeafState::Done { .. }) => {}
         }
-        Dropped { wake, own: leaf.waker }
+        dropped.own = leaf.into_waker();
+        dropped
     }
 
     /// The code gives a handle up without cancelling what it stands for.
     pub(super) fn detach_leaf(&mut self, id: LeafId) -> Option<Waker> {
         self.calls += 1;
         let leaf = self.leaves.remove(id)?;
-        if let LeafKind::Task(task) = leaf.kind {
+        if let LeafKind::Task(task) | LeafKind::Child(task) = leaf.kind {
             self.open.remove(&task);
         }
-        leaf.waker
+        leaf.into_waker()
     }
 
     /// Delivers the completion of an action. A completion that nobody waits for any more is dropped silently.
     /// Like every delivery it gives back whom to wake, once the state is unlocked.
     pub(super) fn complete_task(&mut self, task: TaskId, result: LeafResult) -> Option<Waker> {
-        let leaf = self.open.remove(&task)?;
-        self.leaves.resolve(leaf, result, 0)
+        let id = self.open.remove(&task)?;
+        let result = match self.leaves.get_mut(id).map(|leaf| &leaf.kind) {
+            Some(LeafKind::Event { name, .. }) => {
+                self.external.forget(name, id);
+                Err(FailureDetails::new(EVENT_TIMEOUT, format!("no event '{name}' arrived in time")))
+            }
+            _ => result,
+        };
+        self.leaves.resolve(id, result, None)
     }
 
     pub(super) fn raise_event(&mut self, name: &EventName, payload: Payload) -> Option<Waker> {
-        let found = self.external.raise(&name.folded(), payload)?;
+        let found = self.external.raise(name, payload)?;
         self.resolve_event(found)
     }
 
     fn resolve_event(&mut self, found: Match) -> Option<Waker> {
-        self.leaves.resolve(found.leaf, Ok(found.payload), found.arrival)
+        let limit = match self.leaves.get_mut(found.leaf).map(|leaf| &mut leaf.kind) {
+            Some(LeafKind::Event { limit, .. }) => limit.take(),
+            _ => None,
+        };
+        self.cancel(limit);
+        self.leaves.resolve(found.leaf, Ok(found.payload), Some(found.arrival))
+    }
+
+    /// The external events that nobody has read, in the order of arrival.
+    pub(super) fn take_unread(&mut self) -> Vec<EventKind> {
+        let unread = self.external.take_unread().into_iter();
+        unread.map(|(name, input)| EventKind::EventRaised { name, input }).collect()
     }
 
     /// True when `task` was ever given out.
@@ -166,22 +304,31 @@ impl State {
         task.0 < self.next_task
     }
 
-    /// Takes what the code decided since the last call.
-    pub(super) fn take_outcome(&mut self) -> TurnOutcome {
-        TurnOutcome {
-            actions: std::mem::take(&mut self.produced).into_iter().collect(),
-            canceled: std::mem::take(&mut self.canceled).into_iter().collect(),
+    /// Takes what the code decided since the last call. Of a paused instance only the markers come out: they must stand in
+    /// the turn that took the decision, or a replay would not find them there.
+    pub(super) fn take_outcome(&mut self, is_suspended: bool) -> TurnOutcome {
+        let mut outcome = TurnOutcome {
+            markers: self.markers.take(),
             custom_status: self.custom_status.clone(),
+            is_suspended,
             ..TurnOutcome::default()
+        };
+        if !is_suspended {
+            outcome.actions = std::mem::take(&mut self.produced).into_iter().collect();
+            outcome.canceled = std::mem::take(&mut self.canceled).into_iter().collect();
+            outcome.canceled_children = std::mem::take(&mut self.canceled_children).into_iter().collect();
         }
+        outcome
     }
 }
 
-/// Wakers that a dropped handle leaves, to be used and dropped when the state is unlocked.
-#[derive(Debug, Default)]
+/// What a dropped handle leaves, to be used and dropped when the state is unlocked.
+#[derive(Default)]
 pub(super) struct Dropped {
     /// Another wait that got the event instead.
     pub(super) wake: Option<Waker>,
     /// The handle's own.
     pub(super) own: Option<Waker>,
+    /// The future that worked for the handle. What it drops in turn counts as dropped by the code.
+    pub(super) driver: Option<Driver>,
 }

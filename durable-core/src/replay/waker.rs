@@ -1,11 +1,14 @@
 //! The root waker, and how it tells a durable wake from a foreign one.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::task::Wake;
 use std::thread::ThreadId;
 
 use parking_lot::Mutex;
+
+use super::leaf::DriverId;
 
 /// Called when something outside wakes an orchestrator between its turns.
 pub type WakeHook = Arc<dyn Fn() + Send + Sync>;
@@ -28,12 +31,15 @@ enum Mode {
 struct Inner {
     mode: Mode,
     woken: bool,
+    /// The drivers that were woken. They run in the order in which they were made.
+    drivers: BTreeSet<DriverId>,
     foreign: bool,
 }
 
 impl RootWaker {
     pub(super) fn new(hook: Option<WakeHook>) -> Arc<Self> {
-        Arc::new(Self { inner: Mutex::new(Inner { mode: Mode::Between, woken: false, foreign: false }), hook })
+        let inner = Inner { mode: Mode::Between, woken: false, drivers: BTreeSet::new(), foreign: false };
+        Arc::new(Self { inner: Mutex::new(inner), hook })
     }
 
     pub(super) fn begin_turn(&self) {
@@ -57,23 +63,31 @@ impl RootWaker {
         std::mem::take(&mut self.inner.lock().woken)
     }
 
+    /// The next driver that was woken since it was taken last.
+    pub(super) fn take_driver(&self) -> Option<DriverId> {
+        self.inner.lock().drivers.pop_first()
+    }
+
+    /// True when a driver was woken and not yet taken.
+    pub(super) fn is_awake(&self, driver: DriverId) -> bool {
+        self.inner.lock().drivers.contains(&driver)
+    }
+
     /// True when something foreign has woken the code.
     pub(super) fn is_foreign(&self) -> bool {
         self.inner.lock().foreign
     }
-}
 
-impl Wake for RootWaker {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
+    /// Notes a wake when it is one of ours.
+    pub(super) fn note(&self, woken: Option<DriverId>) {
         let mut inner = self.inner.lock();
-        match inner.mode {
-            Mode::Turn(thread) if thread == std::thread::current().id() => inner.woken = true,
-            Mode::Closed => {}
-            Mode::Turn(_) | Mode::Between => {
+        match (inner.mode, woken) {
+            (Mode::Turn(thread), woken) if thread == std::thread::current().id() => match woken {
+                None => inner.woken = true,
+                Some(driver) => drop(inner.drivers.insert(driver)),
+            },
+            (Mode::Closed, _) => {}
+            (Mode::Turn(_) | Mode::Between, _) => {
                 let first = !std::mem::replace(&mut inner.foreign, true);
                 drop(inner);
                 if let (true, Some(hook)) = (first, &self.hook) {
@@ -81,6 +95,33 @@ impl Wake for RootWaker {
                 }
             }
         }
+    }
+}
+
+impl Wake for RootWaker {
+    fn wake(self: Arc<Self>) {
+        self.note(None);
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.note(None);
+    }
+}
+
+/// Wakes one driver of an executor.
+#[derive(Debug)]
+pub(super) struct DriverWaker {
+    pub(super) root: Arc<RootWaker>,
+    pub(super) driver: DriverId,
+}
+
+impl Wake for DriverWaker {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.root.note(Some(self.driver));
     }
 }
 
