@@ -44,7 +44,7 @@ async fn a_failed_or_unanswered_commit_changes_nothing() {
     let healthy = store();
     let expected = run(&healthy).await;
     assert_eq!(expected.0, 8);
-    for n in 1..=healthy.count() {
+    for n in 1..=healthy.commits() {
         let failing = store();
         failing.fail(n);
         assert_eq!(run(&failing).await, expected, "commit {n} failed");
@@ -82,9 +82,9 @@ async fn a_step_is_one_commit() {
     let store = Arc::new(FaultyBackend::new(Arc::new(Memory::new())));
     let hub =
         TaskHub::builder().backend(Arc::clone(&store)).orchestrator(steps).activity(double).start().await.unwrap();
-    let before = store.count();
+    let before = store.commits();
     hub.client().start(steps, 5).await.unwrap().output().await.unwrap();
-    assert_eq!(store.count() - before, 1 + 5 + 1);
+    assert_eq!(store.commits() - before, 1 + 5 + 1);
 }
 
 #[orchestrator]
@@ -131,7 +131,7 @@ async fn instances_share_commits() {
     let store = Arc::new(FaultyBackend::new(Arc::new(Memory::new())));
     let hub =
         TaskHub::builder().backend(Arc::clone(&store)).orchestrator(doubled).activity(double).start().await.unwrap();
-    let before = store.count();
+    let before = store.commits();
     let client = hub.client();
     let starts = (0..200).map(|n| {
         let client = client.clone();
@@ -139,6 +139,6 @@ async fn instances_share_commits() {
     });
     let outputs = join_all(starts).await;
     assert!(outputs.into_iter().eq((0..200).map(|n| n * 8)));
-    let commits = store.count() - before;
+    let commits = store.commits() - before;
     assert!(commits < 200 * 6 / 4, "{commits} commits for 200 starts and 1,000 turns");
 }

@@ -118,7 +118,7 @@ async fn a_pending_instance_can_be_terminated() {
     // One thread runs this test and the hub, so both messages are there before the first turn.
     let client = hub.client();
     let run = client.start(never, ()).await.unwrap();
-    let (terminated, status) = join(run.terminate("not needed"), run.wait()).await;
+    let (terminated, status) = join(run.terminate("not needed").into_future(), run.wait()).await;
     let status = status.unwrap();
     match terminated {
         Ok(()) if status.runtime_status == RuntimeStatus::Terminated => {

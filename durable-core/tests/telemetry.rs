@@ -9,10 +9,10 @@ use std::fmt::Debug;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
 
-use durable_core::history::{EventKind, HistoryRecord};
-use durable_core::model::{EventName, ExecutionId, FunctionName, Payload, Timestamp};
+use durable_core::history::{EventKind, ExecutionHeader, HistoryRecord};
+use durable_core::model::{EventName, ExecutionId, FunctionName, Limits, Payload, Timestamp};
 use durable_core::prelude::*;
-use durable_core::replay::{Executor, Identity, Program, TurnInput};
+use durable_core::replay::{Ended, Executor, Program, TurnInput};
 use durable_core::telemetry::{ReplayFilter, is_replaying_here};
 use durable_testing::events::{raised, terminated};
 use support::Gate;
@@ -201,7 +201,7 @@ async fn each_line_says_where_it_comes_from() {
     }
     assert_eq!(names(&seen.scope("in a step", "first")), ["orchestration", "step"]);
 
-    let call = [("instance", "second"), ("function", "work"), ("task_id", "0"), ("delivery", "1")];
+    let call = [("instance", "second"), ("function", "work"), ("task_id", "0"), ("attempt", "1"), ("delivery", "1")];
     assert_eq!(seen.scope("working", "second"), [("activity", Fields::of(&call))]);
 }
 
@@ -255,17 +255,13 @@ async fn a_plain_function_logs_in_the_span_of_its_activity() {
 }
 
 fn executor(program: Program) -> Executor {
-    let identity = Identity {
-        instance: InstanceId::new("one").unwrap(),
-        execution: ExecutionId::from_stored("e"),
-        name: FunctionName::new("f").unwrap(),
-    };
-    Executor::new(identity, program, None)
+    let (instance, name) = (InstanceId::new("one").unwrap(), FunctionName::new("f").unwrap());
+    let header = ExecutionHeader::new(instance, ExecutionId::from_stored("e"), name, Payload::null());
+    Executor::new(Arc::new(header), program, Limits::default(), None)
 }
 
 fn started(executor: &Executor) -> EventKind {
-    let Identity { instance, execution, name } = executor.identity().clone();
-    EventKind::ExecutionStarted { instance, execution, name, input: Payload::null() }
+    EventKind::ExecutionStarted(Arc::clone(executor.header()))
 }
 
 fn turn(turn: u64, event: EventKind) -> TurnInput {
@@ -287,7 +283,7 @@ fn waiting() -> Executor {
             let event = handle.wait_for_event(&EventName::new("Go").unwrap()).unwrap();
             let event = poll_fn(|cx| handle.poll_leaf(event, cx)).await;
             tracing::info!("after");
-            event
+            event.map(Ended::Output)
         })
     }))
 }
@@ -338,7 +334,7 @@ fn an_executor_inside_another_one_has_its_own_answer() {
                 tracing::info!("outer");
                 assert!(is_replaying_here());
                 let event = handle.wait_for_event(&EventName::new("Go").unwrap()).unwrap();
-                poll_fn(|cx| handle.poll_leaf(event, cx)).await
+                poll_fn(|cx| handle.poll_leaf(event, cx)).await.map(Ended::Output)
             })
         }));
         outer.replay(&first_turn(&outer)).unwrap();

@@ -29,7 +29,7 @@ use tokio::sync::watch;
 /// assert!(store.commit(Arc::default()).await.is_ok());
 /// assert!(store.commit(Arc::default()).await.is_err());
 /// assert!(store.commit(Arc::default()).await.is_ok());
-/// assert_eq!(store.count(), 3);
+/// assert_eq!(store.commits(), 3);
 /// # });
 /// ```
 pub struct FaultyBackend {
@@ -83,7 +83,7 @@ impl FaultyBackend {
 
     /// How many commits have arrived so far.
     #[must_use]
-    pub fn count(&self) -> u64 {
+    pub fn commits(&self) -> u64 {
         self.script.lock().arrived
     }
 
@@ -201,7 +201,7 @@ mod tests {
             assert!(store.commit(batch("b")).await.unwrap_err().is_retryable());
             assert!(store.instance("a").await.unwrap().is_none());
             assert!(store.instance("b").await.unwrap().is_some());
-            assert_eq!(store.count(), 2);
+            assert_eq!(store.commits(), 2);
         });
     }
 
@@ -215,7 +215,7 @@ mod tests {
             assert!(store.commit(batch("b")).await.is_err());
             store.heal();
             assert!(store.commit(batch("b")).await.is_ok());
-            assert_eq!(store.count(), 4);
+            assert_eq!(store.commits(), 4);
         });
     }
 
