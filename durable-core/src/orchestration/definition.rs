@@ -22,6 +22,7 @@ pub trait OrchestratorDefinition: Send + 'static {
     type Output: Serialize + DeserializeOwned + Send + 'static;
 
     /// Starts the orchestrator's code.
+    #[expect(clippy::type_complexity, reason = "the annotation writes it out, people do not")]
     fn invoke(
         ctx: OrchestrationContext,
         input: Self::Input,
