@@ -10,7 +10,7 @@ use durable_core::model::{ExecutionId, FunctionName, Limit, Limits, Payload};
 use durable_core::orchestration::OrchestratorDefinition;
 use durable_core::prelude::*;
 use durable_testing::Script;
-use durable_testing::events::{raised, suspended, terminated};
+use durable_testing::events::{failed, raised, suspended, terminated};
 use std::time::Duration;
 
 /// Stands for the function that the annotation would be on.
@@ -21,7 +21,7 @@ fn item<D: OrchestratorDefinition>(_: OrchestrationContext, _: D::Input) -> D {
 /// An orchestrator that may start over, spelled out.
 macro_rules! looping {
     ($name:ident, $body:ident, $input:ty, $output:ty) => {
-        #[allow(non_camel_case_types)]
+        #[expect(non_camel_case_types, reason = "named after its function")]
         struct $name;
         impl OrchestratorDefinition for $name {
             const NAME: &'static str = stringify!($name);
@@ -156,12 +156,9 @@ fn a_long_history_suggests_to_start_over() {
     assert!(script.outcome().markers.is_empty());
     assert!(matches!(script.completion(), Some(Completion::ContinuedAsNew(_))));
     // Another limit by the time of the replay changes nothing.
-    let (header, _) = limited(Limits::default());
-    drop(
-        Script::with_header(item::<until_suggested_item>, header, Limits::default(), &[])
-            .unwrap()
-            .replay_history(script.history()),
-    );
+    let (header, limits) = limited(Limits::default());
+    let other = Script::with_header(item::<until_suggested_item>, header, limits, &[]).unwrap();
+    assert_eq!(other.replay_history(script.history()), Ok(()));
 }
 
 #[orchestrator]
@@ -252,4 +249,25 @@ fn a_turn_with_too_many_actions_refuses_the_rest() {
     let Some(Completion::Failed(failure)) = script.completion() else { panic!("{:?}", script.completion()) };
     assert_eq!(failure.error_message, "the turn has 4 actions, more than the limit of 3");
     assert!(script.outcome().actions.is_empty());
+}
+
+#[orchestrator]
+async fn retried_apart(ctx: OrchestrationContext) -> Result<u64, OrchestratorError> {
+    let policy = RetryPolicy::fixed(2, Duration::from_secs(1));
+    let first = ctx.call_activity(work, 1).retry(policy.clone());
+    ctx.wait_for_external_event::<()>("go").await?;
+    let second = ctx.call_activity(work, 2).retry(policy);
+    Ok(first.await? + second.await?)
+}
+
+#[test]
+fn a_retry_without_room_for_its_timer_ends_the_instance() {
+    let mut limits = Limits::default();
+    limits.actions_per_turn = Limit::new(1, 1);
+    let (header, limits) = limited(limits);
+    let mut script = Script::with_header(retried_apart, header, limits, &[]).unwrap();
+    script.raise("go", ());
+    script.turn([failed(0, FailureDetails::new("a", "b")), failed(1, FailureDetails::new("a", "b"))]);
+    let Some(Completion::Failed(failure)) = script.completion() else { panic!("{:?}", script.completion()) };
+    assert_eq!(failure.error_type, "LimitExceeded");
 }

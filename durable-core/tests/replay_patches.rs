@@ -1,7 +1,5 @@
 //! Traps of patches: new branches in code that has running instances.
 
-#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
-
 use durable_core::prelude::*;
 use durable_testing::Script;
 

@@ -330,3 +330,25 @@ fn many_drivers_are_no_endless_loop() {
     script.turn((0..12_000).map(|n| completed(n, 1)));
     assert_eq!(script.output(), Some(12_000.into()));
 }
+
+/// However the same events are cut into turns, the code sees the same, and gives the same numbers to its calls.
+#[test]
+fn borders_of_turns_change_nothing_for_retries() {
+    let events = [failed(0, boom()), completed(1, 1), fired(2), completed(3, 10), completed(4, 10)];
+    // The timer takes #2 and the third call #3, whatever comes together.
+    let ends: Vec<_> = (0_u32..16)
+        .map(|borders| {
+            let mut script = Script::new(nobody_looks, ());
+            let mut turn = Vec::new();
+            for (n, event) in events.iter().enumerate() {
+                turn.push(event.clone());
+                if borders >> n & 1 == 1 {
+                    script.turn(std::mem::take(&mut turn));
+                }
+            }
+            script.turn(turn);
+            (script.completion().cloned(), script.history().iter().filter_map(|record| record.kind.action_id()).max())
+        })
+        .collect();
+    assert!(ends[0].0.is_some() && ends.iter().all(|end| *end == ends[0]), "{ends:?}");
+}

@@ -1,7 +1,5 @@
 //! Traps of waits for events that take too long.
 
-#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
-
 use durable_core::prelude::*;
 use durable_testing::Script;
 use durable_testing::events::{completed, fired, raised};

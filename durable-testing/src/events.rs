@@ -1,7 +1,8 @@
 //! Short ways to write the events that reach an orchestrator.
 
-use durable_core::history::EventKind;
+use durable_core::history::{Action, Completion, EventKind};
 use durable_core::model::{EventName, FailureDetails, Payload, TaskId, Timestamp};
+use durable_core::replay::TurnOutcome;
 use serde::Serialize;
 
 /// A call completed with this value.
@@ -72,4 +73,34 @@ pub fn terminated(reason: &str) -> EventKind {
 
 fn payload(value: &impl Serialize) -> Payload {
     Payload::encode(value).expect("a value with a JSON form")
+}
+
+/// The history events of an outcome.
+pub(crate) fn recorded(outcome: &TurnOutcome) -> impl Iterator<Item = EventKind> {
+    let actions = outcome.actions.iter().filter_map(|(id, action)| match action.clone() {
+        Action::ScheduleTask { name, input, options, source } => {
+            Some(EventKind::TaskScheduled { id: *id, name, input, options, source: Some(source) })
+        }
+        Action::CreateTimer { fire_at, source } => {
+            Some(EventKind::TimerCreated { id: *id, fire_at, source: Some(source) })
+        }
+        Action::StartChild { child, source, .. } => {
+            Some(EventKind::SubOrchestrationInstanceCreated { id: *id, child, source: Some(source) })
+        }
+        Action::SendEvent { instance, name, input, source } => {
+            Some(EventKind::EventSent { id: *id, instance, name, input, source: Some(source) })
+        }
+        _ => None,
+    });
+    let markers = outcome.markers.iter().map(|marker| EventKind::MarkerRecorded { marker: marker.clone() });
+    let canceled = outcome.canceled.iter().map(|task_id| EventKind::TaskCanceled { task_id: *task_id });
+    let end = outcome.completion.iter().map(|(id, completion)| {
+        let (result, failure) = match completion.clone() {
+            Completion::Completed(output) => (Some(output), None),
+            Completion::Failed(failure) => (None, Some(failure)),
+            Completion::Terminated(_) | Completion::ContinuedAsNew(_) => (None, None),
+        };
+        EventKind::ExecutionCompleted { id: *id, status: completion.status(), result, failure }
+    });
+    actions.chain(markers).chain(canceled).chain(end).collect::<Vec<_>>().into_iter()
 }

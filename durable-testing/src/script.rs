@@ -12,7 +12,7 @@ use durable_core::registry::Registry;
 use durable_core::replay::{Executor, Program, ReplayFault, TurnInput, TurnOutcome};
 use serde::Serialize;
 
-use crate::events::{child_completed, child_failed, completed, failed, fired, raised, resumed, suspended};
+use crate::events::{child_completed, child_failed, completed, failed, fired, raised, recorded, resumed, suspended};
 
 /// An orchestrator with a scripted world: no store, no runtime, no other thread.
 ///
@@ -397,36 +397,6 @@ fn kind(action: &Action) -> Kind {
         Action::SendEvent { .. } => Kind::Message,
         _ => Kind::Call,
     }
-}
-
-/// The history events of an outcome.
-fn recorded(outcome: &TurnOutcome) -> impl Iterator<Item = EventKind> {
-    let actions = outcome.actions.iter().filter_map(|(id, action)| match action.clone() {
-        Action::ScheduleTask { name, input, options, source } => {
-            Some(EventKind::TaskScheduled { id: *id, name, input, options, source: Some(source) })
-        }
-        Action::CreateTimer { fire_at, source } => {
-            Some(EventKind::TimerCreated { id: *id, fire_at, source: Some(source) })
-        }
-        Action::StartChild { child, source, .. } => {
-            Some(EventKind::SubOrchestrationInstanceCreated { id: *id, child, source: Some(source) })
-        }
-        Action::SendEvent { instance, name, input, source } => {
-            Some(EventKind::EventSent { id: *id, instance, name, input, source: Some(source) })
-        }
-        _ => None,
-    });
-    let markers = outcome.markers.iter().map(|marker| EventKind::MarkerRecorded { marker: marker.clone() });
-    let canceled = outcome.canceled.iter().map(|task_id| EventKind::TaskCanceled { task_id: *task_id });
-    let end = outcome.completion.iter().map(|(id, completion)| {
-        let (result, failure) = match completion.clone() {
-            Completion::Completed(output) => (Some(output), None),
-            Completion::Failed(failure) => (None, Some(failure)),
-            Completion::Terminated(_) | Completion::ContinuedAsNew(_) => (None, None),
-        };
-        EventKind::ExecutionCompleted { id: *id, status: completion.status(), result, failure }
-    });
-    actions.chain(markers).chain(canceled).chain(end).collect::<Vec<_>>().into_iter()
 }
 
 impl fmt::Debug for Script {

@@ -22,7 +22,7 @@ pub trait OrchestratorDefinition: Send + 'static {
     type Output: Serialize + DeserializeOwned + Send + 'static;
 
     /// Starts the orchestrator's code.
-    #[expect(clippy::type_complexity, reason = "a name for it would hide what an orchestrator comes to")]
+    #[expect(clippy::type_complexity, reason = "the annotation writes it out, people do not")]
     fn invoke(
         ctx: OrchestrationContext,
         input: Self::Input,

@@ -159,7 +159,8 @@ impl Executor {
         let mut outcome = match state.overflow.take() {
             Some(failure) => {
                 self.completion = Some(Completion::Failed(failure));
-                TurnOutcome { drop_tasks: true, ..TurnOutcome::default() }
+                let custom_status = state.custom_status.clone();
+                TurnOutcome { drop_tasks: true, custom_status, ..TurnOutcome::default() }
             }
             None => state.take_outcome(is_suspended),
         };
@@ -202,6 +203,7 @@ impl Executor {
         TurnOutcome {
             drop_tasks: true,
             for_children: outcome.for_children,
+            custom_status: outcome.custom_status,
             completion: Some((id, Completion::Failed(failure))),
             ..TurnOutcome::default()
         }

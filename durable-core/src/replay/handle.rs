@@ -109,13 +109,12 @@ impl ReplayHandle {
         state.is_code_running() && state.amend(task, change)
     }
 
-    /// Takes an action of this turn back. False when an earlier turn has committed it.
-    pub fn withdraw(&self, task: TaskId) -> bool {
+    /// Takes an action of this turn back. What an earlier turn has committed stays.
+    pub fn withdraw(&self, task: TaskId) {
         let mut state = self.shared.state.lock();
-        let (done, own_waker) = if state.is_code_running() { state.withdraw(task) } else { (false, None) };
+        let own_waker = if state.is_code_running() { state.withdraw(task) } else { None };
         drop(state);
         drop(own_waker);
-        done
     }
 
     /// Hosts a future that works for the code, and is polled at every delivery before the code is. Its result resolves the

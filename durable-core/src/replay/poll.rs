@@ -48,7 +48,9 @@ impl Executor {
             Waiter::Code => self.root.is_some(),
             Waiter::Driver(driver) => !self.root_waker.is_awake(driver),
         };
-        if is_running && self.handle.shared.state.lock().awaited_by(waiter) == 0 {
+        let state = self.handle.shared.state.lock();
+        // A timer that there was no room for never fires, but the instance ends with this turn.
+        if is_running && state.overflow.is_none() && state.awaited_by(waiter) == 0 {
             return Err(ForeignAwait::NothingDurable.into());
         }
         Ok(())

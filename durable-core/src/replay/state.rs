@@ -161,13 +161,11 @@ impl State {
         self.produced.get_mut(&task).map(change).is_some()
     }
 
-    /// Takes an action back that is not committed yet; its sequence number stays taken. False when it is committed.
-    pub(super) fn withdraw(&mut self, task: TaskId) -> (bool, Option<Waker>) {
-        if self.produced.remove(&task).is_none() {
-            return (false, None);
-        }
-        let leaf = self.open.remove(&task).and_then(|leaf| self.leaves.remove(leaf));
-        (true, leaf.and_then(super::leaf::Leaf::into_waker))
+    /// Takes an action back that is not committed yet; its sequence number stays taken.
+    pub(super) fn withdraw(&mut self, task: TaskId) -> Option<Waker> {
+        self.produced.remove(&task)?;
+        let leaf = self.open.remove(&task)?;
+        self.leaves.remove(leaf)?.into_waker()
     }
 
     pub(super) fn wait_for_event(&mut self, name: &EventName) -> LeafId {

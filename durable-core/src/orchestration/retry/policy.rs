@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use crate::model::FailureDetails;
 
+type Predicate = Arc<dyn Fn(&FailureDetails) -> bool + Send + Sync>;
+
 /// When a failed call is tried again, and how long it waits before.
 ///
 /// After a failure these are asked in this order: a failure that is not retriable stands; so does that of the last attempt,
@@ -31,7 +33,7 @@ pub struct RetryPolicy {
     max_interval: Duration,
     retry_timeout: Duration,
     pub(super) jitter: f64,
-    predicate: Option<Arc<dyn Fn(&FailureDetails) -> bool + Send + Sync>>,
+    predicate: Option<Predicate>,
 }
 
 impl RetryPolicy {
