@@ -281,3 +281,52 @@ async fn a_mistake_of_the_code_is_taken_back_too() {
     assert_eq!(run.output().await.unwrap(), 1);
     hub.shutdown().await.unwrap();
 }
+
+/// A call that is poison can be given another chance.
+#[test]
+fn a_poisonous_call_is_made_again() {
+    static DEADLY: AtomicBool = AtomicBool::new(true);
+    let (store, gate) = (Memory::new(), support::Gate::new());
+    let hub = || {
+        let gate = Arc::clone(&gate);
+        let work = move |(): ()| {
+            let gate = Arc::clone(&gate);
+            async move {
+                if DEADLY.load(Ordering::SeqCst) {
+                    gate.pass("deadly").await;
+                }
+                Ok::<_, ActivityError>(9_u64)
+            }
+        };
+        TaskHub::builder()
+            .backend(store.clone())
+            .orchestrator(calls_deadly)
+            .activity_fn("deadly", work)
+            .max_deliveries(2)
+    };
+    let id = InstanceId::new("p").unwrap();
+    for start in 0..2 {
+        let process = support::Process::start(hub());
+        process.run(async {
+            if start == 0 {
+                process.hub.client().start(calls_deadly, ()).id("p").await.unwrap();
+            }
+            gate.arrival().await;
+        });
+        process.crash();
+    }
+    let process = support::Process::start(hub());
+    process.run(async {
+        let run = process.hub.client().instance::<u64, _>("p").unwrap();
+        assert!(run.output().await.unwrap_err().details().is_caused_by("Poison"));
+        DEADLY.store(false, Ordering::SeqCst);
+        process.hub.client().rewind(&id, "repaired").await.unwrap();
+        assert_eq!(run.output().await.unwrap(), 9);
+    });
+    process.stop();
+}
+
+#[orchestrator]
+async fn calls_deadly(ctx: OrchestrationContext) -> Result<u64, OrchestratorError> {
+    ctx.call_activity("deadly", ()).await
+}
