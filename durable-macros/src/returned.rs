@@ -123,13 +123,14 @@ impl Definition<'_> {
         if self.is_stub || is_next {
             return None;
         }
+        let input = self.input();
         match &self.function.item.sig.output {
             ReturnType::Type(_, whole) if types::is_named(whole, "Result") => {
                 // A value that is itself a `Result` is a value like any other.
                 let asks = self.function.kind == Kind::Orchestrator && types::may_be_alias(ty);
-                asks.then(|| quote!(__DurableChoice<{ <__DurableProbe<#ty>>::KIND & 2 }, #ty>))
+                asks.then(|| quote!(__DurableChoice<{ <__DurableProbe<#ty>>::KIND & 2 }, #ty, #input>))
             }
-            _ => Some(quote!(__DurableChoice<{ <__DurableProbe<#ty>>::KIND }, #ty>)),
+            _ => Some(quote!(__DurableChoice<{ <__DurableProbe<#ty>>::KIND }, #ty, #input>)),
         }
     }
 
@@ -162,13 +163,13 @@ impl Definition<'_> {
     fn probe(&self) -> TokenStream {
         let private = &self.private;
         let complete = self.complete();
-        // Where nothing is said of the next input, it is that of the function.
-        let input = self.input();
+        // Where nothing is said of the next input, it is that of the function. It comes in as a parameter, since a type that
+        // is less visible than these must not be part of them.
         let (converted, empty, next) = match self.function.kind {
             Kind::Activity => (quote!(T), quote!(()), None),
             Kind::Orchestrator => {
                 let next = quote!(#private::Next);
-                (quote!(#next<T, #input>), quote!(#next<(), #input>), Some(probe_for_next(&next)))
+                (quote!(#next<T, I>), quote!(#next<(), I>), Some(probe_for_next(&next)))
             }
         };
         quote! {
@@ -184,7 +185,7 @@ impl Definition<'_> {
                 const KIND: u8 = 1;
             }
             #[allow(dead_code, reason = "generated")]
-            pub struct __DurableChoice<const KIND: u8, T>(::core::marker::PhantomData<T>);
+            pub struct __DurableChoice<const KIND: u8, T, I>(::core::marker::PhantomData<(T, I)>);
             pub trait __DurableChosen {
                 type Returned;
                 type Value;
@@ -192,19 +193,19 @@ impl Definition<'_> {
                 type Converted;
                 fn convert(returned: Self::Returned) -> Self::Converted;
             }
-            impl<T> __DurableChosen for __DurableChoice<0, T> {
+            impl<T, I> __DurableChosen for __DurableChoice<0, T, I> {
                 type Returned = T;
                 type Value = T;
-                type Input = #input;
+                type Input = I;
                 type Converted = #converted;
                 fn convert(returned: T) -> Self::Converted {
                     #complete(returned)
                 }
             }
-            impl<T> __DurableChosen for __DurableChoice<1, T> {
+            impl<T, I> __DurableChosen for __DurableChoice<1, T, I> {
                 type Returned = T;
                 type Value = ();
-                type Input = #input;
+                type Input = I;
                 type Converted = #empty;
                 fn convert(_: T) -> Self::Converted {
                     #complete(())
@@ -221,7 +222,7 @@ fn probe_for_next(next: &TokenStream) -> TokenStream {
         impl<O, I> __DurableProbe<#next<O, I>> {
             const KIND: u8 = 2;
         }
-        impl<O, I> __DurableChosen for __DurableChoice<2, #next<O, I>> {
+        impl<O, I, F> __DurableChosen for __DurableChoice<2, #next<O, I>, F> {
             type Returned = #next<O, I>;
             type Value = O;
             type Input = I;
