@@ -185,7 +185,7 @@ fn too_long_a_history_ends_the_instance() {
 
 #[orchestrator]
 async fn large(ctx: OrchestrationContext) -> Result<Vec<String>, OrchestratorError> {
-    let text = "x".repeat(100);
+    let text = "x".repeat(600);
     let mut errors = vec![];
     let mut note = |error: OrchestratorError| errors.push(format!("{}: {error}", error.details().error_type));
     note(ctx.call_activity::<_, _>("a", text.clone()).await.map(|(): ()| ()).unwrap_err());
@@ -199,16 +199,16 @@ async fn large(ctx: OrchestrationContext) -> Result<Vec<String>, OrchestratorErr
 #[test]
 fn what_is_too_large_is_refused_where_it_enters() {
     let mut limits = Limits::default();
-    limits.payload = Limit::new(50, 50);
+    limits.payload = Limit::new(500, 500);
     limits.custom_status = Limit::new(20, 20);
     let (header, limits) = limited(limits);
     let script = Script::with_header(large, header, limits, &[]).unwrap();
-    let has = |what: &str, limit: u32| format!("LimitExceeded: {what} has 102 bytes, more than the limit of {limit}");
+    let has = |what: &str, limit: u32| format!("LimitExceeded: {what} has 602 bytes, more than the limit of {limit}");
     let expected = [
-        has("the input of activity 'a'", 50),
-        has("the input of orchestration 'c'", 50),
-        has("the input of orchestration 's'", 50),
-        has("the payload of event 'e'", 50),
+        has("the input of activity 'a'", 500),
+        has("the input of orchestration 'c'", 500),
+        has("the input of orchestration 's'", 500),
+        has("the payload of event 'e'", 500),
         has("the custom status of instance 'script'", 20),
     ];
     assert_eq!(script.output(), Some(serde_json::json!(expected)));

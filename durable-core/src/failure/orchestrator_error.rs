@@ -102,10 +102,11 @@ impl OrchestratorError {
         self.details.is_caused_by(crate::model::PANIC_ERROR_TYPE)
     }
 
-    /// True when this is a wait for an event that took too long.
+    /// True when this is a wait for an event that took too long, or comes from an activity that did.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
-        self.details.error_type == crate::replay::EVENT_TIMEOUT
+        use crate::model::{EVENT_TIMEOUT_ERROR_TYPE, TIMEOUT_ERROR_TYPE};
+        self.details.is_caused_by(EVENT_TIMEOUT_ERROR_TYPE) || self.details.is_caused_by(TIMEOUT_ERROR_TYPE)
     }
 }
 

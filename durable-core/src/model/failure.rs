@@ -13,6 +13,10 @@ use super::Payload;
 
 /// The [`FailureDetails::error_type`] of a panic.
 pub const PANIC_ERROR_TYPE: &str = "Panic";
+/// The [`FailureDetails::error_type`] of an activity that took longer than it may.
+pub const TIMEOUT_ERROR_TYPE: &str = "Timeout";
+/// The [`FailureDetails::error_type`] of a wait for an event that took too long.
+pub const EVENT_TIMEOUT_ERROR_TYPE: &str = "EventTimeout";
 /// The longest cause chain that is kept, so that a cyclic or runaway chain cannot fill a history.
 const MAX_CAUSES: usize = 32;
 

@@ -15,7 +15,7 @@ mod time;
 mod trace;
 mod version;
 
-pub use self::failure::{FailureDetails, PANIC_ERROR_TYPE, write_chain};
+pub use self::failure::{EVENT_TIMEOUT_ERROR_TYPE, FailureDetails, PANIC_ERROR_TYPE, TIMEOUT_ERROR_TYPE, write_chain};
 pub use self::id::{ExecutionId, InstanceId, InvalidInstanceId, TaskId};
 pub use self::id_reuse::IdReusePolicy;
 pub use self::limits::{Limit, LimitExceeded, Limits};

@@ -10,8 +10,8 @@ use serde::de::DeserializeOwned;
 
 use super::hold::Hold;
 use crate::failure::OrchestratorError;
-use crate::model::{EventName, FailureDetails, SourceLocation};
-use crate::replay::{EVENT_TIMEOUT, LeafId, ReplayHandle};
+use crate::model::{EVENT_TIMEOUT_ERROR_TYPE, EventName, FailureDetails, SourceLocation};
+use crate::replay::{LeafId, ReplayHandle};
 
 /// A wait for an external event. It stands in the queue from the moment it was made.
 #[must_use = "dropping a wait takes it out of the queue: await it"]
@@ -121,11 +121,11 @@ impl<T: DeserializeOwned> Future for EventWait<T> {
                 let message = format!("the payload of event '{name}' is no `{}`", std::any::type_name::<T>());
                 FailureDetails::new("InvalidEvent", message).non_retriable().caused_by(cause).into()
             }),
-            Err(failure) if failure.error_type == EVENT_TIMEOUT => match this.default.take() {
+            Err(failure) if failure.error_type == EVENT_TIMEOUT_ERROR_TYPE => match this.default.take() {
                 Some(default) => Ok(default),
                 None => {
                     let message = format!("no event '{name}' arrived in time");
-                    Err(FailureDetails::new(EVENT_TIMEOUT, message).into())
+                    Err(FailureDetails::new(EVENT_TIMEOUT_ERROR_TYPE, message).into())
                 }
             },
             Err(failure) => Err(failure.into()),

@@ -32,6 +32,7 @@ mod waker;
 
 pub use self::executor::{Ended, Executor, Program};
 pub use self::fault::{ForeignAwait, NonDeterminism, ReplayFault};
+pub(crate) use self::guid::digest;
 pub use self::handle::ReplayHandle;
 pub use self::leaf::{LeafId, LeafResult};
 pub use self::random::DurableRng;
@@ -39,4 +40,3 @@ pub use self::silence::is_replaying_here;
 pub use self::state::Issued;
 pub use self::turn::{TurnInput, TurnOutcome};
 pub use self::waker::WakeHook;
-pub(crate) use self::{guid::digest, state::EVENT_TIMEOUT};

@@ -13,10 +13,10 @@ use super::random::Streams;
 use super::turn::TurnOutcome;
 use super::waker::RootWaker;
 use crate::history::{Action, EventKind};
-use crate::model::{EventName, FailureDetails, Limit, LimitExceeded, Payload, SourceLocation, TaskId, Timestamp};
-
-/// The [`FailureDetails::error_type`] of a wait for an event that took too long.
-pub(crate) const EVENT_TIMEOUT: &str = "EventTimeout";
+use crate::model::{
+    EVENT_TIMEOUT_ERROR_TYPE, EventName, FailureDetails, Limit, LimitExceeded, Payload, SourceLocation, TaskId,
+    Timestamp,
+};
 
 /// Whether the orchestrator's code is running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,7 +141,8 @@ impl State {
             return Err(LimitExceeded { what: "the turn".to_owned(), size, limit, unit: "actions" });
         }
         if self.actions_this_turn == self.actions.soft + 1 && !self.replaying {
-            tracing::warn!(soft_limit = self.actions.soft, hard_limit = self.actions.hard, "a turn has many actions");
+            // Between the limits this only tells.
+            let _ = self.actions.check(self.actions_this_turn, "actions", || "the turn".to_owned());
         }
         let id = self.take_task_id();
         self.produced.insert(id, make(id));
@@ -270,7 +271,7 @@ impl State {
         let result = match self.leaves.get_mut(id).map(|leaf| &leaf.kind) {
             Some(LeafKind::Event { name, .. }) => {
                 self.external.forget(name, id);
-                Err(FailureDetails::new(EVENT_TIMEOUT, format!("no event '{name}' arrived in time")))
+                Err(FailureDetails::new(EVENT_TIMEOUT_ERROR_TYPE, format!("no event '{name}' arrived in time")))
             }
             _ => result,
         };

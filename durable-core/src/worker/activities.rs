@@ -12,7 +12,7 @@ use super::heartbeats::Heartbeats;
 use crate::activity::{ActivityCallInfo, ActivityContext};
 use crate::engine::{ActivityWork, Clock};
 use crate::history::TaskOptions;
-use crate::model::{FailureDetails, NameList, Payload, Timestamp};
+use crate::model::{FailureDetails, NameList, Payload, TIMEOUT_ERROR_TYPE, Timestamp};
 use crate::replay::LeafResult;
 
 /// Runs activities until there are none any more.
@@ -59,7 +59,7 @@ impl Shared {
                 None => std::future::pending().await,
             }
             FailureDetails::new(
-                "Timeout",
+                TIMEOUT_ERROR_TYPE,
                 format!("activity '{name}' took longer than {:?}", timeout.unwrap_or_default()),
             )
         };
@@ -70,7 +70,7 @@ impl Shared {
                 sleep_until(&*self.clock, self.clock.now().saturating_add(longest)).await;
                 if beats.count() == beat {
                     let message = format!("activity '{name}' gave no heartbeat for {longest:?}");
-                    return FailureDetails::new("Timeout", message);
+                    return FailureDetails::new(TIMEOUT_ERROR_TYPE, message);
                 }
             }
         };
