@@ -19,3 +19,28 @@ fn state(headers: &HeaderMap) -> Option<String> {
     let states: Result<Vec<_>, _> = headers.get_all(TRACESTATE).iter().map(HeaderValue::to_str).collect();
     states.ok().filter(|states| !states.is_empty()).map(|states| states.join(","))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+    fn trace(headers: &[(&'static str, &'static str)]) -> Option<TraceContext> {
+        let headers = headers.iter().map(|(name, value)| {
+            (http::HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap())
+        });
+        let mut map = HeaderMap::new();
+        headers.for_each(|(name, value)| {
+            map.append(name, value);
+        });
+        of(&map)
+    }
+
+    #[test]
+    fn several_states_are_one_list_and_several_parents_are_none() {
+        let states = trace(&[(TRACEPARENT, PARENT), (TRACESTATE, "a=1"), (TRACESTATE, "b=2")]).unwrap();
+        assert_eq!(states.tracestate(), Some("a=1,b=2"));
+        assert_eq!(trace(&[(TRACEPARENT, PARENT), (TRACEPARENT, PARENT)]), None);
+    }
+}

