@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use durable_core::client::{ClientError, ClientErrorKind};
-use durable_core::model::FunctionName;
+use durable_core::model::{FunctionName, RuntimeStatus};
 use http::{Response, StatusCode};
 use serde::Serialize;
 
@@ -12,6 +12,8 @@ use crate::body::{Body, BoxError, empty, json};
 const BAD_ARGUMENT: &str = "One or more of the arguments submitted is incorrect";
 const WENT_WRONG: &str = "Something went wrong while processing your request";
 const INVALID_JSON: &str = "Invalid JSON content";
+const NOTHING_TO_RESTART: &str = "InstanceId does not match a valid orchestration instance.";
+const STILL_LIVE: &str = "A non-terminal instance with this instance ID already exists.";
 
 /// Why a request gets no answer of its own.
 #[derive(Debug, thiserror::Error)]
@@ -30,8 +32,17 @@ pub(crate) enum Refusal {
     BodyTooSlow,
     #[error("the request body broke off")]
     BodyBroken(#[source] BoxError),
-    #[error("{feature} is not supported yet")]
-    NotSupported { feature: &'static str },
+    /// The body is a bare JSON string.
+    #[error("{text}")]
+    Text { status: StatusCode, text: String },
+    #[error("{0}")]
+    InvalidOperation(String),
+    #[error("there is no instance '{id}' to restart")]
+    NothingToRestart { id: String },
+    #[error("the instance to restart is {status}")]
+    StillLive { status: RuntimeStatus },
+    #[error("{0}")]
+    NotImplemented(String),
     #[error("a stored value is not JSON")]
     Unprintable(#[source] serde_json::Error),
     #[error(transparent)]
@@ -54,8 +65,21 @@ impl Refusal {
             }
             Self::BodyTooSlow => short(StatusCode::REQUEST_TIMEOUT, "The request body did not come in time."),
             Self::BodyBroken(_) => short(StatusCode::BAD_REQUEST, "The request body broke off."),
-            Self::NotSupported { feature } => {
-                let message = format!("{feature} is not supported yet.");
+            Self::Text { status, text } => json(status, &text).unwrap_or_else(|_| empty(status)),
+            Self::InvalidOperation(text) => {
+                let exception = Exception::new(text, "System.InvalidOperationException");
+                long(StatusCode::INTERNAL_SERVER_ERROR, WENT_WRONG, &exception)
+            }
+            Self::NothingToRestart { id } => {
+                let exception =
+                    Exception::new(format!("No instance with ID '{id}' was found."), "System.ArgumentException");
+                long(StatusCode::BAD_REQUEST, NOTHING_TO_RESTART, &exception)
+            }
+            Self::StillLive { status } => {
+                let exception = Exception::new(already_exists(status), "System.InvalidOperationException");
+                long(StatusCode::CONFLICT, STILL_LIVE, &exception)
+            }
+            Self::NotImplemented(message) => {
                 let exception = Exception::new(message.clone(), "System.NotImplementedException");
                 long(StatusCode::NOT_IMPLEMENTED, &message, &exception)
             }
@@ -73,13 +97,15 @@ fn client_error(error: &ClientError) -> Response<Body> {
     let invalid = |text| long(StatusCode::BAD_REQUEST, BAD_ARGUMENT, &Exception::new(text, "System.ArgumentException"));
     match error.kind() {
         ClientErrorKind::UnknownOrchestrator { name, known } => invalid(unknown_orchestrator(name.as_str(), known)),
+        ClientErrorKind::UnknownVersion { .. } => invalid(error.to_string()),
         ClientErrorKind::InvalidArgument { message } => invalid(message.clone()),
-        ClientErrorKind::AlreadyExists { status, .. } => {
-            let message = format!("An Orchestration instance with the status {status} already exists.");
-            short(StatusCode::CONFLICT, &message)
-        }
+        ClientErrorKind::AlreadyExists { status, .. } => short(StatusCode::CONFLICT, &already_exists(*status)),
         ClientErrorKind::NotFound { .. } => empty(StatusCode::NOT_FOUND),
         ClientErrorKind::Finished { .. } => empty(StatusCode::GONE),
+        ClientErrorKind::WrongState { .. } | ClientErrorKind::CannotRewind { .. } => {
+            Refusal::Text { status: StatusCode::PRECONDITION_FAILED, text: error.to_string() }.into_response()
+        }
+        ClientErrorKind::Unsupported { .. } => Refusal::NotImplemented(error.to_string()).into_response(),
         ClientErrorKind::ShutDown => {
             let exception = Exception::new(error.to_string(), "System.InvalidOperationException");
             long(StatusCode::SERVICE_UNAVAILABLE, WENT_WRONG, &exception)
@@ -91,6 +117,10 @@ fn client_error(error: &ClientError) -> Response<Body> {
             long(StatusCode::INTERNAL_SERVER_ERROR, WENT_WRONG, &exception)
         }
     }
+}
+
+fn already_exists(status: RuntimeStatus) -> String {
+    format!("An Orchestration instance with the status {status} already exists.")
 }
 
 /// The text of Durable Functions for a name that no orchestrator has.

@@ -1,12 +1,13 @@
 //! `historyEvents`: the history of an execution as the clients of Durable Functions see it.
 //!
 //! A completion absorbs the event that scheduled it, starts and ends of turns are left out, and so is every field that
-//! is null.
+//! is null. The kinds of events that only we have become `GenericEvent`s: a client knows no others.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use durable_core::history::{EventKind, HistoryEvent};
-use durable_core::model::{FailureDetails, FunctionName, Payload, TaskId, Timestamp};
+use durable_core::model::{FailureDetails, FunctionName, Payload, Tags, TaskId, Timestamp};
 use serde::Serialize;
 
 use crate::status_json::Show;
@@ -19,11 +20,17 @@ pub(crate) struct ShownEvent<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    instance_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tags: Option<&'a Tags>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scheduled_start_time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     orchestration_status: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     result: Option<&'a Payload>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
+    reason: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     failure_details: Option<ShownFailure<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,7 +75,7 @@ impl<'a> ShownFailure<'a> {
     }
 }
 
-/// An activity call, as its completion shows it.
+/// A call of an activity or another orchestration, as its completion shows it.
 struct Call<'a> {
     time: Timestamp,
     name: &'a FunctionName,
@@ -95,7 +102,14 @@ impl<'a> Projection<'a> {
                 EventKind::TaskScheduled { id, name, input, .. } => {
                     projection.calls.insert(*id, Call { time: event.timestamp, name, input });
                 }
-                EventKind::TaskCompleted { task_id, .. } | EventKind::TaskFailed { task_id, .. } => {
+                EventKind::SubOrchestrationInstanceCreated { id, child, .. } => {
+                    let call = Call { time: event.timestamp, name: &child.name, input: &child.input };
+                    projection.calls.insert(*id, call);
+                }
+                EventKind::TaskCompleted { task_id, .. }
+                | EventKind::TaskFailed { task_id, .. }
+                | EventKind::SubOrchestrationInstanceCompleted { task_id, .. }
+                | EventKind::SubOrchestrationInstanceFailed { task_id, .. } => {
                     projection.completed.insert(*task_id);
                 }
                 _ => {}
@@ -105,49 +119,91 @@ impl<'a> Projection<'a> {
     }
 
     fn show(&self, event: &'a HistoryEvent) -> Option<ShownEvent<'a>> {
-        let blank = || ShownEvent {
-            event_type: event.kind.name(),
-            timestamp: event.timestamp.to_string(),
-            ..Default::default()
-        };
-        Some(match &event.kind {
+        let shown = match &event.kind {
             EventKind::OrchestratorStarted | EventKind::OrchestratorCompleted => return None,
-            EventKind::TaskScheduled { id, .. } if self.completed.contains(id) => return None,
+            EventKind::TaskScheduled { id, .. } | EventKind::SubOrchestrationInstanceCreated { id, .. }
+                if self.completed.contains(id) =>
+            {
+                return None;
+            }
+            kind => self.execution(kind).or_else(|| self.outcome(kind)).unwrap_or_else(|| self.other(kind)),
+        };
+        let event_type = if shown.data.is_some() { "GenericEvent" } else { event.kind.name() };
+        Some(ShownEvent { event_type, timestamp: event.timestamp.to_string(), ..shown })
+    }
+
+    /// What happened to the execution as a whole.
+    fn execution(&self, kind: &'a EventKind) -> Option<ShownEvent<'a>> {
+        Some(match kind {
             EventKind::ExecutionStarted(header) => ShownEvent {
+                scheduled_start_time: header.scheduled_start.map(|time| time.to_string()),
                 function_name: Some(header.name.as_str()),
                 input: self.input(header.input.as_str()),
-                ..blank()
+                ..Default::default()
             },
             EventKind::ExecutionCompleted { status, result, failure, .. } => ShownEvent {
                 orchestration_status: Some(status.as_str()),
                 result: result.as_ref().and_then(|result| self.result(result)),
                 failure_details: failure.as_ref().map(ShownFailure::new),
-                ..blank()
+                ..Default::default()
             },
             EventKind::ExecutionTerminated { reason, .. } => {
-                ShownEvent { input: reason.as_deref().and_then(|reason| self.input(reason)), ..blank() }
+                ShownEvent { input: reason.as_deref().and_then(|reason| self.input(reason)), ..Default::default() }
             }
-            EventKind::TaskScheduled { name, input, .. } => {
-                ShownEvent { name: Some(name.as_str()), input: self.input(input.as_str()), ..blank() }
+            EventKind::ExecutionSuspended { reason, .. }
+            | EventKind::ExecutionResumed { reason, .. }
+            | EventKind::ExecutionRewound { reason } => {
+                ShownEvent { reason: reason.as_deref().map(Cow::Borrowed), ..Default::default() }
             }
-            EventKind::TaskCompleted { task_id, result } => {
-                self.completion(*task_id, ShownEvent { result: self.result(result), ..blank() })
+            _ => return None,
+        })
+    }
+
+    /// How a call ended.
+    fn outcome(&self, kind: &'a EventKind) -> Option<ShownEvent<'a>> {
+        let (id, outcome) = match kind {
+            EventKind::TaskCompleted { task_id, result }
+            | EventKind::SubOrchestrationInstanceCompleted { task_id, result } => {
+                (task_id, ShownEvent { result: self.result(result), ..Default::default() })
             }
-            EventKind::TaskFailed { task_id, failure } => {
-                let (reason, failure_details) = (Some(format!("{failure:#}")), Some(ShownFailure::new(failure)));
-                self.completion(*task_id, ShownEvent { reason, failure_details, ..blank() })
+            EventKind::TaskFailed { task_id, failure }
+            | EventKind::SubOrchestrationInstanceFailed { task_id, failure } => {
+                let reason = Some(Cow::Owned(format!("{failure:#}")));
+                let failure_details = Some(ShownFailure::new(failure));
+                (task_id, ShownEvent { reason, failure_details, ..Default::default() })
             }
-            EventKind::TaskCanceled { task_id } => {
-                ShownEvent { event_type: "GenericEvent", data: Some(self.cancellation(*task_id)), ..blank() }
+            _ => return None,
+        };
+        Some(self.completion(*id, outcome))
+    }
+
+    fn other(&self, kind: &'a EventKind) -> ShownEvent<'a> {
+        match kind {
+            EventKind::TaskScheduled { name, input, .. } => self.named(name.as_str(), input),
+            EventKind::EventRaised { name, input } => self.named(name.as_str(), input),
+            EventKind::SubOrchestrationInstanceCreated { child, .. } => ShownEvent {
+                instance_id: Some(child.instance.as_str()),
+                tags: Some(&child.tags).filter(|tags| !tags.is_empty()),
+                ..self.named(child.name.as_str(), &child.input)
+            },
+            EventKind::EventSent { instance, name, input, .. } => {
+                ShownEvent { instance_id: Some(instance.as_str()), ..self.named(name.as_str(), input) }
             }
             EventKind::TimerCreated { fire_at, .. } | EventKind::TimerFired { fire_at, .. } => {
-                ShownEvent { fire_at: Some(fire_at.to_string()), ..blank() }
+                ShownEvent { fire_at: Some(fire_at.to_string()), ..Default::default() }
             }
-            EventKind::EventRaised { name, input } => {
-                ShownEvent { name: Some(name.as_str()), input: self.input(input.as_str()), ..blank() }
+            EventKind::TaskCanceled { task_id } => {
+                ShownEvent { data: Some(self.cancellation(*task_id)), ..Default::default() }
             }
-            _ => blank(),
-        })
+            EventKind::MarkerRecorded { marker } => {
+                ShownEvent { data: Some(format!("MarkerRecorded: {marker}")), ..Default::default() }
+            }
+            _ => ShownEvent::default(),
+        }
+    }
+
+    fn named(&self, name: &'a str, input: &'a Payload) -> ShownEvent<'a> {
+        ShownEvent { name: Some(name), input: self.input(input.as_str()), ..Default::default() }
     }
 
     fn completion(&self, id: TaskId, event: ShownEvent<'a>) -> ShownEvent<'a> {

@@ -16,15 +16,21 @@
 //! | `GET /instances` | shows a page of instances |
 //! | `POST /instances/{id}/raiseEvent/{event}` | sends an external event |
 //! | `POST /instances/{id}/terminate` | ends an instance |
+//! | `POST /instances/{id}/suspend`, `.../resume` | pauses an instance, and lets it go on |
+//! | `POST /instances/{id}/rewind` | takes back the failure of an instance |
+//! | `POST /instances/{id}/restart` | starts it once more, under a new id unless `restartWithNewInstanceId=false` |
+//! | `DELETE /instances/{id}` | removes a finished instance with its history |
+//! | `DELETE /instances` | removes the finished instances created from `createdTimeFrom` on |
 //! | `/makeprimary` | nothing: there is one application per task hub |
 //!
-//! The rest of the API answers **501** with an error object until it comes: purging (`DELETE /instances`,
-//! `DELETE /instances/{id}`), `suspend`, `resume`, `rewind`, `restart`, and signals to entities. No entity exists, so to
-//! read one is a 404. Links to these routes are part of the payloads already, since their form is fixed.
+//! Signals to entities answer **501** with an error object until they come. No entity exists, so to read one is a 404.
+//!
+//! A start takes over the headers `traceparent` and `tracestate` of the W3C: the instance becomes a part of that trace.
 //!
 //! # What is promised
 //!
-//! * A 202 to a start, an event or a termination means that it is stored.
+//! * A 202 means that what was asked for is stored. Its effect on the instance comes later.
+//! * Only finished instances are removed, whatever states a request names.
 //! * Waiting is by notification, and ends after an hour at most.
 //! * Bad input is answered with an error object or an empty body as Durable Functions does; it never ends the process.
 //! * `taskHub` selects a hub: without it, or with the name of ours, ours; any other is a hub without orchestrators and
@@ -53,6 +59,7 @@ mod service;
 mod stall_guard;
 mod status_json;
 pub mod testing;
+mod trace;
 
 pub use self::body::{Body, BoxError};
 pub use self::client_ext::{DurableClientHttpExt, WaitForCompletion};

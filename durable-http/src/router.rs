@@ -23,6 +23,18 @@ pub(crate) enum Route<'p> {
     RaiseEvent { id: &'p str, name: &'p str },
     /// `POST /instances/{id}/terminate`
     Terminate { id: &'p str },
+    /// `POST /instances/{id}/suspend`
+    Suspend { id: &'p str },
+    /// `POST /instances/{id}/resume`
+    Resume { id: &'p str },
+    /// `POST /instances/{id}/rewind`
+    Rewind { id: &'p str },
+    /// `POST /instances/{id}/restart`
+    Restart { id: &'p str },
+    /// `DELETE /instances/{id}`
+    Purge { id: &'p str },
+    /// `DELETE /instances`
+    PurgeMany,
     /// Any verb on `/makeprimary`.
     MakePrimary,
     /// A route of the contract that is still to come.
@@ -82,8 +94,9 @@ fn orchestrators<'p>(method: &Method, segments: &[&'p str]) -> Option<Route<'p>>
 fn instances<'p>(method: &Method, segments: &[&'p str]) -> Option<Route<'p>> {
     match (method, segments) {
         (&Method::GET, []) => Some(Route::List),
-        (&Method::DELETE, [] | [_]) => Some(Route::NotYet { feature: "Purging the history of instances" }),
+        (&Method::DELETE, []) => Some(Route::PurgeMany),
         (&Method::GET, [id]) => Some(Route::Status { id }),
+        (&Method::DELETE, [id]) => Some(Route::Purge { id }),
         (&Method::POST, [id, operation]) => control(id, operation),
         (&Method::POST, [id, operation, name]) if operation.eq_ignore_ascii_case("raiseEvent") => {
             Some(Route::RaiseEvent { id, name })
@@ -95,10 +108,10 @@ fn instances<'p>(method: &Method, segments: &[&'p str]) -> Option<Route<'p>> {
 fn control<'p>(id: &'p str, operation: &str) -> Option<Route<'p>> {
     [
         ("terminate", Route::Terminate { id }),
-        ("suspend", Route::NotYet { feature: "Suspending an instance" }),
-        ("resume", Route::NotYet { feature: "Resuming an instance" }),
-        ("rewind", Route::NotYet { feature: "Rewinding an instance" }),
-        ("restart", Route::NotYet { feature: "Restarting an instance" }),
+        ("suspend", Route::Suspend { id }),
+        ("resume", Route::Resume { id }),
+        ("rewind", Route::Rewind { id }),
+        ("restart", Route::Restart { id }),
     ]
     .into_iter()
     .find_map(|(name, route)| operation.eq_ignore_ascii_case(name).then_some(route))

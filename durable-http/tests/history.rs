@@ -6,7 +6,7 @@ mod support;
 
 use std::sync::Arc;
 
-use durable_core::history::{EventKind, ExecutionHeader, HistoryEvent, TaskOptions};
+use durable_core::history::{ChildStart, EventKind, ExecutionHeader, HistoryEvent, TaskOptions};
 use durable_core::model::{ExecutionId, FailureDetails, Payload, RuntimeStatus, SourceLocation, TaskId};
 use support::*;
 
@@ -194,4 +194,109 @@ async fn the_key_is_history_events_and_stands_last() {
     mock.put("i1", RuntimeStatus::Completed);
     let body = get(&mock, &format!("{RPC}/instances/i1?showHistory=true")).await.body;
     assert!(body.ends_with("\"lastUpdatedTime\":\"2024-05-01T12:00:00Z\",\"historyEvents\":[]}"), "{body}");
+}
+
+fn child(second: u32, id: u32, edit: impl FnOnce(&mut ChildStart)) -> HistoryEvent {
+    let (instance, name) = ("i1:0".try_into().unwrap(), "Child".try_into().unwrap());
+    let mut child = ChildStart::new(instance, name, json("[1]"));
+    edit(&mut child);
+    let kind = EventKind::SubOrchestrationInstanceCreated { id: TaskId(id), child: Box::new(child), source: None };
+    event(second, kind)
+}
+
+#[tokio::test]
+async fn an_open_child_shows_its_id_and_tags() {
+    let tagged = |child: &mut ChildStart| {
+        child.version = Some("2".try_into().unwrap());
+        child.tags.insert("team", "blue").unwrap();
+    };
+    let expected = concat!(
+        r#"[{"EventType":"SubOrchestrationInstanceCreated","Name":"Child","InstanceId":"i1:0","#,
+        r#""Timestamp":"2024-05-01T12:00:01.5Z","Input":"[1]"},"#,
+        r#"{"EventType":"SubOrchestrationInstanceCreated","Name":"Child","InstanceId":"i1:0","Tags":{"team":"blue"},"#,
+        r#""Timestamp":"2024-05-01T12:00:02.5Z","Input":"[1]"}]"#,
+    );
+    assert_eq!(shown(vec![child(1, 0, |_| ()), child(2, 1, tagged)], "").await, expected);
+}
+
+#[tokio::test]
+async fn ends_of_children_absorb_their_calls() {
+    let failure = FailureDetails::new("Error", "no luck");
+    let events = vec![
+        child(1, 0, |_| ()),
+        child(2, 1, |_| ()),
+        event(3, EventKind::SubOrchestrationInstanceFailed { task_id: TaskId(1), failure }),
+        event(4, EventKind::SubOrchestrationInstanceCompleted { task_id: TaskId(0), result: json("\"done\"") }),
+    ];
+    let expected = concat!(
+        r#"[{"EventType":"SubOrchestrationInstanceFailed","Reason":"no luck","FailureDetails":{"ErrorType":"Error","#,
+        r#""ErrorMessage":"no luck","IsNonRetriable":false},"Timestamp":"2024-05-01T12:00:03.5Z","#,
+        r#""ScheduledTime":"2024-05-01T12:00:02.5Z","FunctionName":"Child","Input":"[1]"},"#,
+        r#"{"EventType":"SubOrchestrationInstanceCompleted","Result":"done","Timestamp":"2024-05-01T12:00:04.5Z","#,
+        r#""ScheduledTime":"2024-05-01T12:00:01.5Z","FunctionName":"Child","Input":"[1]"}]"#,
+    );
+    assert_eq!(shown(events, "showHistoryOutput=true").await, expected);
+}
+
+#[tokio::test]
+async fn pauses_and_rewinds_show_their_reasons() {
+    let reason = |text: &str| Some(text.to_owned());
+    let events = vec![
+        event(1, EventKind::ExecutionSuspended { reason: reason("wait"), recursive: true }),
+        event(2, EventKind::ExecutionResumed { reason: None, recursive: false }),
+        event(3, EventKind::ExecutionResumed { reason: reason("go on"), recursive: false }),
+        event(4, EventKind::ExecutionRewound { reason: reason("once more") }),
+    ];
+    let expected = concat!(
+        r#"[{"EventType":"ExecutionSuspended","Reason":"wait","Timestamp":"2024-05-01T12:00:01.5Z"},"#,
+        r#"{"EventType":"ExecutionResumed","Timestamp":"2024-05-01T12:00:02.5Z"},"#,
+        r#"{"EventType":"ExecutionResumed","Reason":"go on","Timestamp":"2024-05-01T12:00:03.5Z"},"#,
+        r#"{"EventType":"ExecutionRewound","Reason":"once more","Timestamp":"2024-05-01T12:00:04.5Z"}]"#,
+    );
+    // A reason is no input, except that of a termination.
+    assert_eq!(shown(events, "showInput=false").await, expected);
+}
+
+#[tokio::test]
+async fn a_sent_event_shows_where_it_went() {
+    let (instance, name) = ("other".try_into().unwrap(), "Go".try_into().unwrap());
+    let sent = EventKind::EventSent { id: TaskId(0), instance, name, input: json("true"), source: None };
+    let expected = concat!(
+        r#"[{"EventType":"EventSent","Name":"Go","InstanceId":"other","#,
+        r#""Timestamp":"2024-05-01T12:00:01.5Z","Input":"true"}]"#,
+    );
+    assert_eq!(shown(vec![event(1, sent)], "").await, expected);
+}
+
+#[tokio::test]
+async fn canceled_children_and_markers_are_generic_events() {
+    let events = vec![
+        child(1, 0, |_| ()),
+        event(2, EventKind::TaskCanceled { task_id: TaskId(0) }),
+        event(3, EventKind::MarkerRecorded { marker: "new-prices".to_owned() }),
+    ];
+    let expected = concat!(
+        r#"[{"EventType":"SubOrchestrationInstanceCreated","Name":"Child","InstanceId":"i1:0","#,
+        r#""Timestamp":"2024-05-01T12:00:01.5Z","Input":"[1]"},"#,
+        r#"{"EventType":"GenericEvent","Data":"TaskCanceled: the call of 'Child' was canceled.","Timestamp":"2024-05-01T12:00:02.5Z"},"#,
+        r#"{"EventType":"GenericEvent","Data":"MarkerRecorded: new-prices","Timestamp":"2024-05-01T12:00:03.5Z"}]"#,
+    );
+    assert_eq!(shown(events, "").await, expected);
+}
+
+#[tokio::test]
+async fn a_late_start_shows_when_it_was_due() {
+    let mut header = ExecutionHeader::new(
+        "i1".try_into().unwrap(),
+        ExecutionId::generate(),
+        "Hello".try_into().unwrap(),
+        Payload::null(),
+    );
+    header.scheduled_start = Some("2024-05-01T11:00:00Z".parse().unwrap());
+    let expected = concat!(
+        r#"[{"EventType":"ExecutionStarted","ScheduledStartTime":"2024-05-01T11:00:00Z","#,
+        r#""Timestamp":"2024-05-01T12:00:00.5Z","FunctionName":"Hello"}]"#,
+    );
+    let events = vec![event(0, EventKind::ExecutionStarted(Arc::new(header)))];
+    assert_eq!(shown(events, "showInput=false").await, expected);
 }

@@ -120,3 +120,78 @@ async fn a_drained_hub_answers_with_503() {
     let response = post(&service, "orchestrators/Approve/late", json!("Order")).await;
     assert_eq!(response.status, 503, "{}", response.body);
 }
+
+/// Waits until the instance has this status over HTTP.
+async fn until(service: &DurableService, path: &str, expected: &str) {
+    let mut last = Value::Null;
+    let reached = async {
+        while last["runtimeStatus"] != expected {
+            tokio::task::yield_now().await;
+            last = get(service, path).await.json();
+        }
+    };
+    let reached = tokio::time::timeout(std::time::Duration::from_secs(20), reached).await;
+    reached.unwrap_or_else(|_late| panic!("it never became {expected}: {last}"));
+}
+
+async fn delete(service: &DurableService, path: &str) -> TestResponse {
+    call(service, request("DELETE", format!("{BASE}/{path}"))).await
+}
+
+#[tokio::test]
+async fn a_paused_instance_keeps_its_event_until_it_goes_on() {
+    let (hub, service) = hub().await;
+    post(&service, "orchestrators/Approve/p", json!("Order 9")).await;
+    until(&service, "instances/p", "Running").await;
+    assert_eq!(post(&service, "instances/p/suspend?reason=lunch", json!(null)).await.status, 202);
+    until(&service, "instances/p", "Suspended").await;
+    assert_eq!(post(&service, "instances/p/suspend", json!(null)).await.status, 500);
+    assert_eq!(post(&service, "instances/p/raiseEvent/Approval", json!("Ada")).await.status, 202);
+    assert_eq!(delete(&service, "instances/p").await.status, 412);
+
+    assert_eq!(post(&service, "instances/p/resume?reason=back", json!(null)).await.status, 202);
+    hub.client().wait(&"p".try_into().unwrap(), None).await.unwrap();
+    let status: Value = get(&service, "instances/p?showHistory=true").await.json();
+    assert_eq!(status["output"], "Order 9 approved by Ada");
+    let reasons: Vec<_> = status["historyEvents"].as_array().unwrap().iter().map(|event| &event["Reason"]).collect();
+    assert!(reasons.contains(&&json!("lunch")) && reasons.contains(&&json!("back")), "{status}");
+    assert_eq!(post(&service, "instances/p/suspend", json!(null)).await.status, 410);
+    hub.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn instances_are_restarted_and_purged() {
+    let (hub, service) = hub().await;
+    for id in ["f", "g"] {
+        post(&service, &format!("orchestrators/Approve/{id}?timeout=60"), Value::Null).await;
+    }
+    let again = post(&service, "instances/f/restart?restartWithNewInstanceId=false&timeout=60", Value::Null).await;
+    assert_eq!(again.json::<Value>()["runtimeStatus"], "Failed", "{}", again.body);
+    let copy: Value = post(&service, "instances/f/restart", Value::Null).await.json();
+    let copy = copy["id"].as_str().unwrap().to_owned();
+    assert_ne!(copy, "f");
+    until(&service, &format!("instances/{copy}"), "Failed").await;
+    post(&service, "orchestrators/Approve/live", json!("Order")).await;
+    let live = post(&service, "instances/live/restart?restartWithNewInstanceId=false", Value::Null).await;
+    assert_eq!(live.status, 409, "{}", live.body);
+
+    assert_eq!(delete(&service, "instances/g").await.body, "{\"instancesDeleted\":1}");
+    assert_eq!(get(&service, "instances/g").await.status, 404);
+    assert_eq!(delete(&service, "instances?createdTimeFrom=2000-01-01&runtimeStatus=Running").await.status, 404);
+    let many = delete(&service, "instances?createdTimeFrom=2000-01-01").await;
+    assert_eq!(many.body, "{\"instancesDeleted\":2}");
+    let left: Value = get(&service, "instances").await.json();
+    assert_eq!((left.as_array().unwrap().len(), &left[0]["instanceId"]), (1, &json!("live")));
+    hub.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_trace_of_a_start_is_stored() {
+    let (hub, service) = hub().await;
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let start = request("POST", format!("{BASE}/orchestrators/Approve/t")).header("traceparent", parent);
+    assert_eq!(call(&service, start).await.status, 202);
+    let status = hub.client().status(&"t".try_into().unwrap()).await.unwrap().unwrap();
+    assert_eq!(status.trace.unwrap().trace_id(), 0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736);
+    hub.shutdown().await.unwrap();
+}

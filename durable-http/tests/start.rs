@@ -265,3 +265,43 @@ async fn other_verbs_and_shapes_are_an_empty_404() {
     }
     assert_eq!(mock.calls(), []);
 }
+
+const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+/// The trace that a start with these headers is part of.
+async fn trace(headers: &[(&'static str, &str)]) -> Option<(String, Option<String>)> {
+    let mock = MockClient::new();
+    let start = request("POST", format!("{RPC}/orchestrators/Hello"));
+    let start = headers.iter().fold(start, |start, (name, value)| start.header(*name, value));
+    assert_eq!(send(&mock, start).await.status, 202, "{headers:?}");
+    let trace = mock.traces().remove(0)?;
+    Some((trace.traceparent(), trace.tracestate().map(str::to_owned)))
+}
+
+#[tokio::test]
+async fn a_start_takes_over_the_trace_of_its_request() {
+    let parent = PARENT.to_owned();
+    assert_eq!(trace(&[("traceparent", PARENT)]).await, Some((parent.clone(), None)));
+    let both = [("Traceparent", PARENT), ("Tracestate", "a=1,b=2")];
+    assert_eq!(trace(&both).await, Some((parent, Some("a=1,b=2".to_owned()))));
+}
+
+#[tokio::test]
+async fn trace_headers_that_are_not_valid_are_ignored() {
+    assert_eq!(trace(&[]).await, None);
+    assert_eq!(trace(&[("tracestate", "a=1")]).await, None);
+    assert_eq!(trace(&[("traceparent", "")]).await, None);
+    assert_eq!(trace(&[("traceparent", &PARENT.to_uppercase()), ("tracestate", "a=1")]).await, None);
+    for state in ["", "a", "é=1"] {
+        let expected = Some((PARENT.to_owned(), None));
+        assert_eq!(trace(&[("traceparent", PARENT), ("tracestate", state)]).await, expected, "{state}");
+    }
+}
+
+#[tokio::test]
+async fn a_version_that_is_not_one_starts_nothing() {
+    let mock = MockClient::new();
+    let response = post(&mock, &format!("{RPC}/orchestrators/Hello?version={}", "x".repeat(5_000))).await;
+    assert_eq!(response.status, 400);
+    assert_eq!(mock.calls(), []);
+}

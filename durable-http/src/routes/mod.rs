@@ -1,10 +1,16 @@
 //! The routes, one file each.
 
-mod control;
 mod events;
 mod list;
+mod pause;
+mod purge;
+mod purge_many;
+mod restart;
+mod rewind;
 mod start;
+mod started;
 mod status;
+mod terminate;
 
 use durable_core::client::DurableClient;
 use durable_core::model::InstanceId;
@@ -43,27 +49,36 @@ impl Exchange<'_> {
 pub(crate) async fn answer(exchange: &Exchange<'_>, route: Route<'_>) -> Answer {
     match route {
         Route::MakePrimary => return Ok(empty(StatusCode::OK)),
-        Route::NotYet { feature } => return Err(Refusal::NotSupported { feature }),
+        Route::NotYet { feature } => return Err(Refusal::NotImplemented(format!("{feature} is not supported yet."))),
         _ => {}
     }
     if !exchange.is_about_our_hub() {
-        return answer_for_an_empty_hub(route);
+        return answer_for_an_empty_hub(exchange, route);
     }
     match route {
         Route::Start { name, id } => start::start(exchange, name, id).await,
         Route::Status { id } => status::status(exchange, id).await,
         Route::List => list::list(exchange).await,
         Route::RaiseEvent { id, name } => events::raise(exchange, id, name).await,
-        Route::Terminate { id } => control::terminate(exchange, id).await,
+        Route::Terminate { id } => terminate::terminate(exchange, id).await,
+        Route::Suspend { id } => pause::suspend(exchange, id).await,
+        Route::Resume { id } => pause::resume(exchange, id).await,
+        Route::Rewind { id } => rewind::rewind(exchange, id).await,
+        Route::Restart { id } => restart::restart(exchange, id).await,
+        Route::Purge { id } => purge::purge(exchange, id).await,
+        Route::PurgeMany => purge_many::purge_many(exchange).await,
         Route::MakePrimary | Route::NotYet { .. } => Err(Refusal::NotFound),
     }
 }
 
 /// A hub that we do not know has no orchestrators and no instances.
-fn answer_for_an_empty_hub(route: Route<'_>) -> Answer {
+fn answer_for_an_empty_hub(exchange: &Exchange<'_>, route: Route<'_>) -> Answer {
     match route {
         Route::Start { name, .. } => Err(start::unknown(name)),
         Route::List => list::empty_page(),
+        Route::PurgeMany => purge_many::from_an_empty_hub(&exchange.query),
+        Route::Rewind { id } => Err(rewind::unknown(id)),
+        Route::Restart { id } => Err(restart::unknown(id)),
         _ => Err(Refusal::NotFound),
     }
 }
