@@ -95,7 +95,13 @@ fn a_poisonous_instance_is_taken_over_a_counted_number_of_times() {
         assert_eq!(status.failure.unwrap().error_type, "Poison");
     });
     assert_eq!(TURNS.load(Ordering::SeqCst), 4);
+    // Once it does no more harm, it can be given another chance.
     BLOCKED.store(false, Ordering::SeqCst);
+    process.run(async {
+        let run = process.hub.client().instance::<(), _>("p").unwrap();
+        process.hub.client().rewind(run.id(), "repaired").await.unwrap();
+        run.output().await.unwrap();
+    });
     process.stop();
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use durable_core::BoxFuture;
-use durable_core::client::{Client, ClientError, DurableClient, InstanceStatus};
+use durable_core::client::{Client, ClientError, DurableClient, InstanceStatus, WaitUntil};
 use durable_core::model::{InstanceId, RuntimeStatus};
 use http::{Response, StatusCode};
 
@@ -142,7 +142,7 @@ impl<'a> IntoFuture for WaitForCompletion<'a> {
         Box::pin(async move {
             check_intervals(self.timeout.as_secs_f64(), self.retry_interval.as_secs_f64())?;
             let Self { client, origin, id, failed_as, .. } = self;
-            let status = match client.wait(&id, Some(self.timeout)).await {
+            let status = match client.wait(&id, WaitUntil::Finished, Some(self.timeout)).await {
                 // The instance goes on after the next start of the hub, and the links work then.
                 Err(error) if error.is_shut_down() => None,
                 other => other?,

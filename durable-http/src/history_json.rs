@@ -113,16 +113,18 @@ impl<'a> Projection<'a> {
         Some(match &event.kind {
             EventKind::OrchestratorStarted | EventKind::OrchestratorCompleted => return None,
             EventKind::TaskScheduled { id, .. } if self.completed.contains(id) => return None,
-            EventKind::ExecutionStarted { name, input, .. } => {
-                ShownEvent { function_name: Some(name.as_str()), input: self.input(input.as_str()), ..blank() }
-            }
+            EventKind::ExecutionStarted(header) => ShownEvent {
+                function_name: Some(header.name.as_str()),
+                input: self.input(header.input.as_str()),
+                ..blank()
+            },
             EventKind::ExecutionCompleted { status, result, failure, .. } => ShownEvent {
                 orchestration_status: Some(status.as_str()),
                 result: result.as_ref().and_then(|result| self.result(result)),
                 failure_details: failure.as_ref().map(ShownFailure::new),
                 ..blank()
             },
-            EventKind::ExecutionTerminated { reason } => {
+            EventKind::ExecutionTerminated { reason, .. } => {
                 ShownEvent { input: reason.as_deref().and_then(|reason| self.input(reason)), ..blank() }
             }
             EventKind::TaskScheduled { name, input, .. } => {

@@ -6,7 +6,7 @@ mod support;
 
 use std::sync::Arc;
 
-use durable_core::history::{EventKind, HistoryEvent};
+use durable_core::history::{EventKind, ExecutionHeader, HistoryEvent, TaskOptions};
 use durable_core::model::{ExecutionId, FailureDetails, Payload, RuntimeStatus, SourceLocation, TaskId};
 use support::*;
 
@@ -16,19 +16,20 @@ fn json(text: &str) -> Payload {
 
 fn scheduled(second: u32, id: u32, name: &str, input: &str) -> HistoryEvent {
     let source = Some(SourceLocation::caller());
-    let kind = EventKind::TaskScheduled { id: TaskId(id), name: name.try_into().unwrap(), input: json(input), source };
+    let (id, name, options) = (TaskId(id), name.try_into().unwrap(), TaskOptions::default());
+    let kind = EventKind::TaskScheduled { id, name, input: json(input), options, source };
     event(second, kind)
 }
 
 fn started() -> HistoryEvent {
     event(
         0,
-        EventKind::ExecutionStarted {
-            instance: "i1".try_into().unwrap(),
-            execution: ExecutionId::generate(),
-            name: "Hello".try_into().unwrap(),
-            input: json("\"Tokyo\""),
-        },
+        EventKind::ExecutionStarted(Arc::new(ExecutionHeader::new(
+            "i1".try_into().unwrap(),
+            ExecutionId::generate(),
+            "Hello".try_into().unwrap(),
+            json("\"Tokyo\""),
+        ))),
     )
 }
 
@@ -140,8 +141,9 @@ async fn timers_show_when_they_are_due_and_no_ids() {
 
 #[tokio::test]
 async fn a_termination_shows_its_reason_as_input() {
-    let terminated =
-        |reason: Option<&str>| vec![event(1, EventKind::ExecutionTerminated { reason: reason.map(str::to_owned) })];
+    let terminated = |reason: Option<&str>| {
+        vec![event(1, EventKind::ExecutionTerminated { reason: reason.map(str::to_owned), recursive: false })]
+    };
     let expected = r#"[{"EventType":"ExecutionTerminated","Timestamp":"2024-05-01T12:00:01.5Z","Input":"too late"}]"#;
     assert_eq!(shown(terminated(Some("too late")), "").await, expected);
     let expected = r#"[{"EventType":"ExecutionTerminated","Timestamp":"2024-05-01T12:00:01.5Z"}]"#;

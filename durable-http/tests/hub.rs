@@ -6,7 +6,7 @@ use durable_core::BoxFuture;
 use durable_core::failure::IntoFailure;
 use durable_core::hub::TaskHub;
 use durable_core::model::FailureDetails;
-use durable_core::orchestration::OrchestratorDefinition;
+use durable_core::orchestration::{Next, OrchestratorDefinition};
 use durable_core::prelude::{Memory, OrchestrationContext};
 use durable_http::testing::{TestResponse, call, request};
 use durable_http::{AsClient, DurableService};
@@ -22,11 +22,14 @@ impl OrchestratorDefinition for ApproveRun {
     type Input = Option<String>;
     type Output = String;
 
-    fn invoke(ctx: OrchestrationContext, order: Option<String>) -> BoxFuture<'static, Result<String, FailureDetails>> {
+    fn invoke(
+        ctx: OrchestrationContext,
+        order: Option<String>,
+    ) -> BoxFuture<'static, Result<Next<String, Option<String>>, FailureDetails>> {
         Box::pin(async move {
             let order = order.ok_or_else(|| FailureDetails::new("Error", "there is no order"))?;
             let who: String = ctx.wait_for_external_event("Approval").await.map_err(IntoFailure::into_failure)?;
-            Ok(format!("{order} approved by {who}"))
+            Ok(Next::Complete(format!("{order} approved by {who}")))
         })
     }
 }

@@ -47,8 +47,9 @@ use proc_macro::TokenStream;
 /// A replay runs the code again and has to make the same calls. What breaks this and can be seen in the source is an
 /// error that names the replacement: clocks (`ctx.now()`), timers of the runtime (`ctx.create_timer(..)`), spawned tasks
 /// and threads, files, sockets, processes and HTTP clients (an activity), random numbers (`ctx.rng()`), random ids
-/// (`ctx.new_guid()`), environment variables (the input), and `tokio::select!` and `futures::select!` (`durable_core::select!`). It looks
-/// into closures, `async` blocks and the arguments of macros, but not into functions that are called.
+/// (`ctx.new_guid()`), environment variables (the input), and the random `tokio::select!` and `futures::select!`
+/// (`durable_core::select!`). It looks into closures, `async` blocks and the arguments of macros, but not into functions
+/// that are called.
 ///
 /// `#[nondeterministic(reason = "...")]` on a statement, on a match arm, or on the whole function below
 /// `#[orchestrator]`, permits what is in it. The reason is required, and an opt-out without a finding is an error.

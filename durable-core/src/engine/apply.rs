@@ -72,6 +72,8 @@ pub(super) fn apply(
     turn.commit.custom_status = outcome.custom_status;
     turn.receive(received);
     let runs = |id: &TaskId| !outcome.drop_tasks && outcome.canceled.binary_search(id).is_err();
+    // Sequence numbers only grow, so what is not below the first new one is new.
+    let first_new = outcome.actions.first().map(|(id, _)| *id);
     for (id, action) in outcome.actions {
         let runs = runs(&id);
         turn.act(id, action, runs, world);
@@ -80,7 +82,8 @@ pub(super) fn apply(
         turn.record(&EventKind::MarkerRecorded { marker });
     }
     for task_id in outcome.canceled {
-        turn.cancel(task_id, outcome.canceled_children.binary_search(&task_id).is_ok());
+        let is_child = outcome.canceled_children.binary_search(&task_id).is_ok();
+        turn.cancel(task_id, is_child, first_new.is_some_and(|first| task_id >= first));
     }
     for event in outcome.for_children {
         turn.send(Recipient::Children, &event);
@@ -226,13 +229,10 @@ impl Turn<'_> {
         }
     }
 
-    fn cancel(&mut self, task_id: TaskId, is_child: bool) {
+    fn cancel(&mut self, task_id: TaskId, is_child: bool, is_new: bool) {
         let call = self.call(task_id);
-        let started_now = self.commit.history.iter().any(|new| {
-            is_child && new.event.task_id == Some(task_id) && new.event.kind == "SubOrchestrationInstanceCreated"
-        });
         self.record(&EventKind::TaskCanceled { task_id });
-        if is_child && !started_now {
+        if is_child && !is_new {
             let reason = Some("the orchestration that had started it no longer waits for it".to_owned());
             self.send(Recipient::Child(call), &EventKind::ExecutionTerminated { reason, recursive: true });
         } else if !is_child {

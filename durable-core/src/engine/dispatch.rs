@@ -34,7 +34,7 @@ impl LocalEngine {
             Ok(Written::Committed(reached)) => {
                 let header = self.inner.instances.lock().header_of(commit.key);
                 self.turn_is_durable(commit);
-                self.reach(commit, *reached, header);
+                self.reach(commit, *reached, header.as_ref());
                 Ok(())
             }
             Ok(_) => {
@@ -93,14 +93,14 @@ impl LocalEngine {
     }
 
     /// Takes in what a turn did beyond its own instance.
-    fn reach(&self, commit: &TurnCommit, reached: Committed, header: Option<Arc<ExecutionHeader>>) {
+    pub(super) fn reach(&self, commit: &TurnCommit, reached: Committed, header: Option<&Arc<ExecutionHeader>>) {
         for (child, started) in commit.children.iter().zip(reached.started) {
             if let Some(started) = started {
                 self.child_is_durable(&child.create, started);
             }
         }
         for Arrived { key, seq, event } in reached.arrived {
-            let Some(header) = &header else { continue };
+            let Some(header) = header else { continue };
             match decode_event(event.event, header) {
                 Ok(kind) => {
                     self.message_is_durable(key, Message { time: event.time, event: kind, origin: Origin::Inbox(seq) });

@@ -316,86 +316,92 @@ mod tests {
         Arc::new(ExecutionHeader::new(instance, ExecutionId::from_stored("e"), name, Payload::null()))
     }
 
+    const ID: TaskId = TaskId(3);
+
+    fn json() -> Payload {
+        Payload::from_json(r#"{"b": 1, "a":[ ]}"#).unwrap()
+    }
+
+    fn source() -> Option<SourceLocation> {
+        Some(SourceLocation::Stored("src/a.rs:1:2".into()))
+    }
+
+    fn at() -> Timestamp {
+        Timestamp::from_ticks(17_145_648_001_234_567)
+    }
+
+    fn survives(events: impl IntoIterator<Item = EventKind>) {
+        for event in events {
+            assert_eq!(decode_event(encode_event(&event), &header()).unwrap(), event);
+        }
+    }
+
     #[test]
-    fn every_kind_survives_the_row_form() {
-        let name = FunctionName::new("Say").unwrap();
-        let at = Timestamp::from_ticks(17_145_648_001_234_567);
-        let id = TaskId(3);
+    fn what_reaches_an_execution_survives_the_row_form() {
+        let id = ID;
         let failure = FailureDetails::new("T", "m").caused_by(FailureDetails::new("C", "c"));
-        let json = Payload::from_json(r#"{"b": 1, "a":[ ]}"#).unwrap();
-        let source = Some(SourceLocation::Stored("src/a.rs:1:2".into()));
-        let header = header();
-        let events = [
-            EventKind::ExecutionStarted(Arc::clone(&header)),
-            EventKind::ExecutionCompleted {
-                id,
-                status: RuntimeStatus::Completed,
-                result: Some(json.clone()),
-                failure: None,
-            },
-            EventKind::ExecutionCompleted {
-                id,
-                status: RuntimeStatus::Failed,
-                result: None,
-                failure: Some(failure.clone()),
-            },
+        let (result, input) = (json(), json());
+        survives([
+            EventKind::ExecutionStarted(header()),
             EventKind::ExecutionTerminated { reason: Some("12 monkeys".to_owned()), recursive: false },
             EventKind::ExecutionTerminated { reason: None, recursive: true },
             EventKind::ExecutionSuspended { reason: Some("lunch".to_owned()), recursive: false },
             EventKind::ExecutionResumed { reason: None, recursive: true },
             EventKind::ExecutionRewound { reason: Some("fixed".to_owned()) },
-            EventKind::TaskScheduled {
-                id,
-                name: name.clone(),
-                input: json.clone(),
-                options: TaskOptions::default(),
-                source: source.clone(),
-            },
-            EventKind::TaskScheduled {
-                id,
-                name: name.clone(),
-                input: json.clone(),
-                options: TaskOptions {
-                    attempt: 2,
-                    first_attempt: Some(TaskId(1)),
-                    timeout: Some(Duration::from_millis(1_500)),
-                    heartbeat_timeout: None,
-                },
-                source: source.clone(),
-            },
-            EventKind::SubOrchestrationInstanceCreated {
-                id,
-                child: Box::new(ChildStart {
-                    instance: InstanceId::new("child").unwrap(),
-                    name,
-                    version: Some(Version::new("1.2").unwrap()),
-                    input: json.clone(),
-                    tags: Tags::from_stored([("k".to_owned(), "v".to_owned())].into()),
-                    is_detached: true,
-                    start_at: Some(at),
-                }),
-                source: source.clone(),
-            },
-            EventKind::SubOrchestrationInstanceCompleted { task_id: id, result: json.clone() },
+            EventKind::SubOrchestrationInstanceCompleted { task_id: id, result: result.clone() },
             EventKind::SubOrchestrationInstanceFailed { task_id: id, failure: failure.clone() },
+            EventKind::TaskCompleted { task_id: id, result },
+            EventKind::TaskFailed { task_id: id, failure },
+            EventKind::TimerFired { timer_id: id, fire_at: at() },
+            EventKind::EventRaised { name: EventName::new("Go").unwrap(), input },
+        ]);
+    }
+
+    #[test]
+    fn calls_survive_the_row_form() {
+        let (id, name) = (ID, FunctionName::new("Say").unwrap());
+        let retried = TaskOptions {
+            attempt: 2,
+            first_attempt: Some(TaskId(1)),
+            timeout: Some(Duration::from_millis(1_500)),
+            heartbeat_timeout: None,
+        };
+        let child = Box::new(ChildStart {
+            instance: InstanceId::new("child").unwrap(),
+            name: name.clone(),
+            version: Some(Version::new("1.2").unwrap()),
+            input: json(),
+            tags: Tags::from_stored([("k".to_owned(), "v".to_owned())].into()),
+            is_detached: true,
+            start_at: Some(at()),
+        });
+        let scheduled =
+            |options| EventKind::TaskScheduled { id, name: name.clone(), input: json(), options, source: source() };
+        survives([
+            scheduled(TaskOptions::default()),
+            scheduled(retried),
+            EventKind::SubOrchestrationInstanceCreated { id, child, source: source() },
+            EventKind::TimerCreated { id, fire_at: at(), source: source() },
+        ]);
+    }
+
+    #[test]
+    fn other_decisions_survive_the_row_form() {
+        let id = ID;
+        let ended = |status, result, failure| EventKind::ExecutionCompleted { id, status, result, failure };
+        survives([
+            ended(RuntimeStatus::Completed, Some(json()), None),
+            ended(RuntimeStatus::Failed, None, Some(FailureDetails::new("T", "m"))),
             EventKind::EventSent {
                 id,
                 instance: InstanceId::new("other").unwrap(),
                 name: EventName::new("Go").unwrap(),
-                input: json.clone(),
+                input: json(),
                 source: None,
             },
             EventKind::MarkerRecorded { marker: "patch: fees".to_owned() },
-            EventKind::TaskCompleted { task_id: id, result: json.clone() },
-            EventKind::TaskFailed { task_id: id, failure },
             EventKind::TaskCanceled { task_id: id },
-            EventKind::TimerCreated { id, fire_at: at, source },
-            EventKind::TimerFired { timer_id: id, fire_at: at },
-            EventKind::EventRaised { name: EventName::new("Go").unwrap(), input: json },
-        ];
-        for event in events {
-            assert_eq!(decode_event(encode_event(&event), &header).unwrap(), event);
-        }
+        ]);
     }
 
     #[test]

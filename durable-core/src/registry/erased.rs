@@ -17,13 +17,20 @@ pub type ActivityProgram =
 
 pub(super) fn orchestrator<D: OrchestratorDefinition>() -> Program {
     Arc::new(|handle, input| {
-        let ctx = OrchestrationContext::new(handle);
+        let ctx = OrchestrationContext::new(handle.clone());
+        let limit = handle.limits().payload;
+        let name = handle.header().name.clone();
         Box::pin(async move {
             let input = decode_input::<D::Input>("orchestrator", ctx.name(), &input)?;
+            let checked = |value: Payload, what: &str| {
+                let text = || format!("the {what} of orchestrator '{name}'");
+                handle.check_size(limit, value.as_str().len(), text).map(|()| value)
+            };
             Ok(match D::invoke(ctx, input).await? {
-                Next::Complete(output) => Ended::Output(encode_output(&output)?),
+                Next::Complete(output) => Ended::Output(checked(encode_output(&output)?, "output")?),
                 Next::ContinueAsNew(ContinueAsNew { input, version, keeps_events }) => {
-                    Ended::ContinueAsNew { input: encode_output(&input)?, version, keeps_events }
+                    let input = checked(encode_output(&input)?, "next input")?;
+                    Ended::ContinueAsNew { input, version, keeps_events }
                 }
             })
         })

@@ -31,9 +31,9 @@ enum Trouble {
     /// The source does not want it any more.
     Lost(SourceError),
     /// The code and the history differ, or the code awaits what is not durable.
-    Fault(ReplayFault, Option<Executor>),
+    Fault(ReplayFault, Option<Box<Executor>>),
     /// This program does not have the orchestrator, or not in the instance's version.
-    Missing(FailureDetails, bool),
+    Missing(Box<FailureDetails>, bool),
 }
 
 /// Runs orchestrators for nothing but their faults.
@@ -74,7 +74,7 @@ impl Shared {
                 let span = turn_span(&work);
                 match unconstrained(async { span.in_scope(|| executor.run_turn(input)) }).await {
                     Ok(outcome) => Ok((outcome, Some(executor))),
-                    Err(fault) => self.settle(&work, terminated, Trouble::Fault(fault, Some(executor))),
+                    Err(fault) => self.settle(&work, terminated, Trouble::Fault(fault, Some(Box::new(executor)))),
                 }
             }
             Err(trouble) => self.settle(&work, termination(&work), trouble),
@@ -123,7 +123,7 @@ impl Shared {
         if work.prior_turn > 0 {
             let history = self.source.read_history(&work.lease).await.map_err(Trouble::Lost)?;
             if let Err(fault) = unconstrained(async { executor.replay(&history) }).await {
-                return Err(Trouble::Fault(fault, Some(executor)));
+                return Err(Trouble::Fault(fault, Some(Box::new(executor))));
             }
         }
         Ok(executor)
@@ -140,11 +140,14 @@ impl Shared {
                 text(self.options.version.as_ref()),
                 self.options.version_match
             );
-            return Err(Trouble::Missing(FailureDetails::new("VersionMismatch", message).non_retriable(), true));
+            return Err(Trouble::Missing(
+                Box::new(FailureDetails::new("VersionMismatch", message).non_retriable()),
+                true,
+            ));
         }
         self.registry.orchestrator(name, version).ok_or_else(|| {
             let is_mismatch = !self.registry.versions(name).is_empty();
-            Trouble::Missing(no_code(&self.registry, name, version), is_mismatch)
+            Trouble::Missing(Box::new(no_code(&self.registry, name, version)), is_mismatch)
         })
     }
 
@@ -190,7 +193,7 @@ impl Shared {
                 } else {
                     self.options.non_determinism == NonDeterminismPolicy::Stall
                 };
-                (failure, None, stalls)
+                (*failure, None, stalls)
             }
         };
         let completion = match terminated {
@@ -198,7 +201,7 @@ impl Shared {
             None if stalls => return Err(Some(failure.to_string())),
             None => Completion::Failed(failure),
         };
-        let executor = executor.unwrap_or_else(|| Executor::without_code(Arc::clone(&work.header)));
+        let executor = executor.map_or_else(|| Executor::without_code(Arc::clone(&work.header)), |executor| *executor);
         Ok((executor.end_without_code(completion), None))
     }
 }

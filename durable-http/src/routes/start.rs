@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use durable_core::client::{ClientError, StartRequest};
+use durable_core::client::{ClientError, StartRequest, WaitUntil};
 use durable_core::model::{FunctionName, InstanceId, Payload};
 use http::Response;
 
@@ -60,7 +60,7 @@ fn wait_of(exchange: &Exchange<'_>) -> Result<Option<Duration>, Refusal> {
 /// check-status response.
 async fn wait_for(exchange: &Exchange<'_>, id: &InstanceId, timeout: Duration) -> Option<Response<Body>> {
     let wait = async {
-        let status = exchange.client.wait(id, Some(timeout)).await?;
+        let status = exchange.client.wait(id, WaitUntil::Finished, Some(timeout)).await?;
         let show = Show { failed_as: FailedAs::Ok, ..Show::from_query(&exchange.query) };
         finished_response(exchange.client, status.as_ref(), show).await
     };

@@ -1,232 +1,28 @@
-//! A durable client in memory whose instances stand where a test puts them.
+//! What the tests share: a client to put in front, requests, what is expected of responses, and a server.
 #![expect(dead_code, reason = "every test crate uses its own part of this")]
 
-use std::collections::BTreeMap;
+mod mock;
+
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use durable_core::BoxFuture;
-use durable_core::client::{
-    Client, ClientError, ClientErrorKind, DurableClient, InstancePage, InstanceQuery, InstanceStatus, StartRequest,
-};
 use durable_core::history::{EventKind, HistoryEvent};
-use durable_core::model::{EventName, FunctionName, InstanceId, Payload, RuntimeStatus, TaskHubName, Timestamp};
+use durable_core::model::Timestamp;
 use durable_http::testing::{TestRequest, TestResponse, call, request};
-use durable_http::{DurableService, Server, ServerBuilder};
+use durable_http::{Server, ServerBuilder};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+pub(crate) use self::mock::*;
 
 pub(crate) const RPC: &str = "/durabletask";
 pub(crate) const WEBHOOK: &str = "/runtime/webhooks/durabletask";
 pub(crate) const JSON: &str = "application/json; charset=utf-8";
 /// The time of everything that has no other: with decimals, to see that they are not shown.
 pub(crate) const CREATED: &str = "2024-05-01T12:00:00.9876543Z";
-
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Call {
-    Start { name: String, id: Option<String>, input: String },
-    Wait { id: String, timeout: Option<Duration> },
-    Raise { id: String, name: String, payload: String },
-    Terminate { id: String, reason: Option<String> },
-    List(InstanceQuery),
-    History { id: String },
-}
-
-#[derive(Default)]
-struct State {
-    instances: BTreeMap<String, (InstanceStatus, Vec<HistoryEvent>)>,
-    calls: Vec<Call>,
-    failing: Option<ClientErrorKind>,
-    continuation: Option<String>,
-}
-
-pub(crate) struct MockClient {
-    hub: TaskHubName,
-    known: Vec<FunctionName>,
-    state: Mutex<State>,
-    changed: watch::Sender<u64>,
-}
-
-impl MockClient {
-    pub(crate) fn new() -> Arc<Self> {
-        let known = ["Hello", "Goodbye"].map(|name| FunctionName::new(name).unwrap()).to_vec();
-        let hub = TaskHubName::new("TestHub").unwrap();
-        Arc::new(Self { hub, known, state: Mutex::default(), changed: watch::Sender::new(0) })
-    }
-
-    pub(crate) fn client(self: &Arc<Self>) -> Client {
-        Client::new(self.clone())
-    }
-
-    pub(crate) fn service(self: &Arc<Self>) -> DurableService {
-        DurableService::new(self.client())
-    }
-
-    /// Puts an instance of `Hello` there.
-    pub(crate) fn put(&self, id: &str, status: RuntimeStatus) {
-        self.put_with(id, |instance| instance.runtime_status = status);
-    }
-
-    /// Puts an instance of `Hello` there, or changes it.
-    pub(crate) fn put_with(&self, id: &str, edit: impl FnOnce(&mut InstanceStatus)) {
-        let mut state = self.state.lock().unwrap();
-        let entry = state.instances.entry(id.to_owned()).or_insert_with(|| {
-            let input = Payload::from_json(r#"{"city": "Tokyo"}"#).unwrap();
-            (InstanceStatus::pending(id.try_into().unwrap(), "Hello".try_into().unwrap(), input, created()), Vec::new())
-        });
-        edit(&mut entry.0);
-        drop(state);
-        self.changed.send_modify(|version| *version += 1);
-    }
-
-    pub(crate) fn complete(&self, id: &str, output: &str) {
-        self.put_with(id, |instance| {
-            instance.runtime_status = RuntimeStatus::Completed;
-            instance.output = Some(Payload::from_json(output).unwrap());
-        });
-    }
-
-    pub(crate) fn set_history(&self, id: &str, events: Vec<HistoryEvent>) {
-        self.state.lock().unwrap().instances.get_mut(id).unwrap().1 = events;
-    }
-
-    /// Lets every later call fail.
-    pub(crate) fn fail_with(&self, kind: ClientErrorKind) {
-        self.state.lock().unwrap().failing = Some(kind);
-    }
-
-    /// The continuation token of every later list.
-    pub(crate) fn continue_with(&self, token: &str) {
-        self.state.lock().unwrap().continuation = Some(token.to_owned());
-    }
-
-    pub(crate) fn calls(&self) -> Vec<Call> {
-        self.state.lock().unwrap().calls.clone()
-    }
-
-    pub(crate) fn status_now(&self, id: &str) -> Option<InstanceStatus> {
-        self.state.lock().unwrap().instances.get(id).map(|entry| entry.0.clone())
-    }
-
-    /// Completes once a call that fits has been made.
-    pub(crate) async fn called(&self, fits: impl Fn(&Call) -> bool) {
-        let mut changed = self.changed.subscribe();
-        changed.wait_for(|_| self.calls().iter().any(&fits)).await.unwrap();
-    }
-
-    fn record(&self, call: Call) -> Result<(), ClientError> {
-        let mut state = self.state.lock().unwrap();
-        state.calls.push(call);
-        let failing = state.failing.clone();
-        drop(state);
-        self.changed.send_modify(|version| *version += 1);
-        failing.map_or(Ok(()), |kind| Err(ClientError::new(kind)))
-    }
-
-    fn live(&self, id: &InstanceId) -> Result<(), ClientError> {
-        match self.status_now(id.as_str()) {
-            None => Err(ClientError::new(ClientErrorKind::NotFound { id: id.clone() })),
-            Some(found) if found.runtime_status.is_terminal() => {
-                Err(ClientError::new(ClientErrorKind::Finished { id: id.clone(), status: found.runtime_status }))
-            }
-            Some(_) => Ok(()),
-        }
-    }
-
-    fn try_start(&self, request: StartRequest) -> Result<InstanceId, ClientError> {
-        self.record(Call::Start {
-            name: request.name.to_string(),
-            id: request.id.as_ref().map(ToString::to_string),
-            input: request.input.to_string(),
-        })?;
-        if !self.known.contains(&request.name) {
-            let (name, known) = (request.name, self.known.clone());
-            return Err(ClientError::new(ClientErrorKind::UnknownOrchestrator { name, known }));
-        }
-        let id = request.id.unwrap_or_else(InstanceId::generate);
-        if let Some(found) = self.status_now(id.as_str()).filter(|found| !found.runtime_status.is_terminal()) {
-            return Err(ClientError::new(ClientErrorKind::AlreadyExists { id, status: found.runtime_status }));
-        }
-        let instance = InstanceStatus::pending(id.clone(), request.name, request.input, created());
-        self.state.lock().unwrap().instances.insert(id.to_string(), (instance, Vec::new()));
-        Ok(id)
-    }
-}
-
-impl DurableClient for MockClient {
-    fn task_hub(&self) -> &TaskHubName {
-        &self.hub
-    }
-
-    fn start(&self, request: StartRequest) -> BoxFuture<'_, Result<InstanceId, ClientError>> {
-        Box::pin(async move { self.try_start(request) })
-    }
-
-    fn status(&self, id: &InstanceId) -> BoxFuture<'_, Result<Option<InstanceStatus>, ClientError>> {
-        let found = self.status_now(id.as_str());
-        let failing = self.state.lock().unwrap().failing.clone();
-        Box::pin(async move { failing.map_or(Ok(found), |kind| Err(ClientError::new(kind))) })
-    }
-
-    fn wait(
-        &self,
-        id: &InstanceId,
-        timeout: Option<Duration>,
-    ) -> BoxFuture<'_, Result<Option<InstanceStatus>, ClientError>> {
-        let id = id.to_string();
-        Box::pin(async move {
-            let mut changed = self.changed.subscribe();
-            self.record(Call::Wait { id: id.clone(), timeout })?;
-            let over =
-                changed.wait_for(|_| self.status_now(&id).is_none_or(|instance| instance.runtime_status.is_terminal()));
-            let _ = tokio::time::timeout(timeout.unwrap_or(Duration::MAX), over).await;
-            Ok(self.status_now(&id))
-        })
-    }
-
-    fn raise_event(
-        &self,
-        id: &InstanceId,
-        name: EventName,
-        payload: Payload,
-    ) -> BoxFuture<'_, Result<(), ClientError>> {
-        let call = Call::Raise { id: id.to_string(), name: name.to_string(), payload: payload.to_string() };
-        let result = self.record(call).and_then(|()| self.live(id));
-        Box::pin(async move { result })
-    }
-
-    fn terminate(&self, id: &InstanceId, reason: Option<String>) -> BoxFuture<'_, Result<(), ClientError>> {
-        let result =
-            self.record(Call::Terminate { id: id.to_string(), reason: reason.clone() }).and_then(|()| self.live(id));
-        if result.is_ok() {
-            self.put_with(id.as_str(), |instance| {
-                instance.runtime_status = RuntimeStatus::Terminated;
-                instance.termination_reason = reason;
-            });
-        }
-        Box::pin(async move { result })
-    }
-
-    fn list(&self, query: InstanceQuery) -> BoxFuture<'_, Result<InstancePage, ClientError>> {
-        let result = self.record(Call::List(query)).map(|()| {
-            let state = self.state.lock().unwrap();
-            let instances = state.instances.values().map(|entry| entry.0.clone()).collect();
-            InstancePage { instances, continuation: state.continuation.clone() }
-        });
-        Box::pin(async move { result })
-    }
-
-    fn history(&self, id: &InstanceId) -> BoxFuture<'_, Result<Option<Vec<HistoryEvent>>, ClientError>> {
-        let result = self
-            .record(Call::History { id: id.to_string() })
-            .map(|()| self.state.lock().unwrap().instances.get(id.as_str()).map(|entry| entry.1.clone()));
-        Box::pin(async move { result })
-    }
-}
 
 pub(crate) fn created() -> Timestamp {
     CREATED.parse().unwrap()

@@ -14,7 +14,6 @@ use futures_util::stream::{FuturesOrdered, FuturesUnordered};
 /// an iterator run side by side from here on.
 ///
 /// ```
-/// use durable_core::orchestration::when_all;
 /// use durable_core::prelude::*;
 ///
 /// #[activity]
@@ -87,7 +86,6 @@ impl<F: Future> fmt::Debug for WhenAll<F> {
 /// let` works all of them off:
 ///
 /// ```
-/// use durable_core::orchestration::when_any;
 /// use durable_core::prelude::*;
 ///
 /// #[activity]
@@ -110,7 +108,8 @@ impl<F: Future> fmt::Debug for WhenAll<F> {
 /// ```
 ///
 /// Each round looks at each future once. For thousands of futures, one after the other, use `FuturesUnordered` or
-/// [`OrchestrationContext::map`](super::OrchestrationContext::map). An `async` block must be pinned: `Box::pin(async ..)`.
+/// [`ctx.map(..)`](crate::orchestration::OrchestrationContext::map). An `async` block is pinned first:
+/// `Box::pin(async { .. })`.
 ///
 /// # Errors
 ///
