@@ -51,14 +51,8 @@ async fn trip(ctx: OrchestrationContext, city: String) -> Result<Vec<String>, Or
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let hub = TaskHub::builder()
-        .backend(Sqlite::open("saga.db")?)
-        .orchestrator(trip)
-        .activity(book_hotel)
-        .activity(cancel_hotel)
-        .activity(book_flight)
-        .start()
-        .await?;
+    let hub = TaskHub::builder().backend(Sqlite::open("saga.db")?).orchestrator(trip);
+    let hub = hub.activity(book_hotel).activity(cancel_hotel).activity(book_flight).start().await?;
     for city in ["Lisbon", "Atlantis"] {
         match hub.client().start(trip, city.to_owned()).await?.output().await {
             Ok(bookings) => println!("{city}: {}", bookings.join(", ")),
