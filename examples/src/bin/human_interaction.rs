@@ -18,18 +18,13 @@ async fn ask_the_boss(_expense: u64) {
 #[orchestrator]
 async fn expense_report(ctx: OrchestrationContext, expense: u64) -> Result<String, OrchestratorError> {
     ctx.call_activity(ask_the_boss, expense).await?;
-    let decision = ctx.wait_for_external_event::<bool>("Decision");
-    let deadline = ctx.create_timer(THREE_DAYS);
+    // The three days count from here. When they are over, the answer is no answer.
+    let decision = ctx.wait_for_external_event("Decision").timeout_or(THREE_DAYS, None);
     ctx.set_custom_status("waiting for the boss")?;
-    let answer = match select(decision, deadline).await {
-        Either::Left((approved, _)) => {
-            if approved? {
-                "approved"
-            } else {
-                "rejected"
-            }
-        }
-        Either::Right(((), _)) => "nobody answered",
+    let answer = match decision.await? {
+        Some(true) => "approved",
+        Some(false) => "rejected",
+        None => "nobody answered",
     };
     Ok(answer.to_owned())
 }

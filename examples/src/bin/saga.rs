@@ -1,8 +1,10 @@
-//! A saga: when a step fails, the steps before it are undone, in reverse order. The error keeps its type.
+//! A saga: when a step fails for good, the steps before it are undone, in reverse order. The error keeps its type.
 //!
 //! Run with `cargo run -p examples --bin saga`.
 
 #![expect(clippy::print_stdout, reason = "an example prints what it does")]
+
+use std::time::Duration;
 
 use durable_core::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -12,6 +14,8 @@ enum BookingError {
     #[error("the flight to {city} is full")]
     #[failure(non_retriable)]
     Full { city: String },
+    #[error("the airline does not answer")]
+    Busy,
 }
 
 #[activity]
@@ -23,14 +27,20 @@ async fn book_hotel(city: String) -> String {
 async fn cancel_hotel(_booking: String) {}
 
 #[activity]
-async fn book_flight(city: String) -> Result<String, BookingError> {
-    if city == "Atlantis" { Err(BookingError::Full { city }) } else { Ok(format!("flight to {city}")) }
+async fn book_flight(ctx: ActivityContext, city: String) -> Result<String, BookingError> {
+    match ctx.attempt() {
+        1 => Err(BookingError::Busy),
+        _ if city == "Atlantis" => Err(BookingError::Full { city }),
+        attempt => Ok(format!("flight to {city} (attempt {attempt})")),
+    }
 }
 
 #[orchestrator]
 async fn trip(ctx: OrchestrationContext, city: String) -> Result<Vec<String>, OrchestratorError> {
     let hotel = ctx.call_activity(book_hotel, city.clone()).await?;
-    match ctx.call_activity(book_flight, city).await {
+    // A busy airline is asked again. A full flight is not: that error is not retriable.
+    let policy = RetryPolicy::exponential(3, Duration::from_millis(50));
+    match ctx.call_activity(book_flight, city).retry(policy).await {
         Ok(flight) => Ok(vec![hotel, flight]),
         Err(error) => {
             ctx.call_activity(cancel_hotel, hotel).await?;
@@ -41,20 +51,14 @@ async fn trip(ctx: OrchestrationContext, city: String) -> Result<Vec<String>, Or
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let hub = TaskHub::builder()
-        .backend(Sqlite::open("saga.db")?)
-        .orchestrator(trip)
-        .activity(book_hotel)
-        .activity(cancel_hotel)
-        .activity(book_flight)
-        .start()
-        .await?;
+    let hub = TaskHub::builder().backend(Sqlite::open("saga.db")?).orchestrator(trip);
+    let hub = hub.activity(book_hotel).activity(cancel_hotel).activity(book_flight).start().await?;
     for city in ["Lisbon", "Atlantis"] {
         match hub.client().start(trip, city.to_owned()).await?.output().await {
             Ok(bookings) => println!("{city}: {}", bookings.join(", ")),
-            Err(error) => match error.downcast::<BookingError>() {
-                Ok(BookingError::Full { city }) => println!("{city}: no seats; the hotel is cancelled"),
-                Err(other) => return Err(other.into()),
+            Err(error) => match error.downcast()? {
+                BookingError::Full { city } => println!("{city}: no seats; the hotel is cancelled"),
+                BookingError::Busy => println!("{city}: nobody answers; the hotel is cancelled"),
             },
         }
     }
@@ -72,9 +76,11 @@ mod tests {
     fn a_full_flight_cancels_the_hotel() {
         let mut script = Script::new(trip, "Atlantis".to_owned());
         script.complete(0, "a hotel");
-        script.fail(1, BookingError::Full { city: "Atlantis".to_owned() }.into_failure());
-        assert_eq!(script.calls(), [r#"#2 cancel_hotel "a hotel""#]);
-        script.complete(2, ());
+        script.fail(1, BookingError::Busy.into_failure());
+        script.fire(2);
+        script.fail(3, BookingError::Full { city: "Atlantis".to_owned() }.into_failure());
+        assert_eq!(script.calls(), [r#"#4 cancel_hotel "a hotel""#]);
+        script.complete(4, ());
         let Some(durable_core::history::Completion::Failed(failure)) = script.completion() else {
             panic!("no failure")
         };
