@@ -93,7 +93,7 @@ impl LocalEngine {
     }
 
     /// Takes in what a turn did beyond its own instance.
-    fn reach(&self, commit: &TurnCommit, reached: Committed, header: Option<Arc<ExecutionHeader>>) {
+    pub(super) fn reach(&self, commit: &TurnCommit, reached: Committed, header: Option<Arc<ExecutionHeader>>) {
         for (child, started) in commit.children.iter().zip(reached.started) {
             if let Some(started) = started {
                 self.child_is_durable(&child.create, started);

@@ -141,10 +141,13 @@ impl LocalEngine {
         };
         let now = self.inner.clock.now().max(known.standing.turn_time.next_tick());
         let commit = apply(known, now, unread, outcome, &mut World::new(&self.inner, known.standing.key));
-        let (engine, id, key) = (self.clone(), known.header.instance.clone(), known.standing.key);
-        self.inner.submit(Write::Turn(Box::new(commit)), Patience::Endless, move |_, _| {
+        let (engine, header, key) = (self.clone(), Arc::clone(&known.header), known.standing.key);
+        self.inner.submit(Write::Turn(Box::new(commit)), Patience::Endless, move |write, written| {
             engine.forget(key);
-            engine.inner.waiters.changed(&id);
+            if let (Write::Turn(commit), Ok(Written::Committed(reached))) = (write, written) {
+                engine.reach(commit, *reached, Some(Arc::clone(&header)));
+            }
+            engine.inner.waiters.changed(&header.instance);
         });
     }
 
