@@ -79,7 +79,7 @@ impl Entry {
     fn can_run(&self, now: Timestamp) -> bool {
         let Some(known) = &self.known else { return false };
         if known.standing.is_suspended {
-            return self.pending.iter().any(Message::ends_pause);
+            return self.pending.iter().any(Message::moves_paused);
         }
         if known.awaits_start(now) && !self.due {
             return self.pending.iter().any(Message::is_termination);
