@@ -134,7 +134,7 @@ impl LocalEngine {
     }
 
     /// Reads the inbox of an instance again: it may have got messages without our knowledge.
-    fn look_into(&self, key: InstanceKey) {
+    pub(super) fn look_into(&self, key: InstanceKey) {
         let engine = self.clone();
         let write = Write::Claim { key, worker: self.inner.worker };
         self.inner.submit(write, Patience::Endless, move |_, written| {
@@ -214,7 +214,7 @@ impl LocalEngine {
         let message = Message { time: self.inner.clock.now(), event, origin };
         let delivery = self.inner.instances.lock().deliver(lease.key, message, Some(&lease.execution));
         match delivery {
-            Delivery::Held => {}
+            Delivery::Held | Delivery::Gap => {}
             Delivery::Ready => self.inner.turns_ready.add_permits(1),
             Delivery::Absent(message) => self.store_message(lease.key, &lease.execution, message),
         }
@@ -247,6 +247,7 @@ impl LocalEngine {
         let delivery = self.inner.instances.lock().deliver(key, message, None);
         match delivery {
             Delivery::Held => {}
+            Delivery::Gap => self.look_into(key),
             Delivery::Ready => self.inner.turns_ready.add_permits(1),
             Delivery::Absent(message) => self.load(key, Some(message)),
         }

@@ -66,12 +66,14 @@ struct Entry {
     stalls: bool,
     /// The time of its scheduled start has come.
     due: bool,
+    /// Its inbox must be read again.
+    gap: bool,
 }
 
 impl Entry {
     fn new(phase: Phase, known: Option<Known>, pending: VecDeque<Message>) -> Self {
         let seen = pending.iter().filter_map(|message| message.origin.inbox_seq()).max().unwrap_or(0);
-        Self { known, phase, pending, seen, again: false, stalls: false, due: false }
+        Self { known, phase, pending, seen, again: false, stalls: false, due: false, gap: false }
     }
 
     /// True when it can make use of a turn: it has something to do, is not paused, and its time has come. To end, or to end a
@@ -79,12 +81,31 @@ impl Entry {
     fn can_run(&self, now: Timestamp) -> bool {
         let Some(known) = &self.known else { return false };
         if known.standing.is_suspended {
-            return self.pending.iter().any(Message::ends_pause);
+            return self.pending.iter().any(Message::moves_paused);
         }
         if known.awaits_start(now) && !self.due {
             return self.pending.iter().any(Message::is_termination);
         }
         !self.pending.is_empty()
+    }
+
+    /// Adds what arrived while the row was being read, and may be among what was read. True when the inbox must be read again,
+    /// because something is missing in between.
+    fn add_arrived(&mut self, arrived: VecDeque<Message>) -> bool {
+        let mut gap = false;
+        for message in arrived {
+            match message.origin.inbox_seq() {
+                Some(seq) if seq <= self.seen => continue,
+                Some(seq) if seq != self.seen + 1 => {
+                    gap = true;
+                    continue;
+                }
+                Some(seq) => self.seen = seq,
+                None => {}
+            }
+            self.pending.push_back(message);
+        }
+        gap
     }
 
     /// The instance goes on in another execution, which finds first what the last one left.
@@ -118,6 +139,8 @@ pub(super) enum Delivery {
     Held,
     /// The instance has it, and has become ready to run.
     Ready,
+    /// Its inbox has earlier messages that nobody has told it about: it must be read.
+    Gap,
     /// The instance is not in memory, or takes nothing in memory at present.
     Absent(Message),
 }
@@ -196,6 +219,10 @@ impl Instances {
             // The answer to a repeated write names a row that is known already.
             if seq <= entry.seen {
                 return Delivery::Held;
+            }
+            // The answer to the write of an earlier row was lost: a turn that took this one would remove that one too.
+            if entry.known.is_some() && seq != entry.seen + 1 {
+                return Delivery::Gap;
             }
             entry.seen = seq;
         }
@@ -284,8 +311,8 @@ impl Instances {
     pub(super) fn loaded(&mut self, known: Known, unread: Vec<Message>, now: Timestamp, suspect: bool) -> AfterLoad {
         let key = known.standing.key;
         let Some(entry) = self.entries.get_mut(&key) else { return AfterLoad::Resting };
-        let last = unread.iter().rev().find_map(|message| message.origin.inbox_seq()).unwrap_or(0);
-        entry.seen = entry.seen.max(last);
+        let last = unread.iter().rev().find_map(|message| message.origin.inbox_seq());
+        entry.seen = last.unwrap_or(known.standing.consumed);
         let arrived = std::mem::take(&mut entry.pending);
         let waits = known.awaits_start(now) && !entry.due;
         // One whose end comes before its time is started for that.
@@ -293,8 +320,7 @@ impl Instances {
             entry.pending.push_back(start_message(&known.header, now));
         }
         entry.pending.extend(unread);
-        // What arrived while the row was being read may be among what was read.
-        entry.pending.extend(arrived.into_iter().filter(|new| new.origin.inbox_seq().is_none_or(|seq| seq > last)));
+        entry.gap = entry.add_arrived(arrived);
         self.keys.insert(known.header.instance.clone(), key);
         let parks = known.standing.is_suspended || waits;
         entry.known = Some(known);
@@ -309,6 +335,11 @@ impl Instances {
             self.settle(key);
         }
         if busy { AfterLoad::Busy } else { AfterLoad::Resting }
+    }
+
+    /// True, once, when the inbox of an instance in memory must be read again.
+    pub(super) fn take_gap(&mut self, key: InstanceKey) -> bool {
+        self.entries.get_mut(&key).is_some_and(|entry| std::mem::take(&mut entry.gap))
     }
 
     /// Takes an instance out of memory that cannot make use of a turn, and gives the messages that have no place in its inbox.

@@ -121,6 +121,10 @@ impl LocalEngine {
                         left.into_iter().for_each(|message| self.store_message(key, &execution, message));
                     }
                 }
+                let gap = self.inner.instances.lock().take_gap(key);
+                if gap {
+                    self.look_into(key);
+                }
             }
             Err(problem) => {
                 tracing::error!(instance = id, problem, "a stored instance cannot be read");

@@ -20,9 +20,14 @@ impl Message {
 }
 
 impl Message {
-    /// True for what a paused instance takes.
-    pub(super) fn ends_pause(&self) -> bool {
-        matches!(self.event, EventKind::ExecutionResumed { .. } | EventKind::ExecutionTerminated { .. })
+    /// True for what a paused instance takes: what ends the pause, and a pause that its children shall share.
+    pub(super) fn moves_paused(&self) -> bool {
+        matches!(
+            self.event,
+            EventKind::ExecutionResumed { .. }
+                | EventKind::ExecutionTerminated { .. }
+                | EventKind::ExecutionSuspended { recursive: true, .. }
+        )
     }
 }
 
