@@ -272,7 +272,7 @@ const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 async fn trace(headers: &[(&'static str, &str)]) -> Option<(String, Option<String>)> {
     let mock = MockClient::new();
     let start = request("POST", format!("{RPC}/orchestrators/Hello"));
-    let start = headers.iter().fold(start, |start, (name, value)| start.header(*name, value));
+    let start = headers.iter().fold(start, |start, (name, value)| start.header(name, value));
     assert_eq!(send(&mock, start).await.status, 202, "{headers:?}");
     let trace = mock.traces().remove(0)?;
     Some((trace.traceparent(), trace.tracestate().map(str::to_owned)))
