@@ -250,7 +250,8 @@ fn a_poisonous_child_fails_the_call() {
         Ok(error.details().chain().last().unwrap().error_type.clone())
     }
     let store = Memory::new();
-    let hub = || hub(TaskHub::builder().backend(store.clone())).orchestrator(poison).orchestrator(tries).max_deliveries(1);
+    let hub =
+        || hub(TaskHub::builder().backend(store.clone())).orchestrator(poison).orchestrator(tries).max_deliveries(1);
     let process = Process::start(hub());
     process.run(async {
         process.hub.client().start(tries, ()).id("t").await.unwrap();
@@ -318,9 +319,7 @@ async fn everything(ctx: OrchestrationContext, n: u64) -> Result<Vec<u64>, Orche
 
 #[test]
 fn a_family_comes_through_whatever_happens() {
-    let hub = |builder| {
-        hub(builder).orchestrator(flaky).orchestrator(twice).orchestrator(everything).activity(quick)
-    };
+    let hub = |builder| hub(builder).orchestrator(flaky).orchestrator(twice).orchestrator(everything).activity(quick);
     let scenario = Scenario { hub, root: "everything", input: 5.into(), steps: &[] };
     scenario.always_gives(&serde_json::json!([10, 12, 14, 40, 5, 5, 9, 2]));
     assert!(FAILURES.load(Ordering::SeqCst) >= 3);

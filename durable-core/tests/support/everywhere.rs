@@ -116,8 +116,9 @@ impl Scenario {
             };
             tokio::select! {
                 biased;
-                () = store.reached(n), if wrong == Wrong::Crash => None,
+                // Looked at first, so that it has every answer that came before the end.
                 output = in_time(self.drive(&process.hub, &done, again)) => Some(output),
+                () = store.reached(n), if wrong == Wrong::Crash => None,
             }
         });
         if let Some(output) = ended {
@@ -140,8 +141,11 @@ impl Scenario {
                 let mut n = 1;
                 loop {
                     let dir = tempfile::tempdir().unwrap();
-                    let inner: Arc<dyn Backend> =
-                        if file { Arc::new(Sqlite::open(dir.path().join("hub.db")).unwrap()) } else { Arc::new(Memory::new()) };
+                    let inner: Arc<dyn Backend> = if file {
+                        Arc::new(Sqlite::open(dir.path().join("hub.db")).unwrap())
+                    } else {
+                        Arc::new(Memory::new())
+                    };
                     let Some(output) = self.run(inner, wrong, n) else { break };
                     assert_eq!(output.as_ref(), Ok(expected), "{wrong:?} at commit {n}, in a file: {file}");
                     n += 1;
