@@ -25,12 +25,25 @@ impl LocalEngine {
 
     pub(super) async fn deliver(&self, message: NewMessage, event: EventKind) -> Result<Written, ClientError> {
         let (engine, time) = (self.clone(), message.time);
+        let to = message.to.clone();
         let written = self.write(Write::Message(message), Patience::Once, move |written| {
             if let Written::Queued { key, seq } = *written {
                 engine.message_is_durable(key, Message { time, event, origin: Origin::Inbox(seq) });
             }
         });
-        written.await
+        let written = written.await;
+        if let (Err(_), MessageTarget::Id(id)) = (&written, &to) {
+            self.look_for(id).await;
+        }
+        written
+    }
+
+    /// A message may lie in the inbox of this instance although its write failed: only the answer may have been lost.
+    async fn look_for(&self, id: &str) {
+        let Ok(store) = self.store() else { return };
+        if let Ok(Some(row)) = store.instance(id).await {
+            self.look_into(row.key);
+        }
     }
 
     pub(super) async fn pending_activities(

@@ -77,10 +77,12 @@ impl LocalEngine {
         self.set_timers(commit);
         let Some(id) = id else { return };
         self.run_activities(commit, &id);
+        if matches!(after, AfterTurn::Ready | AfterTurn::Continues(_)) {
+            inner.turns_ready.add_permits(1);
+        }
         match after {
-            AfterTurn::Resting => {}
-            AfterTurn::Ready => inner.turns_ready.add_permits(1),
-            AfterTurn::Finished(left) | AfterTurn::Parked(left) => {
+            AfterTurn::Resting | AfterTurn::Ready => {}
+            AfterTurn::Continues(left) | AfterTurn::Finished(left) | AfterTurn::Parked(left) => {
                 let execution = ExecutionId::from_stored(&commit.execution);
                 for message in left {
                     self.store_message(commit.key, &execution, message);

@@ -109,8 +109,9 @@ impl Entry {
     }
 
     /// The instance goes on in another execution, which finds first what the last one left.
-    fn begin_next(&mut self, next: &NextExecution, now: Timestamp) {
-        let Some(known) = &mut self.known else { return };
+    /// Gives the results of the last execution's activities, which mean nothing to this one.
+    fn begin_next(&mut self, next: &NextExecution, now: Timestamp) -> Vec<Message> {
+        let Some(known) = &mut self.known else { return Vec::new() };
         known.header = stored::next_header(&known.header, next);
         let carried = next.carried.iter().filter_map(|row| {
             let event = decode_event(row.event.clone(), &known.header).ok()?;
@@ -118,9 +119,11 @@ impl Entry {
         });
         let before = [start_message(&known.header, now)].into_iter().chain(carried);
         let pending = std::mem::take(&mut self.pending);
-        // Results of the last execution's activities mean nothing to this one.
-        let pending = pending.into_iter().filter(|message| matches!(message.origin, Origin::Inbox(_)));
+        let (left, mut pending): (Vec<_>, Vec<_>) =
+            pending.into_iter().partition(|message| message.origin.is_volatile());
+        pending.retain(|message| matches!(message.origin, Origin::Inbox(_)));
         self.pending = before.chain(pending).collect();
+        left
     }
 
     /// How many messages the next turn takes. A termination needs no code: an instance that cannot go on takes everything
@@ -152,6 +155,8 @@ pub(super) enum AfterTurn {
     Resting,
     /// It has more to do.
     Ready,
+    /// It goes on in another execution. These results of the last one's activities mean nothing to it.
+    Continues(Vec<Message>),
     /// It is over. These results of detached activities came too late for it.
     Finished(Vec<Message>),
     /// It is paused, and not in memory any more. These messages have no place in the store yet.
@@ -426,7 +431,9 @@ impl Instances {
         standing.is_suspended = commit.status == RuntimeStatus::Suspended;
         if let Some(next) = &commit.next {
             standing.history_len = 0;
-            entry.begin_next(next, commit.turn_time);
+            let left = entry.begin_next(next, commit.turn_time);
+            self.rest(key);
+            return AfterTurn::Continues(left);
         }
         let parks = entry.known.as_ref().is_some_and(|known| known.standing.is_suspended);
         if parks && !entry.can_run(commit.turn_time) {
