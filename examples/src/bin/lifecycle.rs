@@ -48,6 +48,9 @@ async fn live(client: &Client, bank: &Bank) -> Result<(u64, u64), OrchestratorEr
     run.wait_for_start().await?;
 
     run.suspend("under review").await?;
+    while run.status().await?.runtime_status != RuntimeStatus::Suspended {
+        tokio::time::sleep(Duration::from_millis(5)).await; // A pause begins with the next turn.
+    }
     run.raise_event("Signed", &()).await?; // It is kept until the instance goes on.
     show(client, "paused").await?;
     run.resume("all is well").await?;
