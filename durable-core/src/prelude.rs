@@ -18,10 +18,10 @@ pub use crate::{join, select, try_join};
 pub use crate::{
     activity::{ActivityContext, State},
     backend::memory::Memory,
-    client::Client,
+    client::{Client, InstanceQuery},
     failure::{ActivityError, Failure, OrchestratorError},
     hub::TaskHub,
-    model::{InstanceId, RuntimeStatus},
+    model::{IdReusePolicy, InstanceId, RuntimeStatus, Timestamp},
     orchestration::{ContinueAsNew, Next, OrchestrationContext, RetryContext, RetryPolicy, when_all, when_any},
 };
 

@@ -2,11 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
-use durable_core::client::{ClientErrorKind, InstanceQuery};
+use std::time::Duration;
+
+use durable_core::client::ClientErrorKind;
+use durable_core::engine::Clock;
 use durable_core::hub::TaskHubBuilder;
-use durable_core::model::{IdReusePolicy, Limit, Limits, Version};
+use durable_core::model::{Limit, Limits, Version};
 use durable_core::prelude::*;
 use durable_core::worker::{VersionMatch, VersionMismatch};
+use durable_testing::VirtualClock;
 
 #[orchestrator]
 async fn echo(_ctx: OrchestrationContext, text: String) -> Result<String, OrchestratorError> {
@@ -210,6 +214,8 @@ async fn versions_live_side_by_side_and_instances_keep_theirs() {
     assert_eq!(finish(&client, first.id()).await, "one 1.0");
     assert_eq!(finish(&client, second.id()).await, "two 2.0");
     assert_eq!(finish(&client, pinned.id()).await, "one 1.0");
+    let by_function = client.start(fees_1, ()).await.unwrap();
+    assert_eq!(finish(&client, by_function.id()).await, "one 1.0");
     let error = client.start("fees", ()).version("3.0").await.unwrap_err();
     assert!(matches!(error.kind(), ClientErrorKind::UnknownVersion { .. }), "{error:?}");
     assert_eq!(error.to_string(), "orchestrator 'fees' has no version '3.0'; registered are: 1.0, 2.0");
@@ -258,6 +264,19 @@ async fn a_worker_takes_only_what_its_strategy_says() {
     assert_eq!(own.wait().await.unwrap().version, Version::new("2.0").ok());
     let later = client.start(echo, "later".to_owned()).version("3.0").await.unwrap();
     assert_eq!(later.output().await.unwrap_err().details().error_type, "VersionMismatch");
+    hub.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_delayed_start_waits_by_the_clock_of_the_hub() {
+    let clock = VirtualClock::new();
+    let hub = builder().clock(clock.clone()).start().await.unwrap();
+    let run = hub.client().start(echo, "late".to_owned()).delay(Duration::from_secs(3600)).await.unwrap();
+    let status = run.status().await.unwrap();
+    assert_eq!(status.runtime_status, RuntimeStatus::Pending);
+    assert_eq!(status.scheduled_start, Some(clock.now().saturating_add(Duration::from_secs(3600))));
+    clock.advance(Duration::from_secs(3600));
+    assert_eq!(run.output().await.unwrap(), "late");
     hub.shutdown().await.unwrap();
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Client, ClientError, ClientErrorKind, Control, InstanceStatus};
+use super::{Client, ClientError, ClientErrorKind, Control, InstanceStatus, Purge};
 use crate::failure::OrchestratorError;
 use crate::model::{FailureDetails, InstanceId, RuntimeStatus};
 
@@ -87,6 +87,20 @@ impl<O> InstanceHandle<O> {
     /// Lets the instance go on. See [`Client::resume`].
     pub fn resume(&self, reason: impl Into<String>) -> Control<'_> {
         self.client.resume(&self.id, reason)
+    }
+
+    /// Takes back the failure of the instance. See [`Client::rewind`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::rewind`].
+    pub async fn rewind(&self, reason: impl Into<String>) -> Result<(), ClientError> {
+        self.client.rewind(&self.id, reason).await
+    }
+
+    /// Removes the finished instance with its history. See [`Client::purge`].
+    pub fn purge(&self) -> Purge<'_> {
+        self.client.purge(&self.id)
     }
 
     fn not_found(&self) -> ClientError {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use super::{Client, ClientError, InstanceHandle};
 use crate::BoxFuture;
@@ -23,6 +24,8 @@ pub struct StartRequest {
     pub tags: Tags,
     /// The time before which it must not start; at once when there is none.
     pub start_at: Option<Timestamp>,
+    /// How long it must wait before it starts, counted by the hub's clock from the moment at which the hub gets the request.
+    pub delay: Option<Duration>,
     /// What happens when the id is taken.
     pub id_reuse: IdReusePolicy,
     /// The trace that the start is part of.
@@ -40,6 +43,7 @@ impl StartRequest {
             input,
             tags: Tags::new(),
             start_at: None,
+            delay: None,
             id_reuse: IdReusePolicy::default(),
             trace: None,
         }
@@ -110,6 +114,14 @@ impl<O> Start<'_, O> {
     pub fn trace(self, context: TraceContext) -> Self {
         self.with(|request| {
             request.trace = Some(context);
+            Ok(())
+        })
+    }
+
+    /// Keeps the instance waiting for so long. See [`start_at`](Self::start_at).
+    pub fn delay(self, delay: Duration) -> Self {
+        self.with(|request| {
+            request.delay = Some(delay);
             Ok(())
         })
     }

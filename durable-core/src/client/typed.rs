@@ -39,7 +39,8 @@ impl Client {
     }
 
     /// Starts an orchestrator, given as the annotated function or by name. `()` is the input of one without input. By name
-    /// the output is a [`serde_json::Value`]; [`instance`](Self::instance) gives a handle with another type.
+    /// the output is a [`serde_json::Value`]; [`instance`](Self::instance) gives a handle with another type. A function whose
+    /// annotation has a version starts in that version; a name, or a function without one, in the hub's default or the highest.
     ///
     /// ```no_run
     /// # use durable_core::prelude::*;
@@ -58,7 +59,11 @@ impl Client {
     /// finished, and when the store fails. A finished instance with the id is replaced.
     #[expect(clippy::needless_pass_by_value, reason = "a caller gives the function and its input away")]
     pub fn start<M, F: OrchestratorFn<M>>(&self, orchestrator: F, input: F::Input) -> Start<'_, F::Output> {
-        let request = || Ok(StartRequest::new(orchestrator.name()?, Payload::encode(&input)?));
+        let request = || {
+            let mut request = StartRequest::new(orchestrator.name()?, Payload::encode(&input)?);
+            request.version = orchestrator.version();
+            Ok(request)
+        };
         Start::new(self, request())
     }
 

@@ -19,13 +19,13 @@ impl Inner {
 
 impl LocalEngine {
     pub(super) async fn create(&self, request: StartRequest) -> Result<InstanceId, ClientError> {
-        let StartRequest { name, version, id, input, tags, start_at, id_reuse, trace } = request;
+        let StartRequest { name, version, id, input, tags, start_at, delay, id_reuse, trace } = request;
         let version = self.inner.catalogue.lock().version(&name, version.as_ref())?;
         let size = input.as_str().len() as u64;
         self.inner.options.limits.payload.check(size, "bytes", || format!("the input of orchestrator '{name}'"))?;
         let id = id.unwrap_or_else(InstanceId::generate);
         let now = self.inner.clock.now();
-        let start_at = start_at.filter(|at| *at > now);
+        let start_at = delay.map(|delay| now.saturating_add(delay)).max(start_at).filter(|at| *at > now);
         let mut header = ExecutionHeader::new(id.clone(), ExecutionId::generate(), name, input);
         header.version = version;
         header.tags = tags;

@@ -163,6 +163,17 @@ pub(super) enum AfterTurn {
     Parked(Vec<Message>),
 }
 
+/// How the loading of an instance begins.
+#[derive(Debug)]
+pub(super) enum Load {
+    /// Its row is to be read.
+    Begun,
+    /// Its row is being read; it has the message.
+    OnItsWay,
+    /// It has come into memory meanwhile, and does not have the message.
+    Present(Option<Message>),
+}
+
 /// What becomes of an instance that was brought into memory.
 #[derive(Debug)]
 pub(super) enum AfterLoad {
@@ -215,6 +226,10 @@ impl Instances {
     pub(super) fn deliver(&mut self, key: InstanceKey, message: Message, execution: Option<&ExecutionId>) -> Delivery {
         let Some(entry) = self.entries.get_mut(&key) else { return Delivery::Absent(message) };
         let fits = |known: &Known| execution.is_none_or(|execution| *execution == known.header.execution);
+        // A timer of an earlier execution, which was due as it ended, means nothing to this one.
+        if entry.known.as_ref().is_some_and(|known| !message.origin.is_of(known.header.generation)) {
+            return Delivery::Held;
+        }
         if message.origin.is_volatile()
             && (!entry.known.as_ref().is_some_and(fits) || matches!(entry.phase, Phase::Stalled))
         {
@@ -298,18 +313,20 @@ impl Instances {
         self.keys.get(id).copied()
     }
 
-    /// Begins to bring an instance into memory, with a message or because its time has come. False when it is there or on its
-    /// way.
-    pub(super) fn begin_load(&mut self, key: InstanceKey, message: Option<Message>, due: bool) -> bool {
+    /// Begins to bring an instance into memory, with a message or because its time has come.
+    pub(super) fn begin_load(&mut self, key: InstanceKey, message: Option<Message>, due: bool) -> Load {
         if let Some(entry) = self.entries.get_mut(&key) {
-            entry.pending.extend(message);
             entry.due |= due;
-            return false;
+            if !matches!(entry.phase, Phase::Loading) {
+                return Load::Present(message);
+            }
+            entry.pending.extend(message);
+            return Load::OnItsWay;
         }
         let pending = message.into_iter().collect();
         let entry = Entry { due, ..Entry::new(Phase::Loading, None, pending) };
         self.entries.insert(key, entry);
-        true
+        Load::Begun
     }
 
     /// Ends the loading of an instance: `unread` are the messages of its inbox.
@@ -318,7 +335,8 @@ impl Instances {
         let Some(entry) = self.entries.get_mut(&key) else { return AfterLoad::Resting };
         let last = unread.iter().rev().find_map(|message| message.origin.inbox_seq());
         entry.seen = last.unwrap_or(known.standing.consumed);
-        let arrived = std::mem::take(&mut entry.pending);
+        let mut arrived = std::mem::take(&mut entry.pending);
+        arrived.retain(|message| message.origin.is_of(known.header.generation));
         let waits = known.awaits_start(now) && !entry.due;
         // One whose end comes before its time is started for that.
         if known.standing.history_len == 0 && (!waits || unread.iter().any(Message::is_termination)) {
@@ -504,6 +522,11 @@ impl Origin {
     /// True when only memory knows that the message arrived.
     fn is_volatile(self) -> bool {
         matches!(self, Self::Activity { .. })
+    }
+
+    /// False for a timer of another execution than the one of this generation.
+    fn is_of(self, generation: u32) -> bool {
+        !matches!(self, Self::Timer(call) if call.generation() != generation)
     }
 
     fn inbox_seq(self) -> Option<u64> {

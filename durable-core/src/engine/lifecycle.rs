@@ -11,7 +11,7 @@ use super::activities::Activities;
 use super::apply::{Standing, apply};
 use super::clock::Clock;
 use super::group::{Group, Patience};
-use super::instances::{AfterLoad, Instances, Known};
+use super::instances::{AfterLoad, Instances, Known, Load};
 use super::local::{Inner, LocalEngine, World};
 use super::message::{Message, Origin};
 use super::options::EngineOptions;
@@ -89,8 +89,11 @@ impl LocalEngine {
     }
 
     fn bring(&self, key: InstanceKey, message: Option<Message>, due: bool) {
-        if !self.inner.instances.lock().begin_load(key, message, due) {
-            return;
+        let begun = self.inner.instances.lock().begin_load(key, message, due);
+        match begun {
+            Load::Begun => {}
+            Load::OnItsWay | Load::Present(None) => return,
+            Load::Present(Some(message)) => return self.message_is_durable(key, message),
         }
         let engine = self.clone();
         self.inner.submit(Write::Claim { key, worker: self.inner.worker }, Patience::Endless, move |_, written| {

@@ -36,6 +36,12 @@ pub trait SubOrchestratorFn<M> {
     ///
     /// [`InvalidName`] when a text is not a name.
     fn name(&self) -> Result<FunctionName, InvalidName>;
+
+    /// The version that is asked for: that of the annotation. A name asks for none.
+    #[must_use]
+    fn version(&self) -> Option<Version> {
+        None
+    }
 }
 
 impl<M, F> SubOrchestratorFn<(M,)> for F
@@ -47,6 +53,10 @@ where
 
     fn name(&self) -> Result<FunctionName, InvalidName> {
         FunctionName::new(F::Definition::NAME)
+    }
+
+    fn version(&self) -> Option<Version> {
+        F::Definition::VERSION.and_then(|version| Version::new(version).ok())
     }
 }
 

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::{Next, OrchestrationContext};
 use crate::BoxFuture;
-use crate::model::{FailureDetails, FunctionName, InvalidName};
+use crate::model::{FailureDetails, FunctionName, InvalidName, Version};
 
 /// An orchestrator's name, types and body. `#[orchestrator]` implements it on the future that the annotated function
 /// returns.
@@ -76,6 +76,12 @@ pub trait OrchestratorFn<M> {
     ///
     /// [`InvalidName`] when a text is not a name.
     fn name(&self) -> Result<FunctionName, InvalidName>;
+
+    /// The version that is asked for: that of the annotation. A name asks for none.
+    #[must_use]
+    fn version(&self) -> Option<Version> {
+        None
+    }
 }
 
 impl<M, F> OrchestratorFn<(M,)> for F
@@ -87,6 +93,10 @@ where
 
     fn name(&self) -> Result<FunctionName, InvalidName> {
         FunctionName::new(F::Definition::NAME)
+    }
+
+    fn version(&self) -> Option<Version> {
+        F::Definition::VERSION.and_then(|version| Version::new(version).ok())
     }
 }
 

@@ -27,6 +27,7 @@ impl StartedOrchestration {
     pub(super) fn start(
         handle: &ReplayHandle,
         name: FunctionName,
+        version: Option<Version>,
         input: Payload,
         source: SourceLocation,
     ) -> Result<Self, FailureDetails> {
@@ -35,6 +36,7 @@ impl StartedOrchestration {
             instance = derived_id(handle.header(), task);
             let mut child = Box::new(ChildStart::new(instance.clone(), name, input));
             child.is_detached = true;
+            child.version = version;
             Action::StartChild { child, id_reuse: IdReusePolicy::default(), source }
         })?;
         Ok(Self { handle: handle.clone(), task, instance })

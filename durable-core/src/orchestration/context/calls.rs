@@ -97,11 +97,13 @@ impl OrchestrationContext {
         input: F::Input,
     ) -> SubOrchestrationCall<F::Output> {
         let source = SourceLocation::caller();
+        let version = orchestrator.version();
         match self.prepare("orchestration", orchestrator.name(), &input) {
             Ok((name, input)) => {
                 let call = RawCall::issue(&self.handle, true, |task| {
                     let instance = derived_id(self.handle.header(), task);
-                    let child = Box::new(ChildStart::new(instance, name.clone(), input));
+                    let mut child = Box::new(ChildStart::new(instance, name.clone(), input));
+                    child.version = version;
                     Action::StartChild { child, id_reuse: IdReusePolicy::default(), source }
                 });
                 SubOrchestrationCall::new(name, call)
@@ -148,8 +150,9 @@ impl OrchestrationContext {
         input: F::Input,
     ) -> Result<StartedOrchestration, OrchestratorError> {
         let source = SourceLocation::caller();
+        let version = orchestrator.version();
         let (name, input) = self.prepare("orchestration", orchestrator.name(), &input)?;
-        Ok(StartedOrchestration::start(&self.handle, name, input, source)?)
+        Ok(StartedOrchestration::start(&self.handle, name, version, input, source)?)
     }
 
     fn prepare(
