@@ -9,6 +9,7 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use durable_core::prelude::*;
+use durable_core::worker::EventOrder;
 use durable_testing::VirtualClock;
 use support::{history, names};
 
@@ -171,4 +172,30 @@ async fn awaiting_the_runtime_fails_in_the_same_turn() {
     let error = hub.client().start(naps, ()).await.unwrap().output().await.unwrap_err();
     assert_eq!(error.details().error_type, "ForeignAwait");
     assert!(error.to_string().contains("ctx.create_timer"), "{error}");
+}
+
+#[orchestrator]
+async fn two_waits(ctx: OrchestrationContext) -> Result<(u64, u64), OrchestratorError> {
+    let first = ctx.wait_for_external_event::<u64>("Go");
+    let second = ctx.wait_for_external_event::<u64>("Go");
+    Ok((first.await?, second.await?))
+}
+
+/// The first of two events goes to the older wait, or to the newer one, as the hub says; also after a replay.
+#[tokio::test]
+async fn the_hub_says_which_of_two_waits_comes_first() {
+    for (order, expected) in [(EventOrder::OldestWait, (1, 2)), (EventOrder::NewestWait, (2, 1))] {
+        let store = Memory::new();
+        let hub = || TaskHub::builder().backend(store.clone()).orchestrator(two_waits).event_order(order);
+        let first = hub().start().await.unwrap();
+        let run = first.client().start(two_waits, ()).id("x").await.unwrap();
+        run.raise_event("Go", &1).await.unwrap();
+        run.wait_for_start().await.unwrap();
+        first.shutdown().await.unwrap();
+        let second = hub().start().await.unwrap();
+        let run = second.client().instance::<(u64, u64), _>("x").unwrap();
+        run.raise_event("Go", &2).await.unwrap();
+        assert_eq!(run.output().await.unwrap(), expected, "{order:?}");
+        second.shutdown().await.unwrap();
+    }
 }

@@ -14,7 +14,7 @@ use crate::engine::{Clock, EngineOptions, LocalEngine, SystemClock};
 use crate::model::{Limits, TaskHubName, Version};
 use crate::orchestration::OrchestratorItem;
 use crate::registry::{Registry, RegistryError};
-use crate::worker::{NonDeterminismPolicy, VersionMatch, VersionMismatch, Worker, WorkerOptions};
+use crate::worker::{EventOrder, NonDeterminismPolicy, VersionMatch, VersionMismatch, Worker, WorkerOptions};
 
 /// The description of a task hub. Mistakes are collected and reported together by [`start`](Self::start).
 #[must_use = "a hub runs only after `.start().await`"]
@@ -221,6 +221,13 @@ impl TaskHubBuilder {
     pub fn limits(mut self, limits: Limits) -> Self {
         self.worker.limits = limits;
         self.engine.limits = limits;
+        self
+    }
+
+    /// Sets which of several waits for the same event gets the next one; the default is [`EventOrder::OldestWait`]. It must
+    /// stay the same as long as there are live instances that wait in this way: a replay follows it.
+    pub fn event_order(mut self, order: EventOrder) -> Self {
+        self.worker.event_order = order;
         self
     }
 

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::Waker;
 
+use super::external::EventOrder;
 use super::fault::{ForeignAwait, NonDeterminism, ReplayFault, Side};
 use super::handle::{ReplayHandle, limit_exceeded};
 use super::leaf::LeafResult;
@@ -81,6 +82,13 @@ impl Executor {
             for_children: Vec::new(),
             history_len: 0,
         }
+    }
+
+    /// This executor, with another order among waits for the same event. It must be the same in every replay.
+    #[must_use]
+    pub fn with_event_order(self, order: EventOrder) -> Self {
+        self.handle.shared.state.lock().set_event_order(order);
+        self
     }
 
     /// An executor for an orchestrator whose code is missing. It can only be ended.

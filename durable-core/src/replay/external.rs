@@ -5,9 +5,20 @@ use std::collections::{HashMap, VecDeque};
 use super::leaf::LeafId;
 use crate::model::{EventName, Payload};
 
-/// Waits and unread events by folded name, both first in, first out.
+/// Which of several waits for the same event gets the next one. Unread events are always taken in the order of their arrival.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EventOrder {
+    /// The wait that was made first.
+    #[default]
+    OldestWait,
+    /// The wait that was made last, as in the .NET and JavaScript SDKs of Durable Functions.
+    NewestWait,
+}
+
+/// Waits and unread events by folded name.
 #[derive(Debug, Default)]
 pub(super) struct ExternalEvents {
+    pub(super) order: EventOrder,
     waiting: HashMap<String, VecDeque<LeafId>>,
     unread: HashMap<String, VecDeque<(Arrival, Payload)>>,
     arrivals: u64,
@@ -42,7 +53,11 @@ impl ExternalEvents {
 
     fn put(&mut self, payload: Payload, arrival: Arrival) -> Option<Match> {
         let name = arrival.name.folded();
-        if let Some(leaf) = self.waiting.get_mut(&name).and_then(VecDeque::pop_front) {
+        let next = match self.order {
+            EventOrder::OldestWait => VecDeque::pop_front,
+            EventOrder::NewestWait => VecDeque::pop_back,
+        };
+        if let Some(leaf) = self.waiting.get_mut(&name).and_then(next) {
             return Some(Match { leaf, payload, arrival });
         }
         let unread = self.unread.entry(name).or_default();

@@ -31,6 +31,7 @@ mod turn;
 mod waker;
 
 pub use self::executor::{Ended, Executor, Program};
+pub use self::external::EventOrder;
 pub use self::fault::{ForeignAwait, NonDeterminism, ReplayFault};
 pub(crate) use self::guid::digest;
 pub use self::handle::ReplayHandle;

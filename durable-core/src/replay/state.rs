@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 use std::thread::ThreadId;
 
 use super::drivers::{Driver, Drivers};
-use super::external::{ExternalEvents, Match};
+use super::external::{EventOrder, ExternalEvents, Match};
 use super::leaf::{DriverId, LeafId, LeafKind, LeafResult, LeafState, Leaves, Waiter};
 use super::markers::Markers;
 use super::random::Streams;
@@ -92,6 +92,10 @@ impl State {
             actions,
             actions_this_turn: 0,
         }
+    }
+
+    pub(super) fn set_event_order(&mut self, order: EventOrder) {
+        self.external.order = order;
     }
 
     pub(super) fn begin_turn(&mut self, now: Timestamp, replaying: bool) {

@@ -17,6 +17,8 @@ use crate::activity::StateMap;
 use crate::engine::{Clock, SourceError, WorkOffer, WorkSource};
 use crate::registry::Registry;
 
+pub use crate::replay::EventOrder;
+
 pub use self::options::{NonDeterminismPolicy, VersionMatch, VersionMismatch, WorkerOptions};
 
 /// A running worker.
@@ -63,7 +65,7 @@ impl Worker {
                 .map(|name| (name.clone(), registry.versions(&name)))
                 .collect(),
             default_version: options.version.clone(),
-            rehearsal: Some(turns::rehearsal(registry.clone(), options.limits)),
+            rehearsal: Some(turns::rehearsal(registry.clone(), &options)),
             activities: registry.activity_names(),
             max_activities: options.max_activities.max(1),
         };

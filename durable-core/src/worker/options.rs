@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::model::{Limits, Version};
+use crate::replay::EventOrder;
 
 /// What happens to an instance whose code no longer fits its history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +70,8 @@ pub struct WorkerOptions {
     pub version_mismatch: VersionMismatch,
     /// How large values and histories may become.
     pub limits: Limits,
+    /// Which of several waits for the same event gets the next one.
+    pub event_order: EventOrder,
     /// The first and the longest pause before a stalled instance is tried again; each pause is twice the one before.
     pub stall_pause: (Duration, Duration),
     /// How long a drain waits for running activities.
@@ -86,6 +89,7 @@ impl Default for WorkerOptions {
             version_match: VersionMatch::Any,
             version_mismatch: VersionMismatch::Reject,
             limits: Limits::default(),
+            event_order: EventOrder::default(),
             stall_pause: (Duration::from_secs(1), Duration::from_secs(300)),
             drain_timeout: Duration::from_secs(30),
         }

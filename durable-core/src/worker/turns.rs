@@ -6,10 +6,10 @@ use tokio::sync::Semaphore;
 use tokio::task::coop::unconstrained;
 use tracing::Span;
 
-use super::{NonDeterminismPolicy, Shared, VersionMismatch};
+use super::{NonDeterminismPolicy, Shared, VersionMismatch, WorkerOptions};
 use crate::engine::{Rehearsal, SourceError, TurnWork, WorkSource};
 use crate::history::{Completion, EventKind, ExecutionHeader};
-use crate::model::{FailureDetails, FunctionName, Limits, NameList, Version};
+use crate::model::{FailureDetails, FunctionName, NameList, Version};
 use crate::registry::Registry;
 use crate::replay::{Executor, Program, ReplayFault, TurnInput, TurnOutcome, WakeHook};
 
@@ -37,12 +37,14 @@ enum Trouble {
 }
 
 /// Runs orchestrators for nothing but their faults.
-pub(super) fn rehearsal(registry: Registry, limits: Limits) -> Rehearsal {
+pub(super) fn rehearsal(registry: Registry, options: &WorkerOptions) -> Rehearsal {
+    let (limits, order) = (options.limits, options.event_order);
     Arc::new(move |header, history| {
         let Some(program) = registry.orchestrator(&header.name, header.version.as_ref()) else {
             return Err(no_code(&registry, &header.name, header.version.as_ref()));
         };
-        let mut executor = Executor::new(Arc::clone(header), Arc::clone(program), limits, None);
+        let executor = Executor::new(Arc::clone(header), Arc::clone(program), limits, None);
+        let mut executor = executor.with_event_order(order);
         executor.replay(history).map_err(|fault| fault.to_failure())
     })
 }
@@ -114,12 +116,9 @@ impl Shared {
             return Ok(executor);
         }
         let program = self.program(work)?;
-        let mut executor = Executor::new(
-            Arc::clone(&work.header),
-            Arc::clone(program),
-            self.options.limits,
-            Some(self.wake_hook(work)),
-        );
+        let hook = Some(self.wake_hook(work));
+        let executor = Executor::new(Arc::clone(&work.header), Arc::clone(program), self.options.limits, hook);
+        let mut executor = executor.with_event_order(self.options.event_order);
         if work.prior_turn > 0 {
             let history = self.source.read_history(&work.lease).await.map_err(Trouble::Lost)?;
             if let Err(fault) = unconstrained(async { executor.replay(&history) }).await {
