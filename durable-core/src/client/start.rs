@@ -58,6 +58,22 @@ impl StartRequest {
 }
 
 /// A start that is sent when it is awaited. Made by [`Client::start`].
+///
+/// ```no_run
+/// use durable_core::prelude::*;
+/// use std::time::Duration;
+///
+/// # async fn doc(client: Client) -> Result<(), Box<dyn std::error::Error>> {
+/// client
+///     .start("report", "2026-11")
+///     .id("report-2026-11")
+///     .version("2.0")
+///     .tag("tenant", "a")
+///     .delay(Duration::from_secs(3600))
+///     .id_reuse(IdReusePolicy::never().or_keep())
+///     .await?;
+/// # Ok(()) }
+/// ```
 #[must_use = "nothing is started before this is awaited"]
 pub struct Start<'a, O> {
     client: &'a Client,

@@ -169,6 +169,14 @@ impl Client {
     /// last attempt. Before anything is changed, the code is run against the history that is left, and the rewind is refused
     /// when it does not fit. See [`DurableClient::rewind`].
     ///
+    /// ```no_run
+    /// # use durable_core::prelude::*;
+    /// # async fn doc(client: Client, id: InstanceId) -> Result<(), Box<dyn std::error::Error>> {
+    /// client.rewind(&id, "the bank is up again").await?;
+    /// client.wait(&id, None).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// There is no such instance, it has not failed, its code does not fit its history any more, or the store failed.
@@ -183,6 +191,15 @@ impl Client {
     /// Starts the orchestrator of an existing instance anew, with the same input, version and tags, under its own id or, with
     /// [`new_id`](Restart::new_id), a new one. See [`DurableClient::restart`].
     ///
+    /// ```no_run
+    /// # use durable_core::prelude::*;
+    /// # async fn doc(client: Client, id: InstanceId) -> Result<(), Box<dyn std::error::Error>> {
+    /// let beside = client.restart(&id).new_id().await?;
+    /// assert_eq!(client.restart(&id).await?, id);
+    /// # let _ = beside;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Awaiting it fails when there is no such instance, when it keeps its id and is not finished, when its orchestrator is
@@ -193,6 +210,14 @@ impl Client {
 
     /// Removes a finished instance with its history; awaiting it gives how many instances were removed. See
     /// [`DurableClient::purge`].
+    ///
+    /// ```no_run
+    /// # use durable_core::prelude::*;
+    /// # async fn doc(client: Client, id: InstanceId) -> Result<(), Box<dyn std::error::Error>> {
+    /// let removed = client.purge(&id).recursive().await?;
+    /// println!("{removed} instances are gone");
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -222,6 +247,15 @@ impl Client {
 
     /// How many instances fit `query`.
     ///
+    /// ```no_run
+    /// # use durable_core::prelude::*;
+    /// # async fn doc(client: Client, id: InstanceId) -> Result<(), Box<dyn std::error::Error>> {
+    /// let failed = InstanceQuery::new().statuses([RuntimeStatus::Failed]).tag("tenant", "a");
+    /// println!("{} of tenant a have failed", client.count(failed).await?);
+    /// println!("it has {} children", client.count(InstanceQuery::new().children_of(id)).await?);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// The store failed.
@@ -241,6 +275,15 @@ impl Client {
     /// Which versions of which orchestrators have instances, and how many of them are not finished: code that live instances
     /// need must stay registered.
     ///
+    /// ```no_run
+    /// # use durable_core::prelude::*;
+    /// # async fn doc(client: Client, id: InstanceId) -> Result<(), Box<dyn std::error::Error>> {
+    /// for each in client.versions().await?.iter().filter(|each| each.live > 0) {
+    ///     println!("{} {:?} is still needed by {}", each.name, each.version, each.live);
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// The store failed.
@@ -250,6 +293,15 @@ impl Client {
 
     /// The activity calls of an instance whose results it has not taken yet, with their progress; `None` when there is no
     /// such instance.
+    ///
+    /// ```no_run
+    /// # use durable_core::prelude::*;
+    /// # async fn doc(client: Client, id: InstanceId) -> Result<(), Box<dyn std::error::Error>> {
+    /// for call in client.activities(&id).await?.unwrap_or_default() {
+    ///     println!("{} {}: attempt {}, {:?}", call.task_id, call.name, call.attempt, call.progress);
+    /// }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///

@@ -205,6 +205,16 @@ impl TaskHubBuilder {
 
     /// Sets which instances this deployment takes, by their version; the default is [`VersionMatch::Any`]. What it does not
     /// take is treated as [`on_version_mismatch`](Self::on_version_mismatch) says.
+    ///
+    /// ```
+    /// use durable_core::prelude::*;
+    /// use durable_core::worker::{VersionMatch, VersionMismatch};
+    ///
+    /// let hub = TaskHub::builder()
+    ///     .version("2.1")
+    ///     .version_match(VersionMatch::CurrentOrOlder)
+    ///     .on_version_mismatch(VersionMismatch::Reject);
+    /// ```
     pub fn version_match(mut self, strategy: VersionMatch) -> Self {
         self.worker.version_match = strategy;
         self
@@ -218,6 +228,15 @@ impl TaskHubBuilder {
     }
 
     /// Sets how large payloads, custom states and histories may become. See [`Limits`].
+    ///
+    /// ```
+    /// use durable_core::model::{Limit, Limits};
+    /// use durable_core::prelude::*;
+    ///
+    /// let mut limits = Limits::default();
+    /// limits.payload = Limit::new(64 << 10, 1 << 20); // tells from 64 KiB on, refuses beyond 1 MiB
+    /// let hub = TaskHub::builder().limits(limits);
+    /// ```
     pub fn limits(mut self, limits: Limits) -> Self {
         self.worker.limits = limits;
         self.engine.limits = limits;
