@@ -1,6 +1,6 @@
 //! From an outcome to a write: the pure middle between the program and the store.
 
-use super::instances::Known;
+use super::entry::Known;
 use super::message::{Message, Origin};
 use super::stored;
 use crate::backend::{

@@ -7,8 +7,9 @@ use tokio::sync::oneshot;
 
 use super::activities::Waiting;
 use super::apply::Standing;
+use super::entry::Known;
 use super::group::Patience;
-use super::instances::{AfterTurn, Delivery, Known};
+use super::instances::{AfterTurn, Delivery};
 use super::local::LocalEngine;
 use super::message::{Message, Origin};
 use super::source::{ActivityLease, SourceError, TurnLease};
@@ -18,7 +19,7 @@ use crate::backend::{
     ActivityRow, Arrived, BackendError, CallId, Committed, Completes, CreateInstance, InstanceKey, MessageTarget,
     NewMessage, Started, TimerRow, TurnCommit, Write, Written,
 };
-use crate::history::{EventKind, ExecutionHeader, decode_event, encode_event};
+use crate::history::{EventKind, ExecutionHeader, TaskOptions, decode_event, encode_event};
 use crate::model::{ExecutionId, FailureDetails, FunctionName, InstanceId, TaskId};
 use crate::replay::LeafResult;
 
@@ -185,17 +186,8 @@ impl LocalEngine {
         let mut started = 0;
         for new in commit.new_activities.iter().filter(|call| call.runner.is_some()) {
             let Ok(name) = FunctionName::new(&new.name) else { continue };
-            let CallOptions { task: options, trace } = read_options(new.options.as_deref());
-            let call = ActivityCallInfo {
-                instance: instance.clone(),
-                execution: ExecutionId::from_stored(&commit.execution),
-                name,
-                task_id: new.call.task(),
-                first_attempt: options.first_attempt.unwrap_or(new.call.task()),
-                attempt: options.attempt,
-                delivery: 1,
-                trace,
-            };
+            let (instance, execution) = (instance.clone(), ExecutionId::from_stored(&commit.execution));
+            let (call, options) = call_info(instance, execution, name, new.call, new.options.as_deref(), 1);
             let waiting = Waiting { id: new.call, call, input: new.input.clone(), options, progress: None };
             activities.enqueue(commit.key, waiting, new.claim);
             started += 1;
@@ -290,17 +282,8 @@ impl LocalEngine {
             return;
         };
         let execution = ExecutionId::from_stored(&row.execution);
-        let CallOptions { task: options, trace } = read_options(row.options.as_deref());
-        let call = ActivityCallInfo {
-            instance,
-            execution: execution.clone(),
-            name,
-            task_id: row.call.task(),
-            first_attempt: options.first_attempt.unwrap_or(row.call.task()),
-            attempt: options.attempt,
-            delivery: row.deliveries,
-            trace,
-        };
+        let options = row.options.as_deref();
+        let (call, options) = call_info(instance, execution.clone(), name, row.call, options, row.deliveries);
         let poisoned = row.deliveries > self.inner.options.max_deliveries;
         let lease = ActivityLease { key: row.key, execution, call: row.call, claim: row.claim };
         if poisoned {
@@ -368,6 +351,22 @@ impl LocalEngine {
             }
         });
     }
+}
+
+/// What an activity learns of its call, and how it is to run.
+fn call_info(
+    instance: InstanceId,
+    execution: ExecutionId,
+    name: FunctionName,
+    call: CallId,
+    options: Option<&str>,
+    delivery: u32,
+) -> (ActivityCallInfo, TaskOptions) {
+    let CallOptions { task: options, trace } = read_options(options);
+    let task_id = call.task();
+    let first_attempt = options.first_attempt.unwrap_or(task_id);
+    let attempt = options.attempt;
+    (ActivityCallInfo { instance, execution, name, task_id, first_attempt, attempt, delivery, trace }, options)
 }
 
 fn poison(name: &FunctionName, task: TaskId, deliveries: u32) -> FailureDetails {

@@ -6,134 +6,13 @@ use std::sync::Arc;
 
 use lru::LruCache;
 
-use super::apply::Standing;
+use super::entry::{Entry, Known, Phase, Turn, start_message};
 use super::message::{Message, Origin};
 use super::source::{TurnLease, TurnWork};
-use super::stored;
-use crate::backend::{InstanceKey, NextExecution, TurnCommit};
-use crate::history::{EventKind, ExecutionHeader, decode_event};
+use crate::backend::{InstanceKey, TurnCommit};
+use crate::history::ExecutionHeader;
 use crate::model::{ExecutionId, InstanceId, RuntimeStatus, Timestamp};
 use crate::replay::TurnInput;
-
-/// What is known of an instance that is not being loaded.
-#[derive(Debug, Clone)]
-pub(super) struct Known {
-    pub(super) header: Arc<ExecutionHeader>,
-    pub(super) standing: Standing,
-}
-
-impl Known {
-    /// True when it is to start later than `now`.
-    pub(super) fn awaits_start(&self, now: Timestamp) -> bool {
-        self.standing.turn == 0 && self.header.scheduled_start.is_some_and(|at| at > now)
-    }
-}
-
-#[derive(Debug)]
-enum Phase {
-    /// Its row is on its way.
-    Loading,
-    /// Nothing to do.
-    Idle,
-    /// Has something to do, and may have been the end of its last owner: it runs when it is released.
-    Held,
-    /// Has something to do and waits for a worker.
-    Queued,
-    /// A worker runs its turn.
-    Running(Box<Turn>),
-    /// Its code cannot go on for now.
-    Stalled,
-}
-
-/// A turn that a worker holds.
-#[derive(Debug)]
-pub(super) struct Turn {
-    token: u64,
-    pub(super) time: Timestamp,
-    pub(super) received: Vec<Message>,
-}
-
-#[derive(Debug)]
-struct Entry {
-    known: Option<Known>,
-    phase: Phase,
-    pending: VecDeque<Message>,
-    /// The last row of the inbox that is known here.
-    seen: u64,
-    /// Something asked for a turn while one was running.
-    again: bool,
-    /// The last turn stalled.
-    stalls: bool,
-    /// The time of its scheduled start has come.
-    due: bool,
-    /// Its inbox must be read again.
-    gap: bool,
-}
-
-impl Entry {
-    fn new(phase: Phase, known: Option<Known>, pending: VecDeque<Message>) -> Self {
-        let seen = pending.iter().filter_map(|message| message.origin.inbox_seq()).max().unwrap_or(0);
-        Self { known, phase, pending, seen, again: false, stalls: false, due: false, gap: false }
-    }
-
-    /// True when it can make use of a turn: it has something to do, is not paused, and its time has come. To end, or to end a
-    /// pause, it needs neither.
-    fn can_run(&self, now: Timestamp) -> bool {
-        let Some(known) = &self.known else { return false };
-        if known.standing.is_suspended {
-            return self.pending.iter().any(Message::moves_paused);
-        }
-        if known.awaits_start(now) && !self.due {
-            return self.pending.iter().any(Message::is_termination);
-        }
-        !self.pending.is_empty()
-    }
-
-    /// Adds what arrived while the row was being read, and may be among what was read. True when the inbox must be read again,
-    /// because something is missing in between.
-    fn add_arrived(&mut self, arrived: VecDeque<Message>) -> bool {
-        let mut gap = false;
-        for message in arrived {
-            match message.origin.inbox_seq() {
-                Some(seq) if seq <= self.seen => continue,
-                Some(seq) if seq != self.seen + 1 => {
-                    gap = true;
-                    continue;
-                }
-                Some(seq) => self.seen = seq,
-                None => {}
-            }
-            self.pending.push_back(message);
-        }
-        gap
-    }
-
-    /// The instance goes on in another execution, which finds first what the last one left.
-    /// Gives the results of the last execution's activities, which mean nothing to this one.
-    fn begin_next(&mut self, next: &NextExecution, now: Timestamp) -> Vec<Message> {
-        let Some(known) = &mut self.known else { return Vec::new() };
-        known.header = stored::next_header(&known.header, next);
-        let carried = next.carried.iter().filter_map(|row| {
-            let event = decode_event(row.event.clone(), &known.header).ok()?;
-            Some(Message { time: row.time, event, origin: Origin::Inbox(row.seq) })
-        });
-        let before = [start_message(&known.header, now)].into_iter().chain(carried);
-        let pending = std::mem::take(&mut self.pending);
-        let (left, mut pending): (Vec<_>, Vec<_>) =
-            pending.into_iter().partition(|message| message.origin.is_volatile());
-        pending.retain(|message| matches!(message.origin, Origin::Inbox(_)));
-        self.pending = before.chain(pending).collect();
-        left
-    }
-
-    /// How many messages the next turn takes. A termination needs no code: an instance that cannot go on takes everything
-    /// up to it, however much that is.
-    fn batch(&self, limit: usize) -> usize {
-        let ended = || self.pending.iter().position(Message::is_termination);
-        let termination = if self.stalls { ended().map_or(0, |at| at + 1) } else { 0 };
-        self.pending.len().min(limit.max(1)).max(termination)
-    }
-}
 
 /// What became of a message.
 #[derive(Debug)]
@@ -516,28 +395,4 @@ impl Instances {
             self.remove(evicted);
         }
     }
-}
-
-impl Origin {
-    /// True when only memory knows that the message arrived.
-    fn is_volatile(self) -> bool {
-        matches!(self, Self::Activity { .. })
-    }
-
-    /// False for a timer of another execution than the one of this generation.
-    fn is_of(self, generation: u32) -> bool {
-        !matches!(self, Self::Timer(call) if call.generation() != generation)
-    }
-
-    fn inbox_seq(self) -> Option<u64> {
-        match self {
-            Self::Inbox(seq) => Some(seq),
-            Self::Start | Self::Activity { .. } | Self::Timer(_) => None,
-        }
-    }
-}
-
-fn start_message(header: &Arc<ExecutionHeader>, now: Timestamp) -> Message {
-    let event = EventKind::ExecutionStarted(Arc::clone(header));
-    Message { time: now, event, origin: Origin::Start }
 }

@@ -48,3 +48,22 @@ pub(super) enum Origin {
     /// The row of a timer.
     Timer(CallId),
 }
+
+impl Origin {
+    /// True when only memory knows that the message arrived.
+    pub(super) fn is_volatile(self) -> bool {
+        matches!(self, Self::Activity { .. })
+    }
+
+    /// False for a timer of another execution than the one of this generation.
+    pub(super) fn is_of(self, generation: u32) -> bool {
+        !matches!(self, Self::Timer(call) if call.generation() != generation)
+    }
+
+    pub(super) fn inbox_seq(self) -> Option<u64> {
+        match self {
+            Self::Inbox(seq) => Some(seq),
+            Self::Start | Self::Activity { .. } | Self::Timer(_) => None,
+        }
+    }
+}

@@ -20,6 +20,7 @@ mod clock;
 mod control;
 mod create;
 mod dispatch;
+mod entry;
 mod group;
 mod instances;
 mod lifecycle;

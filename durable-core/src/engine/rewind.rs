@@ -12,8 +12,8 @@ use tokio::task::coop::unconstrained;
 
 use super::apply::{Standing, new_child};
 use super::client::{corrupt, store_failed};
+use super::entry::Known;
 use super::group::Patience;
-use super::instances::Known;
 use super::local::LocalEngine;
 use super::stored::{self, records};
 use crate::backend::{
