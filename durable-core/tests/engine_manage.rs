@@ -79,6 +79,26 @@ async fn a_family_is_purged_as_a_whole_or_not_at_all() {
     hub.shutdown().await.unwrap();
 }
 
+#[orchestrator]
+async fn leaves_alone(ctx: OrchestrationContext) -> Result<(), OrchestratorError> {
+    ctx.start_orchestrator(waits, ())?.id("alone")?;
+    Ok(())
+}
+
+/// What was started and left alone is no part of the family: it neither keeps it nor goes with it.
+#[tokio::test]
+async fn what_was_left_alone_outlives_a_purge_of_the_family() {
+    let hub = builder().orchestrator(leaves_alone).start().await.unwrap();
+    let client = hub.client();
+    let run = client.start(leaves_alone, ()).await.unwrap();
+    run.wait().await.unwrap();
+    assert_eq!(client.purge(run.id()).recursive().await.unwrap(), 1);
+    let alone = client.instance::<u64, _>("alone").unwrap();
+    alone.raise_event("Go", &3).await.unwrap();
+    assert_eq!(alone.output().await.unwrap(), 3);
+    hub.shutdown().await.unwrap();
+}
+
 /// A parent does not wait for a child that was removed by force.
 #[tokio::test]
 async fn a_parent_hears_that_its_child_was_purged() {

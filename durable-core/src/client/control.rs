@@ -148,7 +148,7 @@ impl<'a> Purge<'a> {
         Self { client, id: id.clone(), request: PurgeRequest::default() }
     }
 
-    /// With all orchestrations below it. When one of them is not finished, nothing is removed.
+    /// With all orchestrations below it that it waited for. When one of them is not finished, nothing is removed.
     pub fn recursive(mut self) -> Self {
         self.request.recursive = true;
         self

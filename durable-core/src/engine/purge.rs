@@ -52,9 +52,12 @@ impl LocalEngine {
         Ok(PurgePage { deleted: self.remove(&rows, false).await?, continuation })
     }
 
+    /// The children of an instance. What it started and left alone is none of them.
     pub(super) async fn children(&self, row: &InstanceRow) -> Result<Vec<InstanceRow>, ClientError> {
         let all = InstanceFilter { parent: Some(row.key), limit: usize::MAX, ..filter(&InstanceQuery::new())? };
-        self.store()?.list(all).await.map_err(store_failed)
+        let mut rows = self.store()?.list(all).await.map_err(store_failed)?;
+        rows.retain(|row| row.parent_call.is_some());
+        Ok(rows)
     }
 
     async fn remove(&self, rows: &[InstanceRow], force: bool) -> Result<u64, ClientError> {
