@@ -10,7 +10,7 @@ use durable_core::hub::TaskHub;
 
 use crate::body::BoxError;
 use crate::serve_error::ServeError;
-use crate::server::Server;
+use crate::server::{BoundServer, Server, ServerBuilder};
 
 /// Something that gives out a durable client: a task hub, or a client itself.
 pub trait AsClient: Send + Sync {
@@ -49,7 +49,8 @@ impl AsClient for TaskHub {
 /// requests finish, and drains the hub. A second signal ends the draining early: nothing is lost by that either, since
 /// whatever was promised is stored.
 ///
-/// The address must be a loopback address; see [`ServerBuilder::allow_public`](crate::ServerBuilder::allow_public).
+/// The address must be a loopback address, since nobody is asked for a key. [`ServerBuilder::serve`] does the same with
+/// settings.
 ///
 /// ```no_run
 /// # async fn doc(hub: durable_core::hub::TaskHub) -> Result<(), durable_http::ServeError> {
@@ -61,19 +62,49 @@ impl AsClient for TaskHub {
 ///
 /// [`ServeError`] when the address is not a loopback address or cannot be listened on, and when the hub cannot be drained.
 pub async fn serve<S: AsClient + ?Sized>(source: &S, address: impl ToSocketAddrs) -> Result<(), ServeError> {
-    let server = Server::builder(source.as_client()).addr(address).bind().await?;
-    let mut signals = Signals::listen().map_err(ServeError::signal)?;
-    server.run_until(signals.next()).await;
-    tracing::info!("no more requests, draining the task hub");
-    tokio::select! {
-        drained = source.drain() => {
-            drained.map_err(ServeError::drain)?;
-            tracing::info!("drained");
-            Ok(())
-        }
-        () = signals.next() => {
-            tracing::warn!("stopped before the task hub was drained");
-            Ok(())
+    Server::builder(source.as_client()).addr(address).serve(source).await
+}
+
+impl ServerBuilder {
+    /// Serves until Ctrl-C or SIGTERM, and drains the hub then, as [`serve`] does.
+    ///
+    /// ```no_run
+    /// # async fn doc(hub: durable_core::hub::TaskHub) -> Result<(), Box<dyn std::error::Error>> {
+    /// use durable_http::{DurableService, Server};
+    ///
+    /// let service = DurableService::new(hub.client()).key(&std::env::var("DURABLE_KEY")?)?;
+    /// Server::builder(service).addr("0.0.0.0:7071").serve(&hub).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`bind`](Self::bind), and when the hub cannot be drained.
+    pub async fn serve<S: AsClient + ?Sized>(self, source: &S) -> Result<(), ServeError> {
+        self.bind().await?.serve(source).await
+    }
+}
+
+impl BoundServer {
+    /// Serves until Ctrl-C or SIGTERM, and drains the hub then, as [`serve`] does.
+    ///
+    /// # Errors
+    ///
+    /// The signals cannot be waited for, or the hub cannot be drained.
+    pub async fn serve<S: AsClient + ?Sized>(self, source: &S) -> Result<(), ServeError> {
+        let mut signals = Signals::listen().map_err(ServeError::signal)?;
+        self.run_until(signals.next()).await;
+        tracing::info!("no more requests, draining the task hub");
+        tokio::select! {
+            drained = source.drain() => {
+                drained.map_err(ServeError::drain)?;
+                tracing::info!("drained");
+                Ok(())
+            }
+            () = signals.next() => {
+                tracing::warn!("stopped before the task hub was drained");
+                Ok(())
+            }
         }
     }
 }

@@ -51,7 +51,7 @@ impl ServeError {
         matches!(self.kind, Kind::Resolve)
     }
 
-    /// True when the address can be reached from other machines, which was not allowed.
+    /// True when the address can be reached from other machines, and nobody would be asked for a key.
     #[must_use]
     pub fn is_public_address(&self) -> bool {
         matches!(self.kind, Kind::Public(_))
@@ -84,8 +84,9 @@ impl fmt::Display for ServeError {
             Kind::Resolve => f.write_str("the address to listen on cannot be resolved"),
             Kind::Public(address) => write!(
                 f,
-                "other machines could reach {address}, and this server asks nobody for a key: listen on a loopback \
-                 address such as 127.0.0.1, or say `Server::builder(client).allow_public()`"
+                "other machines could reach {address}, and this server asks nobody for a key: give it one with \
+                 `DurableService::key`, listen on a loopback address such as 127.0.0.1, or say \
+                 `ServerBuilder::allow_public_without_key`"
             ),
             Kind::Bind => f.write_str("the server cannot listen on its address"),
             Kind::Signal => f.write_str("the server cannot wait for Ctrl-C"),

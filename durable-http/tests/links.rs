@@ -27,12 +27,31 @@ async fn the_start_response_has_no_rewind_link_and_the_management_payload_has_on
     assert_json(&response, 202, &check_status(ORIGIN, "i1", "i1"));
     assert_eq!(response.header("retry-after"), Some("10"));
 
-    let payload = client.create_http_management_payload(&request, &id("i1"));
+    let payload = client.create_http_management_payload_for(&request, &id("i1"));
     let rewind = format!(
         "\"rewindPostUri\":\"{ORIGIN}{WEBHOOK}/instances/i1/rewind?reason={{text}}&taskHub=TestHub&connection=Storage\","
     );
     let expected = check_status(ORIGIN, "i1", "i1").replace("\"purge", &format!("{rewind}\"purge"));
     assert_eq!(serde_json::to_string(&payload).unwrap(), expected);
+}
+
+#[tokio::test]
+async fn without_a_request_the_webhook_address_of_the_client_is_the_start_of_links() {
+    let client = MockClient::new().client();
+    let error = client.create_http_management_payload(&id("i1")).unwrap_err();
+    assert!(error.is_invalid_argument() && error.to_string().contains("with_webhook_url"), "{error}");
+
+    let webhook = format!("{ORIGIN}{WEBHOOK}");
+    let payload = client.clone().with_webhook_url(&webhook).create_http_management_payload(&id("i1")).unwrap();
+    let request = request("POST", "/").build();
+    assert_eq!(payload, client.create_http_management_payload_for(&request, &id("i1")));
+
+    let remote = client.with_webhook_url("https://a.example/hook/?code=x%2By&TaskHub=Other&connection=C&z");
+    let payload = remote.create_http_management_payload(&id("a b")).unwrap();
+    let start = "https://a.example/hook/instances/a%20b";
+    assert_eq!(payload.status_query_get_uri, format!("{start}?taskHub=Other&connection=C&code=x%2By&z"));
+    let terminate = format!("{start}/terminate?reason={{text}}&taskHub=Other&connection=C&code=x%2By&z");
+    assert_eq!(payload.terminate_post_uri, terminate);
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use std::time::Duration;
 use durable_core::history::{EventKind, HistoryEvent};
 use durable_core::model::Timestamp;
 use durable_http::testing::{TestRequest, TestResponse, call, request};
-use durable_http::{Server, ServerBuilder};
+use durable_http::{DurableService, Server, ServerBuilder};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -103,7 +103,12 @@ pub(crate) struct Running {
 impl Running {
     /// Starts a server of this mock on a free port.
     pub(crate) async fn start(mock: &Arc<MockClient>, edit: impl FnOnce(ServerBuilder) -> ServerBuilder) -> Self {
-        let server = edit(Server::builder(mock.client()).addr("127.0.0.1:0")).bind().await.unwrap();
+        Self::serve(mock.service(), edit).await
+    }
+
+    /// Starts a server of this service on a free port.
+    pub(crate) async fn serve(service: DurableService, edit: impl FnOnce(ServerBuilder) -> ServerBuilder) -> Self {
+        let server = edit(Server::builder(service).addr("127.0.0.1:0")).bind().await.unwrap();
         let (address, stop) = (server.local_addr(), CancellationToken::new());
         let server = tokio::spawn(server.run_until(stop.clone().cancelled_owned()));
         Self { address, stop, server }
