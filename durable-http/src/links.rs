@@ -193,7 +193,7 @@ impl LinkBase {
             match part.split_once('=') {
                 Some((name, value)) if name.eq_ignore_ascii_case("taskHub") => base.hub = Some(value.to_owned()),
                 Some((name, value)) if name.eq_ignore_ascii_case("connection") => {
-                    value.clone_into(&mut base.connection)
+                    value.clone_into(&mut base.connection);
                 }
                 _ => rest.push(part),
             }

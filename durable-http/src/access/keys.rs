@@ -27,7 +27,7 @@ const SHORT: usize = 16;
 /// keys.set("2026", "an-old-and-secret-word")?;
 /// // Later, in the running server:
 /// keys.set("2027", "another-secret-word")?;
-/// keys.use_for_links("2027");
+/// assert!(keys.use_for_links("2027"));
 /// keys.remove("2026");
 /// assert_eq!(keys.names(), ["2027"]);
 /// # Ok::<_, durable_http::InvalidSetting>(())
@@ -74,6 +74,7 @@ impl Keys {
     }
 
     /// Removes the key of this name; false when there is none.
+    #[expect(clippy::must_use_candidate, reason = "most callers only want it to be gone")]
     pub fn remove(&self, name: &str) -> bool {
         let mut keys = self.0.write();
         let before = keys.len();
@@ -82,6 +83,7 @@ impl Keys {
     }
 
     /// Lets links carry the key of this name from now on; false when there is none.
+    #[must_use]
     pub fn use_for_links(&self, name: &str) -> bool {
         let mut keys = self.0.write();
         let Some(at) = keys.iter().position(|key| key.name == name) else { return false };

@@ -78,15 +78,9 @@ impl Origins {
             _ => forwarded::Forwarded::default(),
         };
         let scheme = match forwarded.proto {
-            Some(proto) => {
-                if proto.eq_ignore_ascii_case("https") {
-                    "https"
-                } else {
-                    "http"
-                }
-            }
+            Some(proto) if proto.eq_ignore_ascii_case("https") => "https",
             None if request.uri().scheme() == Some(&Scheme::HTTPS) => "https",
-            None => "http",
+            _ => "http",
         };
         let named = request.uri().authority().map(Authority::as_str).or_else(|| host_header(request.headers()));
         match forwarded.host.as_deref().filter(|host| is_plain(host)).or(named.filter(|host| is_plain(host))) {
