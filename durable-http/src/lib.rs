@@ -57,6 +57,7 @@ mod serve_error;
 mod server;
 mod service;
 mod stall_guard;
+mod starter;
 mod status_json;
 pub mod testing;
 mod trace;
@@ -69,3 +70,15 @@ pub use self::serve::{AsClient, serve};
 pub use self::serve_error::ServeError;
 pub use self::server::{BoundServer, Server, ServerBuilder};
 pub use self::service::DurableService;
+pub use self::starter::{
+    FromHttpRequest, HttpError, HttpRequest, HttpStarter, IntoHttpResponse, Json, RawBody, RequestContext, RouteValue,
+    StarterItem, StarterService, Starters, StartersError, Text,
+};
+#[doc = include_str!("docs/http_starter.md")]
+pub use durable_macros::http_starter;
+
+/// What the generated code of the macros names. Not part of the public interface.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::starter::private::*;
+}

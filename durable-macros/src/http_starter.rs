@@ -127,18 +127,18 @@ fn check_type(parameter: &Parameter, ty: &Type, literal: &LitStr, errors: &mut E
 
 fn define(definition: &Definition<'_>, options: &Options, binding: &Binding) -> TokenStream {
     let items = definition.items();
-    let Definition { private, name, is_stub, .. } = definition;
+    let Definition { private, is_stub, .. } = definition;
+    let (context, ident) = (local("context"), definition.ident());
     if *is_stub {
         // A set of starters accepts it, so that only its own mistakes are seen.
         let implementation = implementation(definition, "", &[], &quote!(::std::vec::Vec::new()), &quote!({
-            let _ = context;
+            let _ = #context;
             ::core::unreachable!()
         }));
         return quote!(#items #implementation);
     }
     let post = [String::from("POST")];
     let methods = if options.methods.is_empty() { &post[..] } else { &options.methods };
-    let (context, ident) = (local("context"), definition.ident());
     let mut extractions = Vec::new();
     let mut arguments = Vec::new();
     let mut extractors = Vec::new();
@@ -176,8 +176,7 @@ fn define(definition: &Definition<'_>, options: &Options, binding: &Binding) -> 
         let call = #ident(#(#arguments),*);
         ::std::boxed::Box::pin(async move { #respond })
     }};
-    let state = if definition.function.arguments.is_empty() { quote!(::std::vec::Vec::new()) } else { state };
-    let _ = name;
+    let state = if extractors.is_empty() { quote!(::std::vec::Vec::new()) } else { state };
     let implementation = implementation(definition, &binding.route, methods, &state, &body);
     quote!(#items #implementation)
 }
