@@ -68,6 +68,7 @@ mod server;
 mod service;
 mod setting_error;
 mod stall_guard;
+mod starter;
 mod status_json;
 pub mod testing;
 mod trace;
@@ -82,3 +83,15 @@ pub use self::serve_error::ServeError;
 pub use self::server::{BoundServer, Server, ServerBuilder};
 pub use self::service::DurableService;
 pub use self::setting_error::InvalidSetting;
+pub use self::starter::{
+    FromHttpRequest, HttpError, HttpRequest, HttpStarter, IntoHttpResponse, Json, RawBody, RequestContext, RouteValue,
+    StarterItem, StarterService, Starters, StartersError, Text,
+};
+#[doc = include_str!("docs/http_starter.md")]
+pub use durable_macros::http_starter;
+
+/// What the generated code of the macros names. Not part of the public interface.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::starter::private::*;
+}
