@@ -29,8 +29,8 @@ pub(super) fn refuse(name: Option<&str>, key: &str) -> Answer {
 
 /// Elsewhere broken JSON is a long error object, here it is a short one.
 fn check_json(body: &[u8]) -> Result<(), Refusal> {
-    let parsed = body_text(body)
-        .and_then(|text| Payload::from_json(text).map_err(|error| Refusal::InvalidJson(error.into())));
+    let parsed =
+        body_text(body).and_then(|text| Payload::from_json(text).map_err(|error| Refusal::InvalidJson(error.into())));
     match parsed {
         Err(Refusal::InvalidJson(error)) => Err(Refusal::BadRequest(format!("Could not parse JSON content: {error}"))),
         other => other.map(drop),
