@@ -63,13 +63,17 @@ pub(crate) fn empty(status: StatusCode) -> Response<Body> {
     response
 }
 
-/// A response with this value as its compact JSON body.
-pub(crate) fn json<T: Serialize + ?Sized>(status: StatusCode, value: &T) -> Result<Response<Body>, Refusal> {
-    let text = serde_json::to_vec(value).map_err(Refusal::Unprintable)?;
+/// A response with this JSON text as its body.
+pub(crate) fn json_text(status: StatusCode, text: impl Into<Bytes>) -> Response<Body> {
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
-    Ok(response)
+    response
+}
+
+/// A response with this value as its compact JSON body.
+pub(crate) fn json<T: Serialize + ?Sized>(status: StatusCode, value: &T) -> Result<Response<Body>, Refusal> {
+    serde_json::to_vec(value).map(|text| json_text(status, text)).map_err(Refusal::Unprintable)
 }
 
 /// The most that is read of a request body, and the longest silence within it.

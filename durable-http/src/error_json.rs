@@ -36,6 +36,8 @@ pub(crate) enum Refusal {
     BodyTooSlow,
     #[error("the request body broke off")]
     BodyBroken(#[source] BoxError),
+    #[error("{0}")]
+    BadRequest(String),
     /// The body is a bare JSON string.
     #[error("{text}")]
     Text { status: StatusCode, text: String },
@@ -71,6 +73,7 @@ impl Refusal {
             }
             Self::BodyTooSlow => short(StatusCode::REQUEST_TIMEOUT, "The request body did not come in time."),
             Self::BodyBroken(_) => short(StatusCode::BAD_REQUEST, "The request body broke off."),
+            Self::BadRequest(message) => short(StatusCode::BAD_REQUEST, &message),
             Self::Text { status, text } => json(status, &text).unwrap_or_else(|_| empty(status)),
             Self::InvalidOperation(text) => {
                 let exception = Exception::new(text, "System.InvalidOperationException");

@@ -21,9 +21,12 @@
 //! | `POST /instances/{id}/restart` | starts it once more, under a new id unless `restartWithNewInstanceId=false` |
 //! | `DELETE /instances/{id}` | removes a finished instance with its history |
 //! | `DELETE /instances` | removes the finished instances created from `createdTimeFrom` on |
+//! | `GET /entities/{name?}` | shows a page of entities: an empty one |
 //! | `/makeprimary` | nothing: there is one application per task hub |
+//! | `GET /openapi.json` | shows the OpenAPI document of this API |
 //!
-//! Signals to entities answer **501** with an error object until they come. No entity exists, so to read one is a 404.
+//! There are no entities yet: a signal is refused with a 400 that names the unknown entity function, and to read an entity
+//! is a 404.
 //!
 //! A start takes over the headers `traceparent` and `tracestate` of the W3C: the instance becomes a part of that trace.
 //!
@@ -58,6 +61,8 @@ mod error_json;
 mod health;
 mod history_json;
 mod links;
+mod media_type;
+mod openapi;
 mod origin;
 mod query;
 mod router;

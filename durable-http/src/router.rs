@@ -51,19 +51,35 @@ pub(crate) enum Route<'p> {
     PurgeMany,
     /// Any verb on `/makeprimary`.
     MakePrimary,
-    /// A route of the contract that is still to come.
-    NotYet { feature: &'static str },
+    /// `GET /entities` and `GET /entities/{name}`
+    ListEntities,
+    /// `GET /entities/{name}/{key}`
+    ReadEntity,
+    /// `POST /entities/{name?}/{key?}`
+    SignalEntity { name: Option<&'p str>, key: &'p str },
+    /// `DELETE /entities/{name?}/{key?}`
+    DeleteEntity { name: Option<&'p str>, key: &'p str },
+    /// `GET /openapi.json`
+    OpenApi,
 }
 
 impl Route<'_> {
     /// True when the request body matters.
     pub(crate) fn takes_body(self) -> bool {
-        matches!(self, Self::Start { .. } | Self::RaiseEvent { .. })
+        matches!(self, Self::Start { .. } | Self::RaiseEvent { .. } | Self::SignalEntity { .. })
     }
 
     /// True unless the route only looks at something.
     pub(crate) fn changes_something(self) -> bool {
-        !matches!(self, Self::Status { .. } | Self::List | Self::MakePrimary)
+        !matches!(
+            self,
+            Self::Status { .. }
+                | Self::List
+                | Self::ListEntities
+                | Self::ReadEntity
+                | Self::MakePrimary
+                | Self::OpenApi
+        )
     }
 }
 
@@ -79,7 +95,7 @@ impl<'p> Route<'p> {
             Self::Rewind { id } => Some(("rewind", id)),
             Self::Restart { id } => Some(("restart", id)),
             Self::Purge { id } => Some(("purge", id)),
-            Self::Start { .. } | Self::List | Self::PurgeMany | Self::MakePrimary | Self::NotYet { .. } => None,
+            _ => None,
         }
     }
 }
@@ -111,6 +127,8 @@ fn route<'p>(method: &Method, rest: &'p str) -> Option<Route<'p>> {
         instances(method, segments)
     } else if is("makeprimary") && segments.is_empty() {
         Some(Route::MakePrimary)
+    } else if is("openapi.json") && segments.is_empty() && method == Method::GET {
+        Some(Route::OpenApi)
     } else {
         None
     }
@@ -158,10 +176,18 @@ fn control<'p>(id: &'p str, operation: &str) -> Option<Route<'p>> {
     .find_map(|(name, route)| operation.eq_ignore_ascii_case(name).then_some(route))
 }
 
-/// No entity exists yet, so every GET is a 404.
 fn entities<'p>(method: &Method, segments: &[&'p str]) -> Option<Route<'p>> {
-    match (method, segments) {
-        (&Method::POST | &Method::DELETE, [_] | [_, _]) => Some(Route::NotYet { feature: "Signalling an entity" }),
+    let (name, key) = match segments {
+        [] => (None, ""),
+        [name] => (Some(*name), ""),
+        [name, key] => (Some(*name), *key),
+        _ => return None,
+    };
+    match (method, segments.len()) {
+        (&Method::GET, 0 | 1) => Some(Route::ListEntities),
+        (&Method::GET, _) => Some(Route::ReadEntity),
+        (&Method::POST, _) => Some(Route::SignalEntity { name, key }),
+        (&Method::DELETE, _) => Some(Route::DeleteEntity { name, key }),
         _ => None,
     }
 }

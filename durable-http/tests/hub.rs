@@ -2,13 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+mod support;
+
 use durable_core::BoxFuture;
 use durable_core::failure::IntoFailure;
 use durable_core::hub::TaskHub;
 use durable_core::model::FailureDetails;
 use durable_core::orchestration::{Next, OrchestratorDefinition};
 use durable_core::prelude::{Memory, OrchestrationContext};
-use durable_http::testing::{TestResponse, call, request};
+use durable_http::testing::{TestResponse, request};
 use durable_http::{AsClient, DurableService};
 use serde_json::{Value, json};
 
@@ -45,11 +47,11 @@ async fn hub() -> (TaskHub, DurableService) {
 }
 
 async fn post(service: &DurableService, path: &str, body: Value) -> TestResponse {
-    call(service, request("POST", format!("{BASE}/{path}")).json(&body)).await
+    support::send_to(service, request("POST", format!("{BASE}/{path}")).json(&body)).await
 }
 
 async fn get(service: &DurableService, path: &str) -> TestResponse {
-    call(service, request("GET", format!("{BASE}/{path}"))).await
+    support::send_to(service, request("GET", format!("{BASE}/{path}"))).await
 }
 
 #[tokio::test]
@@ -107,7 +109,7 @@ async fn pages_follow_one_another() {
     let token = first.header("x-ms-continuation-token").unwrap();
     assert_eq!(first.json::<Vec<Value>>().len(), 2);
     let rest = request("GET", format!("{BASE}/instances?top=2")).header("x-ms-continuation-token", token);
-    let rest = call(&service, rest).await;
+    let rest = support::send_to(&service, rest).await;
     assert_eq!(rest.json::<Value>()[0]["instanceId"], "c");
     assert_eq!(rest.header("x-ms-continuation-token"), Some(""));
     hub.shutdown().await.unwrap();
@@ -135,7 +137,7 @@ async fn until(service: &DurableService, path: &str, expected: &str) {
 }
 
 async fn delete(service: &DurableService, path: &str) -> TestResponse {
-    call(service, request("DELETE", format!("{BASE}/{path}"))).await
+    support::send_to(service, request("DELETE", format!("{BASE}/{path}"))).await
 }
 
 #[tokio::test]
@@ -190,7 +192,7 @@ async fn the_trace_of_a_start_is_stored() {
     let (hub, service) = hub().await;
     let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     let start = request("POST", format!("{BASE}/orchestrators/Approve/t")).header("traceparent", parent);
-    assert_eq!(call(&service, start).await.status, 202);
+    assert_eq!(support::send_to(&service, start).await.status, 202);
     let status = hub.client().status(&"t".try_into().unwrap()).await.unwrap().unwrap();
     assert_eq!(status.trace.unwrap().trace_id(), 0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736);
     hub.shutdown().await.unwrap();

@@ -78,7 +78,9 @@ async fn deeply_nested_json_does_not_overflow_the_stack() {
     let deep = format!("{}{}", "[".repeat(1_000_000), "]".repeat(1_000_000));
     let response = send(&mock, request("POST", format!("{RPC}/orchestrators/Hello/i1")).body("", deep.clone())).await;
     assert_eq!(response.status, 202);
-    assert!(get(&mock, &format!("{RPC}/instances/i1")).await.body.contains(&deep));
+    // Not compared with the document, whose validator does not go as deep.
+    let status = call(&mock.service(), request("GET", format!("{RPC}/instances/i1"))).await;
+    assert!(status.body.contains(&deep));
     let broken = request("POST", format!("{RPC}/orchestrators/Hello")).body("", "[".repeat(1_000_000));
     assert_eq!(send(&mock, broken).await.status, 400);
 }

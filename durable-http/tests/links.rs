@@ -143,9 +143,15 @@ async fn a_wait_answers_with_the_output_the_status_or_the_links() {
         let wait = client.wait_for_completion_or_create_check_status_response(&request, &id(name));
         assert_json(&TestResponse::read(wait.await.unwrap()).await, 202, &check_status(ORIGIN, name, name));
     }
-    let timeouts: Vec<_> = mock.calls().into_iter().filter(|call| matches!(call, Call::Wait { .. })).collect();
-    let ten = Some(Duration::from_secs(10));
-    assert!(timeouts.iter().all(|call| matches!(call, Call::Wait { timeout, .. } if *timeout == ten)), "{timeouts:?}");
+    let waits = |wanted: &str| {
+        let timeouts = mock.calls().into_iter().filter_map(|call| match call {
+            Call::Wait { id, timeout } if id == wanted => timeout,
+            _ => None,
+        });
+        timeouts.map(|timeout| timeout.as_secs()).collect::<Vec<_>>()
+    };
+    assert_eq!(waits("live"), [10], "by notification");
+    assert_eq!(waits("unknown"), [10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0], "it may come");
 }
 
 #[tokio::test]

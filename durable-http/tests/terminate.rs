@@ -71,28 +71,6 @@ async fn unknown_operations_are_an_empty_404() {
 }
 
 #[tokio::test]
-async fn routes_that_are_still_to_come_are_a_long_501() {
-    let mock = MockClient::new();
-    for (verb, path, feature) in [
-        ("POST", "entities/counter/a?op=add", "Signalling an entity"),
-        ("DELETE", "entities/counter/a", "Signalling an entity"),
-    ] {
-        let message = format!("{feature} is not supported yet.");
-        let expected = long_error(&message, &message, "System.NotImplementedException");
-        assert_json(&send(&mock, request(verb, format!("{RPC}/{path}"))).await, 501, &expected);
-    }
-}
-
-#[tokio::test]
-async fn an_entity_that_is_read_does_not_exist() {
-    let mock = MockClient::new();
-    for path in ["entities/counter/a", "entities/counter/$", "entities/counter", "entities"] {
-        assert_empty(&get(&mock, &format!("{RPC}/{path}")).await, 404);
-    }
-    assert_empty(&send(&mock, request("PUT", format!("{RPC}/entities/counter/a"))).await, 404);
-}
-
-#[tokio::test]
 async fn making_the_application_primary_does_nothing() {
     let mock = MockClient::new();
     for verb in ["GET", "POST", "PUT"] {

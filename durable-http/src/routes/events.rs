@@ -2,12 +2,12 @@
 
 use durable_core::client::ClientError;
 use durable_core::model::{EventName, Payload};
-use http::header::CONTENT_TYPE;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 
 use super::{Answer, Exchange, body_text, existing_id};
 use crate::body::empty;
 use crate::error_json::Refusal;
+use crate::media_type;
 
 pub(super) async fn raise(exchange: &Exchange<'_>, id: &str, name: &str) -> Answer {
     // The order of the checks is part of the contract: an ill-typed event to a finished instance is a 410.
@@ -16,17 +16,11 @@ pub(super) async fn raise(exchange: &Exchange<'_>, id: &str, name: &str) -> Answ
     if status.runtime_status.is_terminal() {
         return Err(Refusal::Gone);
     }
-    if !is_json(&exchange.head.headers) {
+    if !media_type::is_json(&exchange.head.headers) {
         return Err(Refusal::MediaType);
     }
     let payload = Payload::from_json(body_text(&exchange.body)?).map_err(|error| Refusal::InvalidJson(error.into()))?;
     let name = EventName::new(name).map_err(ClientError::from)?;
     exchange.client.raise_event(&id, name, payload).await?;
     Ok(empty(StatusCode::ACCEPTED))
-}
-
-/// True for `application/json`, in any case and with any parameters.
-fn is_json(headers: &HeaderMap) -> bool {
-    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    value.split(';').next().is_some_and(|media_type| media_type.trim().eq_ignore_ascii_case("application/json"))
 }

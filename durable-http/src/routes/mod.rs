@@ -1,5 +1,6 @@
 //! The routes, one file each.
 
+mod entities;
 mod events;
 mod list;
 mod pause;
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::body::{Body, empty};
 use crate::error_json::Refusal;
+use crate::openapi;
 use crate::query::Query;
 use crate::router::Route;
 
@@ -49,7 +51,12 @@ impl Exchange<'_> {
 pub(crate) async fn answer(exchange: &Exchange<'_>, route: Route<'_>) -> Answer {
     match route {
         Route::MakePrimary => return Ok(empty(StatusCode::OK)),
-        Route::NotYet { feature } => return Err(Refusal::NotImplemented(format!("{feature} is not supported yet."))),
+        Route::OpenApi => return Ok(openapi::document()),
+        // No hub has entities, so it does not matter which one is asked for.
+        Route::ListEntities => return list::empty_page(),
+        Route::ReadEntity => return Err(Refusal::NotFound),
+        Route::SignalEntity { name, key } => return entities::signal(exchange, name, key),
+        Route::DeleteEntity { name, key } => return entities::refuse(name, key),
         _ => {}
     }
     if !exchange.is_about_our_hub() {
@@ -67,7 +74,12 @@ pub(crate) async fn answer(exchange: &Exchange<'_>, route: Route<'_>) -> Answer 
         Route::Restart { id } => restart::restart(exchange, id).await,
         Route::Purge { id } => purge::purge(exchange, id).await,
         Route::PurgeMany => purge_many::purge_many(exchange).await,
-        Route::MakePrimary | Route::NotYet { .. } => Err(Refusal::NotFound),
+        Route::MakePrimary
+        | Route::OpenApi
+        | Route::ListEntities
+        | Route::ReadEntity
+        | Route::SignalEntity { .. }
+        | Route::DeleteEntity { .. } => Err(Refusal::NotFound),
     }
 }
 

@@ -2,6 +2,7 @@
 #![expect(dead_code, reason = "every test crate uses its own part of this")]
 
 mod mock;
+pub(crate) mod openapi;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -34,9 +35,20 @@ pub(crate) fn event(second: u32, kind: EventKind) -> HistoryEvent {
     HistoryEvent { event_id: kind.action_id().map_or(-1, |id| i64::from(id.0)), timestamp, kind }
 }
 
-/// Sends a request to the service of a mock.
+/// Sends a request to the service of a mock. The response has to fit the OpenAPI document.
 pub(crate) async fn send(mock: &Arc<MockClient>, request: TestRequest) -> TestResponse {
-    call(&mock.service(), request).await
+    send_to(&mock.service(), request).await
+}
+
+/// Sends a request to a service. The response has to fit the OpenAPI document.
+pub(crate) async fn send_to(service: &DurableService, request: TestRequest) -> TestResponse {
+    let request = request.build();
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let response = call(service, request).await;
+    if let Some(fault) = openapi::fault(&method, &path, &response) {
+        panic!("{fault}");
+    }
+    response
 }
 
 pub(crate) async fn get(mock: &Arc<MockClient>, target: &str) -> TestResponse {
