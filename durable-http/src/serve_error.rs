@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use durable_core::model::write_chain;
 
 use crate::body::BoxError;
+use crate::starter::StartersError;
 
 /// The error of [`serve`](crate::serve) and [`Server`](crate::Server). Ask it with its predicates; the text is for people.
 pub struct ServeError {
@@ -22,6 +23,7 @@ enum Kind {
     Bind,
     Signal,
     Drain,
+    Starters,
 }
 
 impl ServeError {
@@ -43,6 +45,16 @@ impl ServeError {
 
     pub(crate) fn drain(source: BoxError) -> Self {
         Self { kind: Kind::Drain, source: Some(source) }
+    }
+
+    pub(crate) fn starters(source: StartersError) -> Self {
+        Self { kind: Kind::Starters, source: Some(source.into()) }
+    }
+
+    /// True when the HTTP starters do not go together.
+    #[must_use]
+    pub fn is_starters(&self) -> bool {
+        matches!(self.kind, Kind::Starters)
     }
 
     /// True when the address is no address, or a name that nobody knows.
@@ -90,6 +102,7 @@ impl fmt::Display for ServeError {
             ),
             Kind::Bind => f.write_str("the server cannot listen on its address"),
             Kind::Signal => f.write_str("the server cannot wait for Ctrl-C"),
+            Kind::Starters => f.write_str("the HTTP starters cannot be served"),
             Kind::Drain => f.write_str("the task hub could not be drained"),
         }
     }

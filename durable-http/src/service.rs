@@ -22,6 +22,7 @@ use crate::query::Query;
 use crate::router::{self, Found};
 use crate::routes::{self, Exchange};
 use crate::setting_error::InvalidSetting;
+use crate::starter::{Match, StarterService, Starters, StartersError, wrong_method};
 
 const DEFAULT_MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
 const DEFAULT_BODY_READ_TIMEOUT: Duration = Duration::from_secs(30);
@@ -48,6 +49,7 @@ pub struct DurableService {
     client: Client,
     links: Links,
     manages: bool,
+    starters: Option<StarterService>,
     body_limits: BodyLimits,
 }
 
@@ -56,7 +58,7 @@ impl DurableService {
     #[must_use]
     pub fn new(client: Client) -> Self {
         let body_limits = BodyLimits { max_bytes: DEFAULT_MAX_BODY_BYTES, idle: DEFAULT_BODY_READ_TIMEOUT };
-        Self { client, links: Links::default(), manages: true, body_limits }
+        Self { client, links: Links::default(), manages: true, starters: None, body_limits }
     }
 
     /// Asks callers for one of these keys, in the query parameter `code` or the header `x-functions-key`; who has none is
@@ -107,6 +109,17 @@ impl DurableService {
     pub fn without_management(mut self) -> Self {
         self.manages = false;
         self
+    }
+
+    /// Answers with these starters as well. With [`keys`](Self::keys), they ask for one, too, unless they are
+    /// [anonymous](Starters::anonymous).
+    ///
+    /// # Errors
+    ///
+    /// The starters do not go together.
+    pub fn starters(mut self, starters: Starters) -> Result<Self, StartersError> {
+        self.starters = Some(starters.build()?);
+        Ok(self)
     }
 
     /// Lets links start with this instead of with the host that a request was sent to: `https://example.com`, or
@@ -187,10 +200,29 @@ impl DurableService {
         if let Some(check) = health::find(&head.method, &path) {
             return health::answer(check, self.client.as_dyn(), self.links.closing().is_cancelled()).await;
         }
-        match router::find(&head.method, &path).filter(|_| self.manages) {
-            Some(found) => self.manage(&head, body, found).await.unwrap_or_else(Refusal::into_response),
-            None => Refusal::NotFound.into_response(),
+        let answer = match router::find(&head.method, &path).filter(|_| self.manages) {
+            Some(found) => self.manage(&head, body, found).await,
+            None => self.start(head, body).await,
+        };
+        answer.unwrap_or_else(Refusal::into_response)
+    }
+
+    async fn start<B>(&self, head: Parts, body: B) -> Result<Response<Body>, Refusal>
+    where
+        B: http_body::Body + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let starters = self.starters.as_ref().ok_or(Refusal::NotFound)?;
+        let found = match starters.find(&head.method, head.uri.path()) {
+            Match::Found(found) => found,
+            Match::WrongMethod(allowed) => return Ok(wrong_method(&allowed)),
+            Match::None => return Err(Refusal::NotFound),
+        };
+        if !starters.is_anonymous() {
+            self.links.access().check_key(&head, &Query::parse(head.uri.query()))?;
         }
+        let body = read(body, self.body_limits).await?;
+        Ok(starters.answer(found, head, body).await)
     }
 
     async fn manage<B>(&self, head: &Parts, body: B, found: Found<'_>) -> Result<Response<Body>, Refusal>

@@ -20,6 +20,7 @@ pub use self::extract::{FromHttpRequest, Json, RawBody, Text};
 pub use self::request::HttpRequest;
 pub use self::respond::IntoHttpResponse;
 pub use self::service::StarterService;
+pub(crate) use self::service::{Match, wrong_method};
 pub use self::set::Starters;
 pub use self::starters_error::StartersError;
 pub use self::value::RouteValue;

@@ -39,6 +39,7 @@ pub struct StarterService {
     client: Client,
     state: StateMap,
     starters: Arc<[Ready]>,
+    anonymous: bool,
     closing: CancellationToken,
 }
 
@@ -58,14 +59,19 @@ pub(crate) struct Found {
 }
 
 impl StarterService {
-    pub(super) fn new(client: Client, state: StateMap, starters: Vec<Ready>) -> Self {
-        Self { client, state, starters: starters.into(), closing: CancellationToken::new() }
+    pub(super) fn new(client: Client, state: StateMap, starters: Vec<Ready>, anonymous: bool) -> Self {
+        Self { client, state, starters: starters.into(), anonymous, closing: CancellationToken::new() }
     }
 
     /// Answers all requests that wait for the end of an instance which its orchestrator's `http` option started, at once and
     /// from now on, in this service and all its clones. Call it when your server begins to stop.
     pub fn stop_waiting(&self) {
         self.closing.cancel();
+    }
+
+    /// True when callers need no key.
+    pub(crate) fn is_anonymous(&self) -> bool {
+        self.anonymous
     }
 
     /// The starter for a request to this path, which is not decoded yet.

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use durable_core::BoxFuture;
 use durable_core::activity::{StateKey, StateMap};
 use durable_core::client::Client;
-use durable_core::hub::TaskHub;
 use http::Method;
 
 use super::context::RequestContext;
@@ -15,6 +14,7 @@ use super::route::Route;
 use super::service::StarterService;
 use super::starters_error::{Mistake, StartersError};
 use super::trigger;
+use crate::serve::AsClient;
 
 /// The prefix of Azure Functions.
 const DEFAULT_PREFIX: &str = "api";
@@ -66,6 +66,7 @@ pub struct Starters {
     prefix: String,
     state: StateMap,
     starters: Vec<Described>,
+    anonymous: bool,
     mistakes: Vec<Mistake>,
 }
 
@@ -73,7 +74,7 @@ impl Starters {
     /// An empty set for the task hub of `client`.
     pub fn new(client: Client) -> Self {
         let prefix = DEFAULT_PREFIX.to_owned();
-        Self { client, prefix, state: StateMap::default(), starters: Vec::new(), mistakes: Vec::new() }
+        Self { client, prefix, state: StateMap::default(), starters: Vec::new(), anonymous: false, mistakes: Vec::new() }
     }
 
     /// Adds a function annotated with `#[http_starter]`.
@@ -94,7 +95,7 @@ impl Starters {
     /// `id` is the id of the new instance. With `timeout`, in seconds, the request waits for the end of the instance, and
     /// an `interval` that is longer, 1 second unless given, is refused. The answer is that of
     /// [`wait_for_completion_or_create_check_status_response`](crate::DurableClientHttpExt::wait_for_completion_or_create_check_status_response).
-    pub fn starters_of(mut self, hub: &TaskHub) -> Self {
+    pub fn starters_of<S: AsClient + ?Sized>(mut self, hub: &S) -> Self {
         self.starters.extend(hub.http_triggers().iter().map(trigger::described));
         self
     }
@@ -102,6 +103,12 @@ impl Starters {
     /// Sets what stands before every route; the default is `api`. It may be empty, and may have several segments.
     pub fn route_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
+        self
+    }
+
+    /// Lets everybody call these starters, also where the service asks for keys.
+    pub fn anonymous(mut self) -> Self {
+        self.anonymous = true;
         self
     }
 
@@ -120,7 +127,7 @@ impl Starters {
     /// [`StartersError`] with every mistake: two starters that answer the same requests, state that a starter asks for and
     /// nobody gave, a prefix that is no path.
     pub fn build(self) -> Result<StarterService, StartersError> {
-        let Self { client, prefix, state, starters, mut mistakes } = self;
+        let Self { client, prefix, state, starters, anonymous, mut mistakes } = self;
         if prefix.contains(['{', '}', '?', '#', '%']) || prefix.contains("//") {
             mistakes.push(Mistake::Prefix { prefix: prefix.clone() });
         }
@@ -137,7 +144,7 @@ impl Starters {
             }
         }
         if mistakes.is_empty() {
-            Ok(StarterService::new(client, state, ready))
+            Ok(StarterService::new(client, state, ready, anonymous))
         } else {
             Err(StartersError::new(mistakes))
         }
