@@ -113,7 +113,8 @@ fn check_type(parameter: &Parameter, ty: &Type, literal: &LitStr, errors: &mut E
         && constraint != of_type
     {
         let (written, remedy) = (constraint.shown(), of_type.shown());
-        let message = format!("the route says that `{{{name}}}` is a `{written}`: write `{{{name}:{remedy}}}` for `{shown}`");
+        let message =
+            format!("the route says that `{{{name}}}` is a `{written}`: write `{{{name}:{remedy}}}` for `{shown}`");
         return errors.on(ty, message);
     }
     let Some(default) = &parameter.default else { return };
@@ -131,10 +132,16 @@ fn define(definition: &Definition<'_>, options: &Options, binding: &Binding) -> 
     let (context, ident) = (local("context"), definition.ident());
     if *is_stub {
         // A set of starters accepts it, so that only its own mistakes are seen.
-        let implementation = implementation(definition, "", &[], &quote!(::std::vec::Vec::new()), &quote!({
-            let _ = #context;
-            ::core::unreachable!()
-        }));
+        let implementation = implementation(
+            definition,
+            "",
+            &[],
+            &quote!(::std::vec::Vec::new()),
+            &quote!({
+                let _ = #context;
+                ::core::unreachable!()
+            }),
+        );
         return quote!(#items #implementation);
     }
     let post = [String::from("POST")];

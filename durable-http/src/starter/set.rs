@@ -74,7 +74,14 @@ impl Starters {
     /// An empty set for the task hub of `client`.
     pub fn new(client: Client) -> Self {
         let prefix = DEFAULT_PREFIX.to_owned();
-        Self { client, prefix, state: StateMap::default(), starters: Vec::new(), anonymous: false, mistakes: Vec::new() }
+        Self {
+            client,
+            prefix,
+            state: StateMap::default(),
+            starters: Vec::new(),
+            anonymous: false,
+            mistakes: Vec::new(),
+        }
     }
 
     /// Adds a function annotated with `#[http_starter]`.

@@ -5,11 +5,14 @@ mod characters;
 mod lookup;
 mod messages;
 mod stand_in;
+mod starters;
+mod status;
 
 use durable_core::hub::TaskHubBuilder;
 
 pub use self::lookup::Lookup;
 pub use self::stand_in::StandIn;
+pub use self::starters::{FunctionNames, purge_history_for_many, starters};
 
 /// Adds every orchestrator and activity; `lookup` is where the public data comes from.
 pub fn functions(hub: TaskHubBuilder, lookup: Lookup) -> TaskHubBuilder {
