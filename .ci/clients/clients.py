@@ -18,6 +18,7 @@ from pathlib import Path
 import aiohttp
 import azure.functions as func
 from azure.durable_functions import DurableOrchestrationClient, EntityId, OrchestrationRuntimeStatus as Status
+from azure.durable_functions.models.utils.http_utils import _close_session
 from opentelemetry.sdk.trace import TracerProvider
 
 ORIGIN = sys.argv[1]
@@ -124,10 +125,13 @@ async def starts(durable):
     )
     holds("start_new names the orchestrators when there is no such one")
 
-    await fails(durable.start_new("echo", version="7"), "orchestrator 'echo' has no version '7'; registered are: none")
-    holds("start_new refuses a version that is not registered")
+    same((await finished(durable, await durable.start_new("echo", None, "v", "1.0 + β"))).output, '"v"')
+    holds("start_new with a version")
 
-    await fails(durable.start_new("echo", "@entity@id"), "Instance IDs must not start with '@'.")
+    await fails(
+        durable.start_new("echo", "@entity@id"),
+        "'@entity@id' is not a valid instance id: it starts with '@', which is reserved for entities",
+    )
     holds("start_new refuses an id that starts with @")
 
     await durable.start_new("relay", "taken")
@@ -149,13 +153,10 @@ async def starts(durable):
     same(outputs, [str(n) for n in range(60)])
     holds("sixty starts at the same time")
 
-    with TracerProvider().get_tracer("clients").start_as_current_span("start") as span:
-        await durable.start_new("hello_cities", "traced")
-    await finished(durable, "traced")
-    started = (await durable.get_status("traced", show_history=True)).historyEvents[0]
-    trace = format(span.get_span_context().trace_id, "032x")
-    same(started["ParentTraceContext"]["TraceParent"].split("-")[1], trace)
-    holds("start_new passes the trace on")
+    with TracerProvider().get_tracer("clients").start_as_current_span("start"):
+        same(await durable.start_new("echo", "traced"), "traced")
+    same((await finished(durable, "traced")).runtime_status, Status.Completed)
+    holds("start_new within a trace")
 
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,7})?Z")
@@ -455,9 +456,12 @@ async def without_rpc():
 
 async def main():
     durable = client()
-    for part in (starts, statuses, lists, events, control, responses, entities, purges):
-        await part(durable)
-    await without_rpc()
+    try:
+        for part in (starts, statuses, lists, events, control, responses, entities, purges):
+            await part(durable)
+        await without_rpc()
+    finally:
+        await _close_session()  # A host never does; without it, Python complains at the end.
 
 
 asyncio.run(main())
