@@ -40,7 +40,7 @@ use self::script::Script;
 ///
 /// ```
 /// use std::time::Duration;
-/// use durable_core::client::ClientErrorKind;
+/// use durable_core::client::{ClientError, ClientErrorKind};
 /// use durable_core::prelude::*;
 /// use durable_testing::MockClient;
 ///
