@@ -386,17 +386,8 @@ async function entities(client) {
         assert.deepEqual([state.entityExists, state.entityState], [false, undefined]);
     }
     holds("readEntityState of an entity that does not exist");
-    const message = "Signalling an entity is not supported yet.";
     for (const value of [undefined, 1, { a: 1 }]) {
-        await fails(
-            client.signalEntity(counter, "add", value, options),
-            unexpected(501, {
-                Message: message,
-                ExceptionMessage: message,
-                ExceptionType: "System.NotImplementedException",
-                StackTrace: null,
-            })
-        );
+        await assert.rejects(client.signalEntity(counter, "add", value, options), /unexpected status code: (400|501)\. /);
     }
     holds("signalEntity says that there are no entities");
 }
