@@ -138,7 +138,7 @@ pub(crate) fn unknown_orchestrator(name: &str, known: &[FunctionName]) -> String
         "No orchestrator functions are currently registered!".to_owned()
     } else {
         let names: Vec<String> = known.iter().map(|name| format!("'{name}'")).collect();
-        format!("The following are the known orchestrator functions: {}", names.join(", "))
+        format!("The following are the known orchestrator functions: {}.", names.join(", "))
     };
     format!(
         "The function '{name}' doesn't exist, is disabled, or is not an orchestrator function. Additional info: {info}"

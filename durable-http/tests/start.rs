@@ -96,7 +96,7 @@ async fn an_unknown_orchestrator_is_a_long_400_with_the_known_ones() {
     let mock = MockClient::new();
     let response = post(&mock, &format!("{RPC}/orchestrators/Nope")).await;
     let expected = "The function 'Nope' doesn't exist, is disabled, or is not an orchestrator function. \
-                    Additional info: The following are the known orchestrator functions: 'Hello', 'Goodbye'";
+                    Additional info: The following are the known orchestrator functions: 'Hello', 'Goodbye'.";
     assert_json(&response, 400, &bad_argument(expected));
 }
 

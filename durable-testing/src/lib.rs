@@ -2,6 +2,7 @@
 //!
 //! * [`Script`] runs an orchestrator on the replay core alone, event by event, and replays it after every turn.
 //! * [`VirtualClock`] is the time of a hub under test; it moves only when it is told to.
+//! * [`MockClient`] stands for the hub in tests of code that takes a client: it answers what it is told to.
 //! * [`conformance`] checks any [`Backend`](durable_core::backend::Backend) against the rules that the engine relies on.
 //! * [`faults`] makes the commits of a backend fail on demand, before or after they happen.
 
@@ -9,7 +10,9 @@ mod clock;
 pub mod conformance;
 pub mod events;
 pub mod faults;
+pub mod mock_client;
 mod script;
 
 pub use self::clock::VirtualClock;
+pub use self::mock_client::MockClient;
 pub use self::script::Script;

@@ -1,4 +1,4 @@
-//! Fan-out and fan-in, an echo, and a durable timer.
+//! Fan-out and fan-in, an echo, a durable timer, and an external event.
 
 use std::time::Duration;
 
@@ -30,6 +30,12 @@ pub(super) async fn sleep(ctx: OrchestrationContext, seconds: f64) -> Result<(),
     Ok(())
 }
 
+/// Waits for the event `Go` and gives back what came with it.
+#[orchestrator]
+pub(super) async fn relay(ctx: OrchestrationContext) -> Result<Payload, OrchestratorError> {
+    ctx.wait_for_external_event::<Payload>("Go").await
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,5 +65,13 @@ mod tests {
         assert_eq!(script.calls(), ["#0 timer"]);
         script.fire(0);
         assert_eq!(script.output(), Some(serde_json::Value::Null));
+    }
+
+    #[test]
+    fn a_relay_gives_its_event_back() {
+        let mut script = Script::new(relay, ());
+        assert_eq!(script.output(), None);
+        script.raise("Go", serde_json::json!([1, "2"]));
+        assert_eq!(script.output(), Some(serde_json::json!([1, "2"])));
     }
 }

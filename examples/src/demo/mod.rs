@@ -2,6 +2,7 @@
 
 mod approval;
 mod basics;
+mod flaky;
 mod hello;
 mod order;
 
@@ -15,7 +16,11 @@ pub fn functions(hub: TaskHubBuilder) -> TaskHubBuilder {
         .activity(basics::square)
         .orchestrator(basics::echo)
         .orchestrator(basics::sleep)
+        .orchestrator(basics::relay)
         .orchestrator(approval::approval)
+        .orchestrator(flaky::flaky)
+        .activity(flaky::deliver)
+        .state(flaky::Outage::default())
         .orchestrator(order::order)
         .activity(order::reserve_stock)
         .activity(order::charge_card)
@@ -31,6 +36,6 @@ mod tests {
     async fn all_functions_fit_into_one_hub() {
         let hub = functions(TaskHub::builder()).backend(Memory::new()).start().await.unwrap();
         let names: Vec<_> = hub.orchestrators().iter().map(ToString::to_string).collect();
-        assert_eq!(names, ["approval", "echo", "fan_out", "hello_cities", "order", "sleep"]);
+        assert_eq!(names, ["approval", "echo", "fan_out", "flaky", "hello_cities", "order", "relay", "sleep"]);
     }
 }
