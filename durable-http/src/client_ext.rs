@@ -7,16 +7,20 @@ use durable_core::BoxFuture;
 use durable_core::client::{Client, ClientError, DurableClient, InstanceStatus, WaitUntil};
 use durable_core::model::{InstanceId, RuntimeStatus};
 use http::{Response, StatusCode};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::body::{Body, json};
 use crate::error_json::Refusal;
-use crate::links::{FailedAs, HttpManagementPayload, check_status_response};
-use crate::origin::{self, RequestHead};
+use crate::links::{FailedAs, HttpManagementPayload, LinkBase, Links, check_status_response};
+use crate::origin::RequestHead;
 use crate::query::Query;
 use crate::status_json::{Show, StatusJson};
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 const DEFAULT_RETRY_INTERVAL: Duration = Duration::from_secs(1);
+/// An interval of nothing must not become a loop without a pause.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
 
 /// What an HTTP function needs from a durable client: the responses with which Durable Functions answers a caller who
 /// has started something.
@@ -40,14 +44,35 @@ pub trait DurableClientHttpExt<M> {
     /// The client itself.
     fn durable_client(&self) -> &dyn DurableClient;
 
-    /// The 202 that says where to ask for the instance. The instance is not looked up.
-    fn create_check_status_response(&self, request: &impl RequestHead, id: &InstanceId) -> Response<Body> {
-        check_status_response(&origin::of(request), self.durable_client().task_hub(), id, FailedAs::Ok)
+    /// The address of the management API with the query that its links repeat, where it is known.
+    fn webhook_url(&self) -> Option<String> {
+        self.durable_client().webhook_url()
     }
 
-    /// The addresses of the instance. It is not looked up.
-    fn create_http_management_payload(&self, request: &impl RequestHead, id: &InstanceId) -> HttpManagementPayload {
-        HttpManagementPayload::new(&origin::of(request), self.durable_client().task_hub(), id)
+    /// The 202 that says where to ask for the instance. The instance is not looked up.
+    fn create_check_status_response(&self, request: &impl RequestHead, id: &InstanceId) -> Response<Body> {
+        check_status_response(&Links::for_request(request), self.durable_client().task_hub(), id, FailedAs::Ok)
+    }
+
+    /// The addresses of the instance, for the answer to a request. The instance is not looked up.
+    fn create_http_management_payload_for(&self, request: &impl RequestHead, id: &InstanceId) -> HttpManagementPayload {
+        HttpManagementPayload::new(&Links::for_request(request), self.durable_client().task_hub(), id)
+    }
+
+    /// The addresses of the instance, where there is no request to answer: below the
+    /// [webhook address](Client::with_webhook_url) of the client. The instance is not looked up.
+    ///
+    /// # Errors
+    ///
+    /// The client has no webhook address.
+    fn create_http_management_payload(&self, id: &InstanceId) -> Result<HttpManagementPayload, ClientError> {
+        let Some(address) = self.webhook_url() else {
+            return Err(ClientError::invalid_argument(
+                "webhooks are not configured: give the client an address with `with_webhook_url`, or use \
+                 `create_http_management_payload_for` with the request that is answered",
+            ));
+        };
+        Ok(HttpManagementPayload::new(&LinkBase::below(&address), self.durable_client().task_hub(), id))
     }
 
     /// Waits for the instance, 10 seconds unless told otherwise: awaiting this gives the output of an instance that
@@ -60,7 +85,8 @@ pub trait DurableClientHttpExt<M> {
     ) -> WaitForCompletion<'_> {
         WaitForCompletion {
             client: self.durable_client(),
-            origin: origin::of(request),
+            base: Links::for_request(request),
+            closing: Links::closing_of(request),
             show: Show::from_query(&Query::parse(request.uri().query())),
             id: id.clone(),
             timeout: DEFAULT_TIMEOUT,
@@ -73,6 +99,10 @@ pub trait DurableClientHttpExt<M> {
 impl DurableClientHttpExt<()> for Client {
     fn durable_client(&self) -> &dyn DurableClient {
         self.as_dyn()
+    }
+
+    fn webhook_url(&self) -> Option<String> {
+        self.webhook_url()
     }
 }
 
@@ -95,7 +125,8 @@ impl<C: DurableClient> DurableClientHttpExt<(C,)> for C {
 #[must_use = "nothing is waited for before this is awaited"]
 pub struct WaitForCompletion<'a> {
     client: &'a dyn DurableClient,
-    origin: String,
+    base: LinkBase,
+    closing: CancellationToken,
     show: Show,
     id: InstanceId,
     timeout: Duration,
@@ -110,8 +141,8 @@ impl WaitForCompletion<'_> {
         self
     }
 
-    /// How often to ask, 1 second unless set. Waiting is by notification, so this changes nothing, except that an
-    /// interval longer than the timeout is an error, as in Durable Functions.
+    /// How often to ask for an instance that does not exist yet, 1 second unless set. One that exists is waited for by
+    /// notification. An interval longer than the timeout is an error, as in Durable Functions.
     pub fn retry_interval(mut self, retry_interval: Duration) -> Self {
         self.retry_interval = retry_interval;
         self
@@ -121,6 +152,22 @@ impl WaitForCompletion<'_> {
     pub fn fail_as_500(mut self) -> Self {
         self.failed_as = FailedAs::InternalServerError;
         self
+    }
+}
+
+impl WaitForCompletion<'_> {
+    /// The instance at its end, or when the time is over. One that does not exist yet is asked for again.
+    async fn wait(&self) -> Result<Option<InstanceStatus>, ClientError> {
+        let started = Instant::now();
+        loop {
+            let rest = self.timeout.saturating_sub(started.elapsed());
+            let status = self.client.wait(&self.id, WaitUntil::Finished, Some(rest)).await?;
+            let rest = self.timeout.saturating_sub(started.elapsed());
+            if status.is_some() || rest.is_zero() {
+                return Ok(status);
+            }
+            tokio::time::sleep(self.retry_interval.clamp(SHORTEST_INTERVAL, rest.max(SHORTEST_INTERVAL))).await;
+        }
     }
 }
 
@@ -141,15 +188,16 @@ impl<'a> IntoFuture for WaitForCompletion<'a> {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             check_intervals(self.timeout.as_secs_f64(), self.retry_interval.as_secs_f64())?;
-            let Self { client, origin, id, failed_as, .. } = self;
-            let status = match client.wait(&id, WaitUntil::Finished, Some(self.timeout)).await {
+            let status = match self.closing.run_until_cancelled(self.wait()).await {
                 // The instance goes on after the next start of the hub, and the links work then.
-                Err(error) if error.is_shut_down() => None,
-                other => other?,
+                None => None,
+                Some(Err(error)) if error.is_shut_down() => None,
+                Some(other) => other?,
             };
+            let Self { client, base, id, failed_as, .. } = self;
             match finished_response(client, status.as_ref(), Show { failed_as, ..self.show }).await {
                 Ok(Some(response)) => Ok(response),
-                Ok(None) => Ok(check_status_response(&origin, client.task_hub(), &id, failed_as)),
+                Ok(None) => Ok(check_status_response(&base, client.task_hub(), &id, failed_as)),
                 Err(Refusal::Client(error)) => Err(error),
                 Err(other) => Ok(other.into_response()),
             }

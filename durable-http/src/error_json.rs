@@ -22,6 +22,10 @@ pub(crate) enum Refusal {
     NotFound,
     #[error("the instance is finished")]
     Gone,
+    #[error("there is no key, or a wrong one")]
+    Unauthorized,
+    #[error("the server is read-only")]
+    ReadOnly,
     #[error("only application/json is supported")]
     MediaType,
     #[error("invalid JSON")]
@@ -57,6 +61,8 @@ impl Refusal {
         match self {
             Self::NotFound => empty(StatusCode::NOT_FOUND),
             Self::Gone => empty(StatusCode::GONE),
+            Self::Unauthorized => empty(StatusCode::UNAUTHORIZED),
+            Self::ReadOnly => short(StatusCode::FORBIDDEN, "This server is read-only."),
             Self::MediaType => short(StatusCode::BAD_REQUEST, "Only application/json request content is supported"),
             Self::InvalidJson(error) => {
                 let exception = Exception::new(error.to_string(), "Newtonsoft.Json.JsonReaderException");

@@ -41,14 +41,24 @@
 //!
 //! # Security
 //!
-//! There are no keys yet: whoever reaches the server can do everything. It therefore listens on loopback addresses only,
-//! unless [`ServerBuilder::allow_public`] is said. Programs and browsers on the same machine reach it there too. Links
-//! repeat the host that a request named only when it is a plain host name or address. Sizes, times and the number of
-//! connections are limited; see [`ServerBuilder`].
+//! A service asks nobody for a key unless it is given [`Keys`]; a server without them listens on loopback addresses only,
+//! unless [`ServerBuilder::allow_public_without_key`] is said. With keys, every caller needs one, in the query parameter
+//! `code` or the header `x-functions-key`, and links carry one, so that they work as they are. With
+//! [`DurableService::signed_links`] a link is good for one operation on one instance, for some time. Keys are compared in
+//! constant time and are not logged.
+//!
+//! Links repeat the host that a request named only when it is a plain host name or address. Behind a proxy, name the
+//! [public origin](DurableService::public_origin) or the [proxies to trust](DurableService::trusted_proxies).
+//!
+//! In an application of your own, put the service under a layer that knows your users, or leave the management API out with
+//! [`DurableService::without_management`]. Sizes, times and the number of connections are limited; see [`DurableService`]
+//! and [`ServerBuilder`].
 
+mod access;
 mod body;
 mod client_ext;
 mod error_json;
+mod health;
 mod history_json;
 mod links;
 mod media_type;
@@ -61,16 +71,32 @@ mod serve;
 mod serve_error;
 mod server;
 mod service;
+mod setting_error;
 mod stall_guard;
+mod starter;
 mod status_json;
 pub mod testing;
 mod trace;
 
+pub use self::access::Keys;
 pub use self::body::{Body, BoxError};
 pub use self::client_ext::{DurableClientHttpExt, WaitForCompletion};
-pub use self::links::HttpManagementPayload;
-pub use self::origin::RequestHead;
+pub use self::links::{HttpManagementPayload, Links};
+pub use self::origin::{PeerAddr, RequestHead};
 pub use self::serve::{AsClient, serve};
 pub use self::serve_error::ServeError;
 pub use self::server::{BoundServer, Server, ServerBuilder};
 pub use self::service::DurableService;
+pub use self::setting_error::InvalidSetting;
+pub use self::starter::{
+    FromHttpRequest, HttpError, HttpRequest, HttpStarter, IntoHttpResponse, Json, RawBody, RequestContext, RouteValue,
+    StarterItem, StarterService, Starters, StartersError, Text,
+};
+#[doc = include_str!("docs/http_starter.md")]
+pub use durable_macros::http_starter;
+
+/// What the generated code of the macros names. Not part of the public interface.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::starter::private::*;
+}

@@ -10,6 +10,20 @@ pub(crate) const WEBHOOK_PATH: &str = "/runtime/webhooks/durabletask";
 /// The path that the SDKs of other languages use beside a worker.
 const RPC_PATH: &str = "/durabletask";
 
+/// Under which base path a route was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Surface {
+    Webhook,
+    Rpc,
+}
+
+/// A route, and where it was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Found<'p> {
+    pub(crate) surface: Surface,
+    pub(crate) route: Route<'p>,
+}
+
 /// A route with its parameters. Ids and names are decoded, and not checked yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Route<'p> {
@@ -54,6 +68,36 @@ impl Route<'_> {
     pub(crate) fn takes_body(self) -> bool {
         matches!(self, Self::Start { .. } | Self::RaiseEvent { .. } | Self::SignalEntity { .. })
     }
+
+    /// True unless the route only looks at something.
+    pub(crate) fn changes_something(self) -> bool {
+        !matches!(
+            self,
+            Self::Status { .. }
+                | Self::List
+                | Self::ListEntities
+                | Self::ReadEntity
+                | Self::MakePrimary
+                | Self::OpenApi
+        )
+    }
+}
+
+impl<'p> Route<'p> {
+    /// What a link may permit: an operation on an instance.
+    pub(crate) fn operation(self) -> Option<(&'static str, &'p str)> {
+        match self {
+            Self::Status { id } => Some(("status", id)),
+            Self::RaiseEvent { id, .. } => Some(("raiseEvent", id)),
+            Self::Terminate { id } => Some(("terminate", id)),
+            Self::Suspend { id } => Some(("suspend", id)),
+            Self::Resume { id } => Some(("resume", id)),
+            Self::Rewind { id } => Some(("rewind", id)),
+            Self::Restart { id } => Some(("restart", id)),
+            Self::Purge { id } => Some(("purge", id)),
+            _ => None,
+        }
+    }
 }
 
 /// The path with its escapes decoded. An encoded slash thereby splits a segment, as in Durable Functions; escapes that
@@ -63,8 +107,12 @@ pub(crate) fn decode(path: &str) -> Cow<'_, str> {
 }
 
 /// The route of a decoded path; `None` is the answer 404.
-pub(crate) fn find<'p>(method: &Method, path: &'p str) -> Option<Route<'p>> {
-    let rest = strip_base(path)?.trim_matches('/');
+pub(crate) fn find<'p>(method: &Method, path: &'p str) -> Option<Found<'p>> {
+    let (surface, rest) = strip_base(path)?;
+    Some(Found { surface, route: route(method, rest.trim_matches('/'))? })
+}
+
+fn route<'p>(method: &Method, rest: &'p str) -> Option<Route<'p>> {
     let segments: Vec<&str> = rest.split('/').collect();
     if segments.iter().any(|segment| segment.is_empty()) {
         return None;
@@ -86,10 +134,11 @@ pub(crate) fn find<'p>(method: &Method, path: &'p str) -> Option<Route<'p>> {
     }
 }
 
-fn strip_base(path: &str) -> Option<&str> {
-    [WEBHOOK_PATH, RPC_PATH].into_iter().find_map(|base| {
+fn strip_base(path: &str) -> Option<(Surface, &str)> {
+    [(WEBHOOK_PATH, Surface::Webhook), (RPC_PATH, Surface::Rpc)].into_iter().find_map(|(base, surface)| {
         let (start, rest) = path.split_at_checked(base.len())?;
-        (start.eq_ignore_ascii_case(base) && (rest.is_empty() || rest.starts_with('/'))).then_some(rest)
+        let is_below = start.eq_ignore_ascii_case(base) && (rest.is_empty() || rest.starts_with('/'));
+        is_below.then_some((surface, rest))
     })
 }
 

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use durable_core::model::write_chain;
 
 use crate::body::BoxError;
+use crate::starter::StartersError;
 
 /// The error of [`serve`](crate::serve) and [`Server`](crate::Server). Ask it with its predicates; the text is for people.
 pub struct ServeError {
@@ -22,6 +23,7 @@ enum Kind {
     Bind,
     Signal,
     Drain,
+    Starters,
 }
 
 impl ServeError {
@@ -45,13 +47,23 @@ impl ServeError {
         Self { kind: Kind::Drain, source: Some(source) }
     }
 
+    pub(crate) fn starters(source: StartersError) -> Self {
+        Self { kind: Kind::Starters, source: Some(source.into()) }
+    }
+
+    /// True when the HTTP starters do not go together.
+    #[must_use]
+    pub fn is_starters(&self) -> bool {
+        matches!(self.kind, Kind::Starters)
+    }
+
     /// True when the address is no address, or a name that nobody knows.
     #[must_use]
     pub fn is_unknown_address(&self) -> bool {
         matches!(self.kind, Kind::Resolve)
     }
 
-    /// True when the address can be reached from other machines, which was not allowed.
+    /// True when the address can be reached from other machines, and nobody would be asked for a key.
     #[must_use]
     pub fn is_public_address(&self) -> bool {
         matches!(self.kind, Kind::Public(_))
@@ -84,11 +96,13 @@ impl fmt::Display for ServeError {
             Kind::Resolve => f.write_str("the address to listen on cannot be resolved"),
             Kind::Public(address) => write!(
                 f,
-                "other machines could reach {address}, and this server asks nobody for a key: listen on a loopback \
-                 address such as 127.0.0.1, or say `Server::builder(client).allow_public()`"
+                "other machines could reach {address}, and this server asks nobody for a key: give it one with \
+                 `DurableService::key`, listen on a loopback address such as 127.0.0.1, or say \
+                 `ServerBuilder::allow_public_without_key`"
             ),
             Kind::Bind => f.write_str("the server cannot listen on its address"),
             Kind::Signal => f.write_str("the server cannot wait for Ctrl-C"),
+            Kind::Starters => f.write_str("the HTTP starters cannot be served"),
             Kind::Drain => f.write_str("the task hub could not be drained"),
         }
     }

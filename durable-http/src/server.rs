@@ -18,7 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tower_service::Service;
 
-use crate::origin::LocalAddr;
+use crate::origin::{LocalAddr, PeerAddr};
 use crate::serve_error::ServeError;
 use crate::service::DurableService;
 use crate::stall_guard::StallGuard;
@@ -36,8 +36,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// A server of its own, where [`serve`](crate::serve) is too simple.
 ///
 /// ```no_run
-/// # async fn doc(client: durable_core::client::Client) -> Result<(), durable_http::ServeError> {
-/// let server = durable_http::Server::builder(client).addr("127.0.0.1:0").bind().await?;
+/// # async fn doc(client: durable_core::client::Client) -> Result<(), Box<dyn std::error::Error>> {
+/// let service = durable_http::DurableService::new(client).key("a-long-and-secret-word")?;
+/// let server = durable_http::Server::builder(service).addr("127.0.0.1:0").bind().await?;
 /// println!("listening on {}", server.local_addr());
 /// server.run_until(async { tokio::signal::ctrl_c().await.unwrap_or_default() }).await;
 /// # Ok(()) }
@@ -47,12 +48,12 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct Server;
 
 impl Server {
-    /// A server for the task hub of `client`.
-    pub fn builder(client: Client) -> ServerBuilder {
+    /// A server for a service, or for the task hub of a client.
+    pub fn builder(service: impl Into<DurableService>) -> ServerBuilder {
         ServerBuilder {
-            service: DurableService::new(client),
+            service: service.into(),
             addresses: Ok(vec![DEFAULT_ADDRESS]),
-            allow_public: false,
+            allow_public_without_key: false,
             limits: Limits {
                 header_read_timeout: DEFAULT_HEADER_READ_TIMEOUT,
                 write_timeout: DEFAULT_WRITE_TIMEOUT,
@@ -77,7 +78,7 @@ struct Limits {
 pub struct ServerBuilder {
     service: DurableService,
     addresses: io::Result<Vec<SocketAddr>>,
-    allow_public: bool,
+    allow_public_without_key: bool,
     limits: Limits,
 }
 
@@ -89,22 +90,10 @@ impl ServerBuilder {
         self
     }
 
-    /// Allows an address that other machines can reach. Whoever reaches it can start, read and terminate everything:
-    /// put something in front that asks for a key.
-    pub fn allow_public(mut self) -> Self {
-        self.allow_public = true;
-        self
-    }
-
-    /// The largest request body, 16 MiB unless set. A larger one is refused with 413.
-    pub fn max_body_bytes(mut self, max_bytes: usize) -> Self {
-        self.service = self.service.max_body_bytes(max_bytes);
-        self
-    }
-
-    /// The longest silence within a request body, 30 seconds unless set. A longer one is refused with 408.
-    pub fn body_read_timeout(mut self, timeout: Duration) -> Self {
-        self.service = self.service.body_read_timeout(timeout);
+    /// Allows an address that other machines can reach, although nobody is asked for a key: whoever reaches it can start,
+    /// read and terminate everything. Put something in front that asks.
+    pub fn allow_public_without_key(mut self) -> Self {
+        self.allow_public_without_key = true;
         self
     }
 
@@ -138,11 +127,12 @@ impl ServerBuilder {
     ///
     /// # Errors
     ///
-    /// [`ServeError`] when the address cannot be resolved or listened on, and when other machines could reach it and
-    /// [`allow_public`](Self::allow_public) was not said.
+    /// [`ServeError`] when the address cannot be resolved or listened on, and when other machines could reach it, there is
+    /// no key, and [`allow_public_without_key`](Self::allow_public_without_key) was not said.
     pub async fn bind(self) -> Result<BoundServer, ServeError> {
         let addresses = self.addresses.map_err(ServeError::resolve)?;
-        if !self.allow_public
+        if self.service.is_open()
+            && !self.allow_public_without_key
             && let Some(public) = addresses.iter().find(|address| !address.ip().to_canonical().is_loopback())
         {
             return Err(ServeError::public(*public));
@@ -170,6 +160,19 @@ impl BoundServer {
         self.local_addr
     }
 
+    /// A client of the task hub that knows where this server is, for code that hands out links without a request to answer:
+    /// below the public origin, or else below the address that the server listens on, with the first key of this moment.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        let address = self.local_addr;
+        let origin = if address.ip().is_unspecified() {
+            format!("http://localhost:{}", address.port())
+        } else {
+            format!("http://{address}")
+        };
+        self.service.client_at(&origin)
+    }
+
     /// Serves until `shutdown` completes, and then until the requests in flight are answered; requests that wait for an
     /// instance are answered at once.
     ///
@@ -185,12 +188,12 @@ impl BoundServer {
         let abandon_on_drop = abandon.clone().drop_guard();
         let mut shutdown = pin!(shutdown);
         loop {
-            let (stream, slot) = tokio::select! {
+            let (stream, peer, slot) = tokio::select! {
                 biased;
                 () = &mut shutdown => break,
                 accepted = accept(&listener, &slots) => accepted,
             };
-            let connection = Connection { service: service.clone(), limits, slot };
+            let connection = Connection { service: service.clone(), peer: PeerAddr(peer), limits, slot };
             tokio::spawn(connection.run(stream, graceful.watcher(), abandon.clone()));
         }
         drop(listener);
@@ -202,13 +205,16 @@ impl BoundServer {
     }
 }
 
+/// A connection, the address of its other end, and its place among the connections.
+type Accepted = (TcpStream, SocketAddr, Option<OwnedSemaphorePermit>);
+
 /// The next connection, once there is room for one.
-async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> (TcpStream, Option<OwnedSemaphorePermit>) {
+async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> Accepted {
     // The semaphore is never closed.
     let slot = Arc::clone(slots).acquire_owned().await.ok();
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return (stream, slot),
+            Ok((stream, peer)) => return (stream, peer, slot),
             Err(error) => {
                 tracing::warn!(%error, "a connection was not accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -220,6 +226,7 @@ async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> (TcpStream, O
 /// One connection.
 struct Connection {
     service: DurableService,
+    peer: PeerAddr,
     limits: Limits,
     slot: Option<OwnedSemaphorePermit>,
 }
@@ -235,6 +242,7 @@ impl Connection {
             if let Some(address) = local_addr {
                 request.extensions_mut().insert(address);
             }
+            request.extensions_mut().insert(self.peer);
             self.service.clone().call(request)
         });
         let builder = protocol(self.limits);

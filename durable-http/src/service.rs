@@ -8,23 +8,29 @@ use std::time::Duration;
 use durable_core::BoxFuture;
 use durable_core::client::Client;
 use durable_core::model::TaskHubName;
+use http::request::Parts;
 use http::{Request, Response};
-use tokio_util::sync::CancellationToken;
 use tower_service::Service;
 
+use crate::access::Keys;
 use crate::body::{Body, BodyLimits, BoxError, read};
 use crate::error_json::Refusal;
+use crate::health;
+use crate::links::Links;
+use crate::origin::networks;
 use crate::query::Query;
-use crate::router;
+use crate::router::{self, Found};
 use crate::routes::{self, Exchange};
+use crate::setting_error::InvalidSetting;
+use crate::starter::{Match, StarterService, Starters, StartersError, wrong_method};
 
 const DEFAULT_MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
 const DEFAULT_BODY_READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The HTTP API of one task hub as a [`tower_service::Service`], for any body type and any server.
 ///
-/// It answers under both `/runtime/webhooks/durabletask` and `/durabletask`, and with an empty 404 everywhere else.
-/// Cloning is cheap. It never fails: whatever goes wrong becomes a response.
+/// It answers under both `/runtime/webhooks/durabletask` and `/durabletask`, on `/healthz` and `/readyz`, and with an empty
+/// 404 everywhere else. Cloning is cheap. It never fails: whatever goes wrong becomes a response.
 ///
 /// [`serve`](crate::serve) runs it alone. In an axum application it is the fallback, so that the paths of the application
 /// go first:
@@ -41,8 +47,10 @@ const DEFAULT_BODY_READ_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub struct DurableService {
     client: Client,
+    links: Links,
+    manages: bool,
+    starters: Option<StarterService>,
     body_limits: BodyLimits,
-    closing: CancellationToken,
 }
 
 impl DurableService {
@@ -50,7 +58,100 @@ impl DurableService {
     #[must_use]
     pub fn new(client: Client) -> Self {
         let body_limits = BodyLimits { max_bytes: DEFAULT_MAX_BODY_BYTES, idle: DEFAULT_BODY_READ_TIMEOUT };
-        Self { client, body_limits, closing: CancellationToken::new() }
+        Self { client, links: Links::default(), manages: true, starters: None, body_limits }
+    }
+
+    /// Asks callers for one of these keys, in the query parameter `code` or the header `x-functions-key`; who has none is
+    /// answered with 401. Links carry the first key. The health endpoints ask for none.
+    #[must_use]
+    pub fn keys(mut self, keys: Keys) -> Self {
+        self.links.access_mut().keys = Some(keys);
+        self
+    }
+
+    /// Asks callers for this key. A shorthand for [`keys`](Self::keys) with a single one, which is called `default`.
+    ///
+    /// # Errors
+    ///
+    /// The key is empty or cannot be sent in a header.
+    pub fn key(self, secret: &str) -> Result<Self, InvalidSetting> {
+        let keys = Keys::new();
+        keys.set("default", secret)?;
+        Ok(self.keys(keys))
+    }
+
+    /// Signs links, instead of putting the key itself into them. Each link is then good for one operation on one instance,
+    /// for this long, in whole seconds. Whoever has a key can still do everything. Without keys this changes nothing.
+    #[must_use]
+    pub fn signed_links(mut self, valid_for: Duration) -> Self {
+        self.links.access_mut().signed_links = Some(valid_for);
+        self
+    }
+
+    /// Asks programs on this machine for no key under `/durabletask`, which the SDKs of other languages use without one.
+    /// Requests that a proxy has passed on, or that name another host than this machine, still need a key. Say this only
+    /// when everybody on this machine may manage the hub.
+    #[must_use]
+    pub fn local_rpc_without_key(mut self) -> Self {
+        self.links.access_mut().local_rpc_is_open = true;
+        self
+    }
+
+    /// Refuses everything that changes something with 403.
+    #[must_use]
+    pub fn read_only(mut self) -> Self {
+        self.links.access_mut().read_only = true;
+        self
+    }
+
+    /// Leaves the management API out: its paths are answered with an empty 404.
+    #[must_use]
+    pub fn without_management(mut self) -> Self {
+        self.manages = false;
+        self
+    }
+
+    /// Answers with these starters as well. With [`keys`](Self::keys), they ask for one, too, unless they are
+    /// [anonymous](Starters::anonymous).
+    ///
+    /// # Errors
+    ///
+    /// The starters do not go together.
+    pub fn starters(mut self, starters: Starters) -> Result<Self, StartersError> {
+        self.starters = Some(starters.build()?);
+        Ok(self)
+    }
+
+    /// Lets links start with this instead of with the host that a request was sent to: `https://example.com`, or
+    /// `https://example.com/durable` where a proxy takes a path off.
+    ///
+    /// # Errors
+    ///
+    /// The text is no such address.
+    pub fn public_origin(mut self, origin: &str) -> Result<Self, InvalidSetting> {
+        self.links.origins_mut().public = Some(origin.parse()?);
+        Ok(self)
+    }
+
+    /// Believes `Forwarded` and `X-Forwarded-*` headers in requests from these proxies, each an address or a network such as
+    /// `10.0.0.0/8`: links then start with the host that the proxy was asked for. Others can write into these headers what
+    /// they like.
+    ///
+    /// # Errors
+    ///
+    /// One of them is neither an address nor a network.
+    pub fn trusted_proxies<T: AsRef<str>>(
+        mut self,
+        proxies: impl IntoIterator<Item = T>,
+    ) -> Result<Self, InvalidSetting> {
+        self.links.origins_mut().trusted = networks(proxies)?;
+        Ok(self)
+    }
+
+    /// What links of this service look like, for functions of yours beside it.
+    #[must_use]
+    pub fn links(&self) -> Links {
+        self.links.clone()
     }
 
     /// The largest request body, 16 MiB unless set. A larger one is refused with 413.
@@ -70,11 +171,22 @@ impl DurableService {
     /// Answers all requests that wait for an instance with the check-status response, at once and from now on, in this
     /// service and all its clones. Call it when your server begins to stop; [`serve`](crate::serve) does so by itself.
     pub fn stop_waiting(&self) {
-        self.closing.cancel();
+        self.links.closing().cancel();
     }
 
     pub(crate) fn task_hub(&self) -> &TaskHubName {
         self.client.task_hub()
+    }
+
+    /// True when everybody who reaches this service may do something.
+    pub(crate) fn is_open(&self) -> bool {
+        self.links.access().keys.is_none()
+    }
+
+    /// The client, knowing where it is served.
+    pub(crate) fn client_at(&self, origin: &str) -> Client {
+        let known = self.client.webhook_url().is_some();
+        if known { self.client.clone() } else { self.client.clone().with_webhook_url(self.links.webhook_url(origin)) }
     }
 
     async fn answer<B>(self, request: Request<B>) -> Response<Body>
@@ -82,22 +194,54 @@ impl DurableService {
         B: http_body::Body + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
+        head.extensions.insert(self.links.clone());
         let path = router::decode(head.uri.path());
-        let Some(route) = router::find(&head.method, &path) else { return Refusal::NotFound.into_response() };
-        let body = if route.takes_body() { read(body, self.body_limits).await } else { Ok(Vec::new()) };
-        let body = match body {
-            Ok(body) => body,
-            Err(refusal) => return refusal.into_response(),
+        if let Some(check) = health::find(&head.method, &path) {
+            return health::answer(check, self.client.as_dyn(), self.links.closing().is_cancelled()).await;
+        }
+        let answer = match router::find(&head.method, &path).filter(|_| self.manages) {
+            Some(found) => self.manage(&head, body, found).await,
+            None => self.start(head, body).await,
         };
-        let exchange = Exchange {
-            client: self.client.as_dyn(),
-            head: &head,
-            query: Query::parse(head.uri.query()),
-            body,
-            closing: &self.closing,
+        answer.unwrap_or_else(Refusal::into_response)
+    }
+
+    async fn start<B>(&self, head: Parts, body: B) -> Result<Response<Body>, Refusal>
+    where
+        B: http_body::Body + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let starters = self.starters.as_ref().ok_or(Refusal::NotFound)?;
+        let found = match starters.find(&head.method, head.uri.path()) {
+            Match::Found(found) => found,
+            Match::WrongMethod(allowed) => return Ok(wrong_method(&allowed)),
+            Match::None => return Err(Refusal::NotFound),
         };
-        routes::answer(&exchange, route).await.unwrap_or_else(Refusal::into_response)
+        if !starters.is_anonymous() {
+            self.links.access().check_key(&head, &Query::parse(head.uri.query()))?;
+        }
+        let body = read(body, self.body_limits).await?;
+        Ok(starters.answer(found, head, body).await)
+    }
+
+    async fn manage<B>(&self, head: &Parts, body: B, found: Found<'_>) -> Result<Response<Body>, Refusal>
+    where
+        B: http_body::Body + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let query = Query::parse(head.uri.query());
+        // A caller who may not do this is not read to the end.
+        self.links.access().check(head, &query, found, self.client.task_hub())?;
+        let body = if found.route.takes_body() { read(body, self.body_limits).await? } else { Vec::new() };
+        let exchange = Exchange { client: self.client.as_dyn(), head, query, body, closing: self.links.closing() };
+        routes::answer(&exchange, found.route).await
+    }
+}
+
+impl From<Client> for DurableService {
+    fn from(client: Client) -> Self {
+        Self::new(client)
     }
 }
 
@@ -124,6 +268,7 @@ impl fmt::Debug for DurableService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DurableService")
             .field("client", &self.client)
+            .field("links", &self.links)
             .field("body_limits", &self.body_limits)
             .finish_non_exhaustive()
     }

@@ -56,7 +56,7 @@ async fn an_announced_huge_body_is_refused_before_it_is_sent() {
 #[tokio::test]
 async fn a_huge_chunked_body_is_refused_while_it_comes() {
     let mock = MockClient::new();
-    let server = Running::start(&mock, |builder| builder.max_body_bytes(10)).await;
+    let server = Running::serve(mock.service().max_body_bytes(10), |builder| builder).await;
     let head = format!("POST {RPC}/orchestrators/Hello HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
     let response = server.exchange(format!("{head}6\r\n[1,2,3\r\n6\r\n,4,5,6\r\n")).await;
     assert_code(&response, 413);
@@ -106,7 +106,7 @@ async fn an_idle_connection_is_closed() {
 #[tokio::test]
 async fn a_client_that_sends_its_body_too_slowly_is_a_408() {
     let mock = MockClient::new();
-    let server = Running::start(&mock, |builder| builder.body_read_timeout(SHORTLY)).await;
+    let server = Running::serve(mock.service().body_read_timeout(SHORTLY), |builder| builder).await;
     let head = format!("POST {RPC}/orchestrators/Hello HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n[");
     let response = server.exchange(head).await;
     assert_code(&response, 408);

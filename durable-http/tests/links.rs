@@ -27,12 +27,31 @@ async fn the_start_response_has_no_rewind_link_and_the_management_payload_has_on
     assert_json(&response, 202, &check_status(ORIGIN, "i1", "i1"));
     assert_eq!(response.header("retry-after"), Some("10"));
 
-    let payload = client.create_http_management_payload(&request, &id("i1"));
+    let payload = client.create_http_management_payload_for(&request, &id("i1"));
     let rewind = format!(
         "\"rewindPostUri\":\"{ORIGIN}{WEBHOOK}/instances/i1/rewind?reason={{text}}&taskHub=TestHub&connection=Storage\","
     );
     let expected = check_status(ORIGIN, "i1", "i1").replace("\"purge", &format!("{rewind}\"purge"));
     assert_eq!(serde_json::to_string(&payload).unwrap(), expected);
+}
+
+#[tokio::test]
+async fn without_a_request_the_webhook_address_of_the_client_is_the_start_of_links() {
+    let client = MockClient::new().client();
+    let error = client.create_http_management_payload(&id("i1")).unwrap_err();
+    assert!(error.is_invalid_argument() && error.to_string().contains("with_webhook_url"), "{error}");
+
+    let webhook = format!("{ORIGIN}{WEBHOOK}");
+    let payload = client.clone().with_webhook_url(&webhook).create_http_management_payload(&id("i1")).unwrap();
+    let request = request("POST", "/").build();
+    assert_eq!(payload, client.create_http_management_payload_for(&request, &id("i1")));
+
+    let remote = client.with_webhook_url("https://a.example/hook/?code=x%2By&TaskHub=Other&connection=C&z");
+    let payload = remote.create_http_management_payload(&id("a b")).unwrap();
+    let start = "https://a.example/hook/instances/a%20b";
+    assert_eq!(payload.status_query_get_uri, format!("{start}?taskHub=Other&connection=C&code=x%2By&z"));
+    let terminate = format!("{start}/terminate?reason={{text}}&taskHub=Other&connection=C&code=x%2By&z");
+    assert_eq!(payload.terminate_post_uri, terminate);
 }
 
 #[tokio::test]
@@ -124,9 +143,15 @@ async fn a_wait_answers_with_the_output_the_status_or_the_links() {
         let wait = client.wait_for_completion_or_create_check_status_response(&request, &id(name));
         assert_json(&TestResponse::read(wait.await.unwrap()).await, 202, &check_status(ORIGIN, name, name));
     }
-    let timeouts: Vec<_> = mock.calls().into_iter().filter(|call| matches!(call, Call::Wait { .. })).collect();
-    let ten = Some(Duration::from_secs(10));
-    assert!(timeouts.iter().all(|call| matches!(call, Call::Wait { timeout, .. } if *timeout == ten)), "{timeouts:?}");
+    let waits = |wanted: &str| {
+        let timeouts = mock.calls().into_iter().filter_map(|call| match call {
+            Call::Wait { id, timeout } if id == wanted => timeout,
+            _ => None,
+        });
+        timeouts.map(|timeout| timeout.as_secs()).collect::<Vec<_>>()
+    };
+    assert_eq!(waits("live"), [10], "by notification");
+    assert_eq!(waits("unknown"), [10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0], "it may come");
 }
 
 #[tokio::test]

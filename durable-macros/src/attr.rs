@@ -1,4 +1,4 @@
-//! The arguments of `#[orchestrator(..)]` and `#[activity(..)]`.
+//! The arguments of `#[orchestrator(..)]`, `#[activity(..)]` and `#[http_starter(..)]`.
 
 use proc_macro2::TokenStream;
 use syn::ext::IdentExt;
@@ -19,7 +19,13 @@ pub(crate) struct Options {
     pub(crate) version: Option<String>,
     /// Further state that an activity reaches through its context.
     pub(crate) state: Vec<Type>,
-    /// Where durable-core is found.
+    /// The requests that start an orchestrator, as they are written.
+    pub(crate) http: Option<LitStr>,
+    /// The route template of a starter.
+    pub(crate) route: Option<LitStr>,
+    /// The verbs of a starter, in capitals; empty when none are given.
+    pub(crate) methods: Vec<String>,
+    /// Where durable-core is found, or durable-http for a starter.
     pub(crate) krate: Option<Path>,
 }
 
@@ -53,13 +59,20 @@ impl Options {
         }
         seen.push(key.clone());
         match (key.to_string().as_str(), kind) {
-            ("name", _) => self.name = Some(name_literal(&key, input)?),
+            ("name", Kind::Orchestrator | Kind::Activity) => self.name = Some(name_literal(&key, input)?),
             ("version", Kind::Orchestrator) => self.version = Some(version_literal(&key, input)?),
             ("version", Kind::Activity) => {
                 let message =
                     "an activity has no `version`: only an orchestrator is replayed by the code it began with";
                 return Err(syn::Error::new(key.span(), message));
             }
+            ("http", Kind::Orchestrator) => self.http = Some(value(&key, input, "http = \"POST hello/{id?}\"")?),
+            ("http", Kind::Activity) => {
+                let message = "an activity has no `http`: a request starts an orchestrator, which calls the activity";
+                return Err(syn::Error::new(key.span(), message));
+            }
+            ("route", Kind::Starter) => self.route = Some(value(&key, input, "route = \"start/{name}\"")?),
+            ("methods", Kind::Starter) => self.methods = methods(&key, input)?,
             ("crate", _) => self.krate = Some(crate_path(&key, input)?),
             ("state", Kind::Activity) => self.state = state_types(&key, input)?,
             ("state", Kind::Orchestrator) => {
@@ -69,7 +82,8 @@ impl Options {
             _ => {
                 let known = match kind {
                     Kind::Activity => "`name`, `state` and `crate`",
-                    Kind::Orchestrator => "`name`, `version` and `crate`",
+                    Kind::Orchestrator => "`name`, `version`, `http` and `crate`",
+                    Kind::Starter => "`route`, `methods` and `crate`",
                 };
                 let message = format!("unknown option `{key}`: `{}` knows {known}", kind.attribute());
                 return Err(syn::Error::new(key.span(), message));
@@ -91,6 +105,41 @@ fn version_literal(key: &Ident, input: ParseStream<'_>) -> syn::Result<String> {
     let text = literal.value();
     name::check_version(&text).map_err(|rule| syn::Error::new(literal.span(), rule))?;
     Ok(text)
+}
+
+/// The verbs of `methods("GET", "POST")`, all of whose mistakes are told at once.
+fn methods(key: &Ident, input: ParseStream<'_>) -> syn::Result<Vec<String>> {
+    if !input.peek(syn::token::Paren) {
+        return Err(syn::Error::new(key.span(), "write `methods(\"GET\", ..)`"));
+    }
+    let list;
+    parenthesized!(list in input);
+    let literals = Punctuated::<LitStr, Token![,]>::parse_terminated(&list)?;
+    let mut errors = Errors::default();
+    if literals.is_empty() {
+        errors.at(key.span(), "no request has none of the methods: leave `methods` out for \"POST\"");
+    }
+    let mut methods = Vec::new();
+    for literal in &literals {
+        match method(&literal.value()) {
+            Ok(method) if methods.contains(&method) => {
+                errors.at(literal.span(), format!("the method {method} is there twice"));
+            }
+            Ok(method) => methods.push(method),
+            Err(message) => errors.at(literal.span(), message),
+        }
+    }
+    errors.into_result().map(|()| methods)
+}
+
+/// A verb in capitals, or what is wrong with it.
+pub(crate) fn method(text: &str) -> Result<String, String> {
+    const KNOWN: &[&str] = &["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
+    let method = text.to_ascii_uppercase();
+    if KNOWN.contains(&method.as_str()) {
+        return Ok(method);
+    }
+    Err(format!("unknown method `{text}`: there are {}", KNOWN.join(", ")))
 }
 
 /// The path after `crate =`, bare or in quotes.

@@ -1,4 +1,4 @@
-//! What both annotations leave behind: a function, and a future of the same name that carries the definition.
+//! What the annotations leave behind: a function, and a future of the same name that carries the definition.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
@@ -11,7 +11,7 @@ use crate::{paths, types};
 /// A checked function with its options, ready to be expanded.
 pub(crate) struct Definition<'a> {
     pub(crate) function: &'a Function,
-    /// The hidden module of durable-core.
+    /// The hidden module of durable-core, or of durable-http for a starter.
     pub(crate) private: TokenStream,
     /// The registered name.
     pub(crate) name: String,
@@ -22,7 +22,11 @@ pub(crate) struct Definition<'a> {
 impl<'a> Definition<'a> {
     pub(crate) fn new(function: &'a Function, options: &Options, is_stub: bool) -> Self {
         let name = options.name.clone().unwrap_or_else(|| function.name());
-        Self { function, private: paths::private(options.krate.as_ref()), name, is_stub }
+        let private = match function.kind {
+            Kind::Orchestrator | Kind::Activity => paths::private(options.krate.as_ref()),
+            Kind::Starter => paths::http_private(options.krate.as_ref()),
+        };
+        Self { function, private, name, is_stub }
     }
 
     /// The name of the function and of its future.
@@ -97,11 +101,11 @@ impl<'a> Definition<'a> {
             match argument.role {
                 Role::Context if self.function.kind == Kind::Orchestrator => {}
                 Role::Input if has_input => {}
-                Role::Input => {
+                Role::Input if self.function.kind != Kind::Starter => {
                     has_input = true;
                     types.push(self.input());
                 }
-                Role::Context | Role::State(_) => types.push(argument.ty.to_token_stream()),
+                Role::Input | Role::Context | Role::State(_) => types.push(argument.ty.to_token_stream()),
             }
         }
         types
@@ -239,6 +243,7 @@ impl<'a> Definition<'a> {
         let kind = match self.function.kind {
             Kind::Orchestrator => quote!(orchestrator),
             Kind::Activity => quote!(activity),
+            Kind::Starter => return TokenStream::new(),
         };
         // What is wrong is not there.
         let found = (!self.is_stub).then(|| quote!(#private::discover! { #kind #ident }));

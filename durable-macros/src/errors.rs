@@ -33,6 +33,11 @@ impl Errors {
         self.combined.is_none()
     }
 
+    /// What was found, as one error.
+    pub(crate) fn into_result(self) -> syn::Result<()> {
+        self.combined.map_or(Ok(()), Err)
+    }
+
     /// The text of each error.
     #[cfg(test)]
     pub(crate) fn messages(self) -> Vec<String> {

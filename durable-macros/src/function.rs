@@ -9,14 +9,13 @@ use syn::{Attribute, FnArg, Ident, ItemFn, Pat, PatType, ReturnType, Safety, Typ
 use crate::errors::Errors;
 use crate::types;
 
-/// The arity up to which durable-core implements its traits for activities.
-const MAX_ARGUMENTS: usize = 8;
 
 /// Which annotation a function carries.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Orchestrator,
     Activity,
+    Starter,
 }
 
 impl Kind {
@@ -25,6 +24,7 @@ impl Kind {
         match self {
             Self::Orchestrator => "#[orchestrator]",
             Self::Activity => "#[activity]",
+            Self::Starter => "#[http_starter]",
         }
     }
 
@@ -33,13 +33,32 @@ impl Kind {
         match self {
             Self::Orchestrator => "an orchestrator",
             Self::Activity => "an activity",
+            Self::Starter => "an HTTP starter",
         }
     }
 
+    /// The context; a starter has none.
     fn context(self) -> &'static str {
         match self {
             Self::Orchestrator => "OrchestrationContext",
             Self::Activity => "ActivityContext",
+            Self::Starter => "",
+        }
+    }
+
+    /// The arity up to which the traits for such functions are implemented.
+    fn max_arguments(self) -> usize {
+        match self {
+            Self::Orchestrator | Self::Activity => 8,
+            Self::Starter => 12,
+        }
+    }
+
+    /// Why such a function is not generic.
+    fn why_not_generic(self) -> &'static str {
+        match self {
+            Self::Orchestrator | Self::Activity => "has one name in the store and",
+            Self::Starter => "is called by requests and",
         }
     }
 }
@@ -104,8 +123,13 @@ impl Function {
         function.check_qualifiers(errors);
         function.check_generics(errors);
         function.read_arguments(errors);
-        function.check_roles(errors);
-        function.check_return(errors);
+        if kind == Kind::Starter {
+            function.check_starter(errors);
+        } else {
+            function.check_roles(errors);
+            function.check_return(errors);
+        }
+        function.check_arity(errors);
         function
     }
 
@@ -140,8 +164,8 @@ impl Function {
     fn check_qualifiers(&self, errors: &mut Errors) {
         let noun = self.kind.noun();
         let signature = &self.item.sig;
-        if self.kind == Kind::Orchestrator && !self.is_async() {
-            errors.at(signature.fn_token.span, "an orchestrator is an `async fn`");
+        if self.kind != Kind::Activity && !self.is_async() {
+            errors.at(signature.fn_token.span, format!("{noun} is an `async fn`"));
         }
         if let Some(token) = &signature.constness {
             errors.at(token.span, format!("{noun} cannot be a `const fn`"));
@@ -160,7 +184,8 @@ impl Function {
         let noun = self.kind.noun();
         let generics = &self.item.sig.generics;
         if !generics.params.is_empty() {
-            let message = format!("{noun} has one name in the store and cannot be generic: use concrete, owned types");
+            let why = self.kind.why_not_generic();
+            let message = format!("{noun} {why} cannot be generic: use concrete, owned types");
             errors.on(&generics.params, message);
             self.definable = false;
         }
@@ -184,6 +209,7 @@ impl Function {
                     let by_hand = match self.kind {
                         Kind::Activity => "register the method by hand with `activity_fn(\"name\", ..)`",
                         Kind::Orchestrator => "pass what it needs in the input",
+                        Kind::Starter => "take what it needs as a `State<T>` argument",
                     };
                     let message = format!("wrong receiver: {noun} has no `self`; use a free function, or {by_hand}");
                     errors.on(receiver, message);
@@ -269,8 +295,26 @@ impl Function {
                 None => errors.at(self.item.sig.paren_token.span.join(), message),
             }
         }
-        if let Some(excess) = self.arguments.get(MAX_ARGUMENTS) {
-            errors.on(&excess.ty, format!("an activity takes at most {MAX_ARGUMENTS} arguments"));
+    }
+
+    fn check_arity(&self, errors: &mut Errors) {
+        let most = self.kind.max_arguments();
+        if let Some(excess) = self.arguments.get(most) {
+            errors.on(&excess.ty, format!("{} takes at most {most} arguments", self.kind.noun()));
+        }
+    }
+
+    /// A starter's arguments come out of a request, and what it returns outlives it.
+    fn check_starter(&mut self, errors: &mut Errors) {
+        let returned = match &self.item.sig.output {
+            ReturnType::Type(_, ty) => Some(&**ty),
+            ReturnType::Default => None,
+        };
+        for ty in self.arguments.iter().map(|argument| &argument.ty).chain(returned) {
+            for place in types::unowned(ty, true) {
+                self.definable = false;
+                errors.on(&place.tokens, "a request ends before this does: use an owned type that has a name");
+            }
         }
     }
 
@@ -295,18 +339,19 @@ impl Kind {
         let other = match self {
             Self::Orchestrator => "ActivityContext",
             Self::Activity => "OrchestrationContext",
+            Self::Starter => return None,
         };
         let ty = types::referent(ty).unwrap_or(ty);
         types::is_named(ty, other).then_some(match self {
             Self::Orchestrator => "this is the context of an activity: an orchestrator takes an `OrchestrationContext`",
-            Self::Activity => "this is the context of an orchestrator: an activity takes an `ActivityContext`",
+            Self::Activity | Self::Starter => "this is the context of an orchestrator: an activity takes an `ActivityContext`",
         })
     }
 
     fn second_input(self) -> &'static str {
         match self {
             Self::Orchestrator => "an orchestrator has at most one input: take a struct or a tuple",
-            Self::Activity => {
+            Self::Activity | Self::Starter => {
                 "an activity has at most one input, not counting `State<T>` arguments: take a struct or a tuple"
             }
         }

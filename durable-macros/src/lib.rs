@@ -1,7 +1,8 @@
-//! The attribute macros of durable-core, which re-exports them: `#[orchestrator]`, `#[activity]`,
-//! `#[durable]` and `#[derive(Failure)]`.
+//! The attribute macros of durable-core, which re-exports them: `#[orchestrator]`, `#[activity]`, `#[durable]` and
+//! `#[derive(Failure)]`; and that of durable-http: `#[http_starter]`.
 //!
-//! Generated code names durable-core as `::durable_core`; the option `crate = "path"` of each macro gives another path.
+//! Generated code names durable-core as `::durable_core` and durable-http as `::durable_http`; the option `crate = "path"` of
+//! each macro gives another path.
 //! `DURABLE_MACROS_DEBUG=1` in the environment of the compiler prints what the macros generate.
 
 mod activity;
@@ -14,10 +15,14 @@ mod duration;
 mod errors;
 mod failure;
 mod function;
+mod http_binding;
+mod http_starter;
 mod name;
 mod orchestrator;
 mod paths;
 mod returned;
+mod route;
+mod route_value;
 mod types;
 
 use proc_macro::TokenStream;
@@ -33,6 +38,7 @@ use proc_macro::TokenStream;
 /// |---|---|
 /// | `name = "..."` | the name in the store and in the HTTP API; without it, the name of the function |
 /// | `version = "..."` | the version of the code, 1 to 64 bytes; functions of one name differ in it |
+/// | `http = "POST hello/{id?}"` | the request that starts it in a server of durable-http; its parameters are `id`, `timeout` and `interval` |
 /// | `crate = "path"` | where durable-core is found, when not at `::durable_core` |
 ///
 /// # What is generated
@@ -96,6 +102,37 @@ pub fn orchestrator(args: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn activity(args: TokenStream, item: TokenStream) -> TokenStream {
     debug::show(activity::expand(args.into(), &item.into()))
+}
+
+/// Makes an `async fn` an HTTP function of a server of durable-http, mostly one that starts orchestrators.
+///
+/// An argument whose name is a parameter of the route is taken from the path or the query. Every other argument takes
+/// something else out of the request, by its type. durable-http says what there is, and shows examples.
+///
+/// | Option | Meaning |
+/// |---|---|
+/// | `route = "start/{name}/{id?}?{wait:bool=false}"` | the path behind the prefix of all starters, and parameters of the query; without it, the name of the function |
+/// | `methods("GET", "POST")` | the verbs; without it, `POST` |
+/// | `crate = "path"` | where durable-http is found, when not at `::durable_http` |
+///
+/// A parameter is `{name}`, `{name?}` for an `Option`, or `{name=default}`. Behind the name may stand its type: `int`,
+/// `float`, `duration`, `bool`, `guid` or `string`, as in `{timeout:duration=10}`. `{showHistory}` is for the argument
+/// `show_history`.
+///
+/// # What is generated
+///
+/// The function stays callable, with its name, visibility, documentation and arguments. It returns a future, a struct of
+/// the same name, which implements `HttpStarter`. So the function itself is what a set of starters is given, and a unit
+/// test calls it and awaits the result.
+///
+/// # What is refused
+///
+/// Mistakes in the route; parameters without an argument, or whose argument has another type; defaults that are no value
+/// of the type; functions that are not `async`, have a `self`, generics or `impl Trait`, or borrow. All mistakes of a
+/// function are reported at once.
+#[proc_macro_attribute]
+pub fn http_starter(args: TokenStream, item: TokenStream) -> TokenStream {
+    debug::show(http_starter::expand(args.into(), &item.into()))
 }
 
 /// Marks a function that orchestrators call, and checks it as an orchestrator is checked.

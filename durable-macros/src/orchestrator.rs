@@ -8,6 +8,7 @@ use crate::definition::{Definition, local};
 use crate::determinism;
 use crate::errors::Errors;
 use crate::function::{self, Function, Kind};
+use crate::http_binding;
 
 /// Expands the annotation, or shows what is wrong and leaves a stub behind.
 pub(crate) fn expand(args: TokenStream, item: &TokenStream) -> TokenStream {
@@ -23,10 +24,11 @@ pub(crate) fn expand(args: TokenStream, item: &TokenStream) -> TokenStream {
     };
     let mut findings = Errors::default();
     determinism::check(&mut parsed, &mut findings);
+    let binding = options.http.as_ref().map(|http| http_binding::check(http, &mut errors));
     let function = Function::check(Kind::Orchestrator, parsed, &mut errors);
     let expansion = if function.definable {
         // Findings in the body do not make the signature wrong: the rest is expanded as ever.
-        define(&Definition::new(&function, &options, !errors.is_empty()), &options)
+        define(&Definition::new(&function, &options, !errors.is_empty()), &options, binding.as_deref())
     } else {
         let original = &function.item;
         quote!(#original)
@@ -36,7 +38,7 @@ pub(crate) fn expand(args: TokenStream, item: &TokenStream) -> TokenStream {
     quote!(#errors #findings #expansion)
 }
 
-fn define(definition: &Definition<'_>, options: &Options) -> TokenStream {
+fn define(definition: &Definition<'_>, options: &Options, binding: Option<&str>) -> TokenStream {
     let items = definition.items();
     let Definition { private, name, is_stub, .. } = definition;
     let (ident, cfg, input) = (definition.ident(), definition.cfg(), definition.input());
@@ -46,6 +48,9 @@ fn define(definition: &Definition<'_>, options: &Options) -> TokenStream {
     let argument = definition.function.input().map(|_| &value);
     let version = options.version.as_ref().map(
         |version| quote!(const VERSION: ::core::option::Option<&'static str> = ::core::option::Option::Some(#version);),
+    );
+    let http = binding.map(
+        |binding| quote!(const HTTP: ::core::option::Option<&'static str> = ::core::option::Option::Some(#binding);),
     );
     let body = if *is_stub {
         quote!({ let _ = (#ctx, #value); ::core::unreachable!() })
@@ -65,6 +70,7 @@ fn define(definition: &Definition<'_>, options: &Options) -> TokenStream {
         impl #private::OrchestratorDefinition for #ident {
             const NAME: &'static str = #name;
             #version
+            #http
             type Input = #input;
             type Output = #output;
             fn invoke(

@@ -1,4 +1,4 @@
-//! The paths through which generated code reaches durable-core.
+//! The paths through which generated code reaches durable-core and durable-http.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -11,5 +11,13 @@ pub(crate) fn private(override_with: Option<&Path>) -> TokenStream {
     match override_with {
         Some(path) => quote!(#path::__private),
         None => quote!(::durable_core::__private),
+    }
+}
+
+/// The hidden module of durable-http, as [`private`].
+pub(crate) fn http_private(override_with: Option<&Path>) -> TokenStream {
+    match override_with {
+        Some(path) => quote!(#path::__private),
+        None => quote!(::durable_http::__private),
     }
 }

@@ -92,7 +92,7 @@ impl Definition<'_> {
         let output = quote!(#open #choice as __DurableChosen>::#value);
         let convert = quote!(#open #choice as __DurableChosen>::#convert);
         let convert = match self.function.kind {
-            Kind::Activity => quote!((#convert)),
+            Kind::Activity | Kind::Starter => quote!((#convert)),
             Kind::Orchestrator => {
                 let (expected, input, same) = (self.input(), at_end("Input"), at_end("same"));
                 let input = quote!(#open #choice as __DurableChosen>::#input);
@@ -112,7 +112,7 @@ impl Definition<'_> {
         let private = &self.private;
         match self.function.kind {
             Kind::Orchestrator => quote!(#private::Next::Complete),
-            Kind::Activity => quote!(::core::convert::identity),
+            Kind::Activity | Kind::Starter => quote!(::core::convert::identity),
         }
     }
 
@@ -166,7 +166,7 @@ impl Definition<'_> {
         // Where nothing is said of the next input, it is that of the function. It comes in as a parameter, since a type that
         // is less visible than these must not be part of them.
         let (converted, empty, next) = match self.function.kind {
-            Kind::Activity => (quote!(T), quote!(()), None),
+            Kind::Activity | Kind::Starter => (quote!(T), quote!(()), None),
             Kind::Orchestrator => {
                 let next = quote!(#private::Next);
                 (quote!(#next<T, I>), quote!(#next<(), I>), Some(probe_for_next(&next)))

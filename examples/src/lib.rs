@@ -1,5 +1,7 @@
-//! The functions of the demo, for its program and its tests. The small examples are programs of their own in `src/bin`.
+//! The functions of the two larger programs, for them and their tests. The small examples are programs of their own in
+//! `src/bin`.
 
+pub mod classics;
 pub mod demo;
 #[cfg(doctest)]
 mod readme;

@@ -21,6 +21,12 @@ pub trait DurableClient: Send + Sync + 'static {
     /// The task hub that this client talks to.
     fn task_hub(&self) -> &TaskHubName;
 
+    /// Where the HTTP management API of the hub can be reached, with the query that links to it repeat; `None` when this client
+    /// does not know it. A remote client does.
+    fn webhook_url(&self) -> Option<String> {
+        None
+    }
+
     /// Starts an instance.
     ///
     /// # Errors

@@ -17,25 +17,43 @@ use crate::orchestration::OrchestratorFn;
 
 /// A typed client over any [`DurableClient`]. Cloning is cheap.
 #[derive(Clone)]
-pub struct Client(Arc<dyn DurableClient>);
+pub struct Client {
+    inner: Arc<dyn DurableClient>,
+    webhook_url: Option<Arc<str>>,
+}
 
 impl Client {
     /// Wraps a client.
     #[must_use]
     pub fn new(client: Arc<dyn DurableClient>) -> Self {
-        Self(client)
+        Self { inner: client, webhook_url: None }
     }
 
     /// The untyped client.
     #[must_use]
     pub fn as_dyn(&self) -> &dyn DurableClient {
-        &*self.0
+        &*self.inner
+    }
+
+    /// This client, knowing where the HTTP management API of its hub can be reached from outside, with the query that
+    /// links to it repeat: `https://example.com/runtime/webhooks/durabletask?code=...`. Code that hands out links without a
+    /// request to answer needs it, an activity that sends a mail for example.
+    #[must_use]
+    pub fn with_webhook_url(mut self, url: impl Into<String>) -> Self {
+        self.webhook_url = Some(url.into().into());
+        self
+    }
+
+    /// Where the HTTP management API of the hub can be reached, as far as this client knows.
+    #[must_use]
+    pub fn webhook_url(&self) -> Option<String> {
+        self.webhook_url.as_deref().map(str::to_owned).or_else(|| self.inner.webhook_url())
     }
 
     /// The task hub that this client talks to.
     #[must_use]
     pub fn task_hub(&self) -> &TaskHubName {
-        self.0.task_hub()
+        self.inner.task_hub()
     }
 
     /// Starts an orchestrator, given as the annotated function or by name. `()` is the input of one without input. By name
@@ -86,7 +104,7 @@ impl Client {
     ///
     /// The store failed.
     pub async fn status(&self, id: &InstanceId) -> Result<Option<InstanceStatus>, ClientError> {
-        self.0.status(id).await
+        self.inner.status(id).await
     }
 
     /// Waits until an instance is finished, at most for `timeout`. See [`DurableClient::wait`].
@@ -99,7 +117,7 @@ impl Client {
         id: &InstanceId,
         timeout: Option<Duration>,
     ) -> Result<Option<InstanceStatus>, ClientError> {
-        self.0.wait(id, WaitUntil::Finished, timeout).await
+        self.inner.wait(id, WaitUntil::Finished, timeout).await
     }
 
     /// Sends an external event. See [`DurableClient::raise_event`].
@@ -114,7 +132,7 @@ impl Client {
         name: &str,
         payload: &T,
     ) -> Result<(), ClientError> {
-        self.0.raise_event(id, EventName::new(name)?, Payload::encode(payload)?).await
+        self.inner.raise_event(id, EventName::new(name)?, Payload::encode(payload)?).await
     }
 
     /// Waits until the first turn of an instance is committed, at most for `timeout`.
@@ -127,7 +145,7 @@ impl Client {
         id: &InstanceId,
         timeout: Option<Duration>,
     ) -> Result<Option<InstanceStatus>, ClientError> {
-        self.0.wait(id, WaitUntil::Started, timeout).await
+        self.inner.wait(id, WaitUntil::Started, timeout).await
     }
 
     /// Terminates an instance. See [`DurableClient::terminate`].
@@ -185,7 +203,7 @@ impl Client {
     ///
     /// The failures and what followed from them are removed. `ExecutionRewound` is added.
     pub async fn rewind(&self, id: &InstanceId, reason: impl Into<String>) -> Result<(), ClientError> {
-        self.0.rewind(id, Some(reason.into())).await
+        self.inner.rewind(id, Some(reason.into())).await
     }
 
     /// Starts the orchestrator of an existing instance anew, with the same input, version and tags, under its own id or, with
@@ -260,7 +278,7 @@ impl Client {
     ///
     /// The store failed.
     pub async fn count(&self, query: InstanceQuery) -> Result<u64, ClientError> {
-        Ok(self.0.count(query).await?.iter().map(|count| count.count).sum())
+        Ok(self.inner.count(query).await?.iter().map(|count| count.count).sum())
     }
 
     /// How many instances fit `query`, by orchestrator, version and status.
@@ -269,7 +287,7 @@ impl Client {
     ///
     /// The store failed.
     pub async fn counts(&self, query: InstanceQuery) -> Result<Vec<InstanceCount>, ClientError> {
-        self.0.count(query).await
+        self.inner.count(query).await
     }
 
     /// Which versions of which orchestrators have instances, and how many of them are not finished: code that live instances
@@ -288,7 +306,7 @@ impl Client {
     ///
     /// The store failed.
     pub async fn versions(&self) -> Result<Vec<VersionUse>, ClientError> {
-        Ok(VersionUse::of(self.0.count(InstanceQuery::new()).await?))
+        Ok(VersionUse::of(self.inner.count(InstanceQuery::new()).await?))
     }
 
     /// The activity calls of an instance whose results it has not taken yet, with their progress; `None` when there is no
@@ -307,7 +325,7 @@ impl Client {
     ///
     /// The store failed.
     pub async fn activities(&self, id: &InstanceId) -> Result<Option<Vec<PendingActivity>>, ClientError> {
-        self.0.activities(id).await
+        self.inner.activities(id).await
     }
 
     /// One page of instances, ordered by id.
@@ -316,7 +334,7 @@ impl Client {
     ///
     /// The continuation token is not one of this client's, or the store failed.
     pub async fn list(&self, query: InstanceQuery) -> Result<InstancePage, ClientError> {
-        self.0.list(query).await
+        self.inner.list(query).await
     }
 
     /// The history of an instance's current execution; `None` when there is no such instance.
@@ -325,7 +343,7 @@ impl Client {
     ///
     /// The store failed.
     pub async fn history(&self, id: &InstanceId) -> Result<Option<Vec<HistoryEvent>>, ClientError> {
-        self.0.history(id).await
+        self.inner.history(id).await
     }
 }
 

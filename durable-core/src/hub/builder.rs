@@ -13,7 +13,7 @@ use crate::client::Client;
 use crate::engine::{Clock, EngineOptions, LocalEngine, SystemClock};
 use crate::model::{Limits, TaskHubName, Version};
 use crate::orchestration::OrchestratorItem;
-use crate::registry::{Registry, RegistryError};
+use crate::registry::{HttpTrigger, Registry, RegistryError};
 use crate::worker::{EventOrder, NonDeterminismPolicy, VersionMatch, VersionMismatch, Worker, WorkerOptions};
 
 /// The description of a task hub. Mistakes are collected and reported together by [`start`](Self::start).
@@ -277,6 +277,7 @@ impl TaskHubBuilder {
     pub async fn start(mut self) -> Result<TaskHub, StartError> {
         self.add_discovered();
         self.check_state();
+        let http_triggers = self.http_triggers();
         let backend = self.backend.take();
         if backend.is_none() {
             self.mistakes.push("it has no backend: add `.backend(Sqlite::open(\"hub.db\")?)`".to_owned());
@@ -295,6 +296,7 @@ impl TaskHubBuilder {
             worker: Arc::new(Mutex::new(Some(worker))),
             orchestrators,
             activities,
+            http_triggers: http_triggers.into(),
         })
     }
 
@@ -303,6 +305,13 @@ impl TaskHubBuilder {
         if self.discovers {
             self.mistakes.extend(self.registry.discover().iter().map(ToString::to_string));
         }
+    }
+
+    fn http_triggers(&mut self) -> Vec<HttpTrigger> {
+        self.registry.http_triggers(self.worker.version.as_ref()).unwrap_or_else(|error| {
+            self.mistakes.push(error.to_string());
+            Vec::new()
+        })
     }
 
     fn check_state(&mut self) {

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use crate::client::Client;
 use crate::engine::LocalEngine;
 use crate::model::{FunctionName, TaskHubName};
+use crate::registry::HttpTrigger;
 use crate::worker::Worker;
 
 pub use self::builder::TaskHubBuilder;
@@ -27,6 +28,7 @@ pub struct TaskHub {
     worker: Arc<Mutex<Option<Worker>>>,
     orchestrators: Arc<[FunctionName]>,
     activities: Arc<[FunctionName]>,
+    http_triggers: Arc<[HttpTrigger]>,
 }
 
 impl TaskHub {
@@ -57,6 +59,29 @@ impl TaskHub {
     #[must_use]
     pub fn activities(&self) -> &[FunctionName] {
         &self.activities
+    }
+
+    /// The orchestrators that HTTP requests start, as `#[orchestrator(http = "...")]` says. An orchestrator in several versions
+    /// is there once; a new instance gets the hub's default version, as in every start without a version.
+    ///
+    /// ```
+    /// use durable_core::prelude::*;
+    ///
+    /// #[orchestrator(http = "hello/{id?}")]
+    /// async fn hello(_ctx: OrchestrationContext, name: String) -> String {
+    ///     format!("Hello {name}!")
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// let hub = TaskHub::builder().backend(Memory::new()).orchestrator(hello).start().await?;
+    /// assert_eq!(hub.http_triggers()[0].binding(), "POST hello/{id?}");
+    /// # hub.shutdown().await?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    #[must_use]
+    pub fn http_triggers(&self) -> &[HttpTrigger] {
+        &self.http_triggers
     }
 
     /// Drains the hub: takes no more work, lets running turns and activities end, and stores everything that only memory

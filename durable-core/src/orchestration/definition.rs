@@ -16,6 +16,8 @@ pub trait OrchestratorDefinition: Send + 'static {
     const NAME: &'static str;
     /// The version of the code; `None` for an orchestrator without versions.
     const VERSION: Option<&'static str> = None;
+    /// The requests that start it, for an HTTP server to read; `None` when there are none.
+    const HTTP: Option<&'static str> = None;
     /// The input; `()` for an orchestrator without one.
     type Input: Serialize + DeserializeOwned + Send + 'static;
     /// The value of success.

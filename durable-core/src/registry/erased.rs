@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::BoxFuture;
 use crate::activity::{ActivityContext, ActivityDefinition, ActivityHandler};
-use crate::model::{FailureDetails, FunctionName, Payload};
+use crate::model::{FailureDetails, FunctionName, InvalidPayload, Payload};
 use crate::orchestration::{ContinueAsNew, Next, OrchestrationContext, OrchestratorDefinition};
 use crate::replay::{Ended, Program};
 
@@ -59,15 +59,23 @@ pub(super) fn handler<M, H: ActivityHandler<M>>(handler: H) -> ActivityProgram {
     })
 }
 
+/// Says whether a payload is an input of type `T`.
+pub(super) fn fits<T: DeserializeOwned + 'static>(input: &Payload) -> Result<(), InvalidPayload> {
+    decode_any::<T>(input).map(drop)
+}
+
 /// A function without an input takes any: its type is `()`, and what the caller sent is ignored.
+fn decode_any<T: DeserializeOwned + 'static>(input: &Payload) -> Result<T, InvalidPayload> {
+    let unit = std::any::TypeId::of::<T>() == std::any::TypeId::of::<()>();
+    if unit { Payload::null().decode() } else { input.decode() }
+}
+
 fn decode_input<T: DeserializeOwned + 'static>(
     kind: &str,
     name: &FunctionName,
     input: &Payload,
 ) -> Result<T, FailureDetails> {
-    let unit = std::any::TypeId::of::<T>() == std::any::TypeId::of::<()>();
-    let decoded = if unit { Payload::null().decode() } else { input.decode() };
-    decoded.map_err(|error| {
+    decode_any(input).map_err(|error| {
         let cause = FailureDetails::from_error("InvalidPayload", &error);
         let message = format!("the input of {kind} '{name}' is no `{}`", std::any::type_name::<T>());
         FailureDetails::new("InvalidInput", message).non_retriable().caused_by(cause)

@@ -4,6 +4,7 @@ mod discovered;
 mod erased;
 #[cfg(test)]
 mod tests;
+mod trigger;
 
 use std::any::TypeId;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -16,11 +17,15 @@ use crate::replay::Program;
 
 pub use self::discovered::Discovered;
 pub use self::erased::ActivityProgram;
+pub use self::trigger::HttpTrigger;
+use self::trigger::Entrance;
 
 /// Orchestrators and activities by name, without regard to ASCII case. An orchestrator may be there in several versions.
 #[derive(Clone, Default)]
 pub struct Registry {
     orchestrators: HashMap<FunctionName, BTreeMap<Option<Version>, Program>>,
+    /// Beside the code of each version, how it may be started.
+    entrances: HashMap<FunctionName, Vec<Entrance>>,
     activities: HashMap<FunctionName, ActivityProgram>,
     required_state: Vec<(FunctionName, StateKey)>,
     /// The definitions behind the names, so that a discovered function is not taken for its own double.
@@ -44,6 +49,18 @@ pub enum RegistryError {
         name: FunctionName,
         /// The version; `None` for activities, and for orchestrators without one.
         version: Option<Version>,
+    },
+    /// Versions of one orchestrator are started by different requests.
+    #[error(
+        "the versions of orchestrator '{name}' have different `http` options, \"{}\" and \"{}\": give them the same, or only one of them any",
+        bindings[0],
+        bindings[1]
+    )]
+    TwoBindings {
+        /// The name.
+        name: FunctionName,
+        /// Two of the bindings.
+        bindings: [&'static str; 2],
     },
     /// The name is not valid.
     #[error(transparent)]
@@ -69,7 +86,8 @@ impl Registry {
         if versions.contains_key(&version) {
             return Err(RegistryError::Duplicate { kind: ORCHESTRATORS, name, version });
         }
-        versions.insert(version, erased::orchestrator::<D>());
+        versions.insert(version.clone(), erased::orchestrator::<D>());
+        self.entrances.entry(name).or_default().push(Entrance::of::<D>(version));
         self.definitions.insert(TypeId::of::<D>());
         Ok(())
     }

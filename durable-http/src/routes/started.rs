@@ -10,8 +10,7 @@ use super::{Answer, Exchange};
 use crate::body::Body;
 use crate::client_ext::{check_intervals, finished_response};
 use crate::error_json::Refusal;
-use crate::links::{FailedAs, check_status_response};
-use crate::origin;
+use crate::links::{FailedAs, Links, check_status_response};
 use crate::status_json::Show;
 
 /// The longest wait. A caller who went away looks like one who only closed his sending half, so nobody may hold a
@@ -32,8 +31,7 @@ pub(super) async fn answer(exchange: &Exchange<'_>, id: &InstanceId, wait: Optio
     {
         return Ok(response);
     }
-    let origin = origin::of(exchange.head);
-    Ok(check_status_response(&origin, exchange.client.task_hub(), id, FailedAs::Ok))
+    Ok(check_status_response(&Links::for_request(exchange.head), exchange.client.task_hub(), id, FailedAs::Ok))
 }
 
 /// The answer about an instance that ends in time. The instance is started, so from here on the worst answer is the

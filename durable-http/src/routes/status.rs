@@ -7,7 +7,7 @@ use super::{Answer, Exchange, existing_id};
 use crate::body::json;
 use crate::client_ext::finished_status;
 use crate::error_json::Refusal;
-use crate::origin;
+use crate::links::Links;
 use crate::status_json::{Show, StatusJson};
 
 pub(super) async fn status(exchange: &Exchange<'_>, id: &str) -> Answer {
@@ -28,5 +28,5 @@ pub(super) async fn status(exchange: &Exchange<'_>, id: &str) -> Answer {
 /// The absolute address of this very request, with its query.
 fn this_request(exchange: &Exchange<'_>) -> Option<HeaderValue> {
     let target = exchange.head.uri.path_and_query()?;
-    HeaderValue::from_bytes(format!("{}{target}", origin::of(exchange.head)).as_bytes()).ok()
+    HeaderValue::from_bytes(format!("{}{target}", Links::origin_of(exchange.head)).as_bytes()).ok()
 }

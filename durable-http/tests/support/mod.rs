@@ -116,7 +116,12 @@ pub(crate) struct Running {
 impl Running {
     /// Starts a server of this mock on a free port.
     pub(crate) async fn start(mock: &Arc<MockClient>, edit: impl FnOnce(ServerBuilder) -> ServerBuilder) -> Self {
-        let server = edit(Server::builder(mock.client()).addr("127.0.0.1:0")).bind().await.unwrap();
+        Self::serve(mock.service(), edit).await
+    }
+
+    /// Starts a server of this service on a free port.
+    pub(crate) async fn serve(service: DurableService, edit: impl FnOnce(ServerBuilder) -> ServerBuilder) -> Self {
+        let server = edit(Server::builder(service).addr("127.0.0.1:0")).bind().await.unwrap();
         let (address, stop) = (server.local_addr(), CancellationToken::new());
         let server = tokio::spawn(server.run_until(stop.clone().cancelled_owned()));
         Self { address, stop, server }

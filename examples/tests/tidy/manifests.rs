@@ -7,9 +7,9 @@ const SIBLINGS: &[&str] = &["durable-core", "durable-http", "durable-macros", "d
 
 /// What each crate may depend on, and what its tests may use in addition.
 const CRATES: &[(&str, &[&str], &[&str])] = &[
-    ("durable-macros", &[], &["durable-core"]),
+    ("durable-macros", &[], &["durable-core", "durable-http"]),
     ("durable-core", &["durable-macros"], &["durable-testing"]),
-    ("durable-http", &["durable-core"], &[]),
+    ("durable-http", &["durable-core", "durable-macros"], &[]),
     ("durable-testing", &["durable-core"], &[]),
     ("examples", &["durable-core", "durable-http"], &["durable-testing"]),
 ];

@@ -1,0 +1,69 @@
+//! Who may do what.
+
+mod keys;
+mod signed;
+
+use std::time::{Duration, SystemTime};
+
+use durable_core::model::TaskHubName;
+use http::request::Parts;
+
+use crate::error_json::Refusal;
+use crate::origin;
+use crate::query::Query;
+use crate::router::{Found, Surface};
+
+pub use self::keys::Keys;
+pub(crate) use self::signed::sign;
+
+/// The header in which callers send a key, as they do for Azure Functions.
+const KEY_HEADER: &str = "x-functions-key";
+
+/// The rules of one service.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Access {
+    /// `None` when nobody is asked for a key. Keys without a single one let nobody in.
+    pub(crate) keys: Option<Keys>,
+    /// How long links are good for, when they are signed instead of carrying the key itself.
+    pub(crate) signed_links: Option<Duration>,
+    pub(crate) read_only: bool,
+    pub(crate) local_rpc_is_open: bool,
+}
+
+impl Access {
+    /// Refuses what the caller may not do.
+    pub(crate) fn check(
+        &self,
+        head: &Parts,
+        query: &Query,
+        found: Found<'_>,
+        hub: &TaskHubName,
+    ) -> Result<(), Refusal> {
+        if !self.knows_caller(head, query, Some((found, hub))) {
+            return Err(Refusal::Unauthorized);
+        }
+        if self.read_only && found.route.changes_something() {
+            return Err(Refusal::ReadOnly);
+        }
+        Ok(())
+    }
+
+    /// Refuses a caller of a function of the user's without a key.
+    pub(crate) fn check_key(&self, head: &Parts, query: &Query) -> Result<(), Refusal> {
+        if self.knows_caller(head, query, None) { Ok(()) } else { Err(Refusal::Unauthorized) }
+    }
+
+    fn knows_caller(&self, head: &Parts, query: &Query, management: Option<(Found<'_>, &TaskHubName)>) -> bool {
+        let Some(keys) = &self.keys else { return true };
+        let header = head.headers.get(KEY_HEADER).map(|value| value.as_bytes().trim_ascii());
+        let code = query.filled("code");
+        if header.is_some_and(|header| keys.has(header)) || code.as_ref().is_some_and(|code| keys.has(code.as_bytes()))
+        {
+            return true;
+        }
+        let Some((found, hub)) = management else { return false };
+        let is_signed = || code.is_some_and(|code| signed::is_valid(keys, &code, found.route, hub, SystemTime::now()));
+        let is_local = || self.local_rpc_is_open && found.surface == Surface::Rpc && origin::is_from_this_machine(head);
+        is_signed() || is_local()
+    }
+}

@@ -1,0 +1,90 @@
+//! A request that is all there.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Extensions, HeaderMap, Method, Request, Uri};
+use http_body::Body as _;
+
+use crate::body::Body;
+use crate::origin::RequestHead;
+use crate::testing::TestRequest;
+
+/// A request with its whole body, as a starter takes it. Cloning it shares the body.
+///
+/// A test makes one from what [`testing::request`](crate::testing::request) gives:
+///
+/// ```
+/// use durable_http::HttpRequest;
+/// use durable_http::testing::request;
+///
+/// let request: HttpRequest = request("POST", "/api/hello").json("Ada").into();
+/// assert_eq!(request.body().as_ref(), br#""Ada""#);
+/// ```
+#[derive(Debug, Clone)]
+pub struct HttpRequest {
+    head: Parts,
+    body: Bytes,
+}
+
+impl HttpRequest {
+    pub(crate) fn new(head: Parts, body: Bytes) -> Self {
+        Self { head, body }
+    }
+
+    /// The verb.
+    #[must_use]
+    pub fn method(&self) -> &Method {
+        &self.head.method
+    }
+
+    /// The target.
+    #[must_use]
+    pub fn uri(&self) -> &Uri {
+        &self.head.uri
+    }
+
+    /// The header fields.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        &self.head.headers
+    }
+
+    /// The body.
+    #[must_use]
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+}
+
+impl RequestHead for HttpRequest {
+    fn uri(&self) -> &Uri {
+        &self.head.uri
+    }
+
+    fn headers(&self) -> &HeaderMap {
+        &self.head.headers
+    }
+
+    fn extensions(&self) -> &Extensions {
+        &self.head.extensions
+    }
+}
+
+impl From<Request<Body>> for HttpRequest {
+    fn from(request: Request<Body>) -> Self {
+        let (head, mut body) = request.into_parts();
+        // Our bodies are one frame that is there at once.
+        let frame = Pin::new(&mut body).poll_frame(&mut Context::from_waker(Waker::noop()));
+        let Poll::Ready(Some(Ok(frame))) = frame else { return Self::new(head, Bytes::new()) };
+        Self::new(head, frame.into_data().unwrap_or_default())
+    }
+}
+
+impl From<TestRequest> for HttpRequest {
+    fn from(request: TestRequest) -> Self {
+        request.build().into()
+    }
+}

@@ -1,0 +1,184 @@
+//! Describing a set of starters.
+
+use std::fmt;
+use std::sync::Arc;
+
+use durable_core::BoxFuture;
+use durable_core::activity::{StateKey, StateMap};
+use durable_core::client::Client;
+use http::Method;
+
+use super::context::RequestContext;
+use super::definition::{Answer, HttpStarter, StarterItem};
+use super::route::Route;
+use super::service::StarterService;
+use super::starters_error::{Mistake, StartersError};
+use super::trigger;
+use crate::serve::AsClient;
+
+/// The prefix of Azure Functions.
+const DEFAULT_PREFIX: &str = "api";
+
+/// Runs a starter.
+pub(super) type Handler = Arc<dyn Fn(RequestContext) -> BoxFuture<'static, Answer> + Send + Sync>;
+
+/// One starter of a set, whose route is not read yet.
+#[derive(Clone)]
+pub(super) struct Described {
+    pub(super) name: String,
+    pub(super) route: String,
+    pub(super) methods: Vec<String>,
+    pub(super) state: Vec<StateKey>,
+    pub(super) handler: Handler,
+}
+
+/// One starter of a set that is built.
+pub(super) struct Ready {
+    pub(super) name: String,
+    pub(super) methods: Vec<Method>,
+    pub(super) route: Arc<Route>,
+    pub(super) handler: Handler,
+    written: String,
+}
+
+/// A set of HTTP starters, made of functions annotated with `#[http_starter]` and of orchestrators with the option `http`.
+/// Cloning is cheap.
+///
+/// Mistakes are collected and reported together by [`build`](Self::build).
+///
+/// ```
+/// use durable_core::prelude::*;
+/// use durable_http::{Json, Starters, http_starter};
+///
+/// #[http_starter(route = "double/{number}", methods("GET"))]
+/// async fn double(number: u32) -> Json<u64> {
+///     Json(2 * u64::from(number))
+/// }
+///
+/// # fn doc(client: Client) -> Result<(), durable_http::StartersError> {
+/// let service = Starters::new(client).starter(double).build()?; // answers GET /api/double/21
+/// # let _ = service; Ok(()) }
+/// ```
+#[derive(Clone)]
+#[must_use = "starters answer nothing before they are part of a server"]
+pub struct Starters {
+    client: Client,
+    prefix: String,
+    state: StateMap,
+    starters: Vec<Described>,
+    anonymous: bool,
+    mistakes: Vec<Mistake>,
+}
+
+impl Starters {
+    /// An empty set for the task hub of `client`.
+    pub fn new(client: Client) -> Self {
+        let prefix = DEFAULT_PREFIX.to_owned();
+        Self { client, prefix, state: StateMap::default(), starters: Vec::new(), anonymous: false, mistakes: Vec::new() }
+    }
+
+    /// Adds a function annotated with `#[http_starter]`.
+    pub fn starter<M, F: StarterItem<M>>(mut self, _starter: F) -> Self {
+        self.starters.push(Described {
+            name: F::Starter::NAME.to_owned(),
+            route: F::Starter::ROUTE.to_owned(),
+            methods: F::Starter::METHODS.iter().map(|method| (*method).to_owned()).collect(),
+            state: F::Starter::required_state(),
+            handler: Arc::new(F::Starter::call),
+        });
+        self
+    }
+
+    /// Adds a starter for every orchestrator of this hub that has one: `#[orchestrator(http = "POST hello/{id?}")]`.
+    ///
+    /// The body of a request is the input, and is checked before anything is started; an empty body is `null`. The parameter
+    /// `id` is the id of the new instance. With `timeout`, in seconds, the request waits for the end of the instance, and
+    /// an `interval` that is longer, 1 second unless given, is refused. The answer is that of
+    /// [`wait_for_completion_or_create_check_status_response`](crate::DurableClientHttpExt::wait_for_completion_or_create_check_status_response).
+    pub fn starters_of<S: AsClient + ?Sized>(mut self, hub: &S) -> Self {
+        self.starters.extend(hub.http_triggers().iter().map(trigger::described));
+        self
+    }
+
+    /// Sets what stands before every route; the default is `api`. It may be empty, and may have several segments.
+    pub fn route_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// Lets everybody call these starters, also where the service asks for keys.
+    pub fn anonymous(mut self) -> Self {
+        self.anonymous = true;
+        self
+    }
+
+    /// Gives starters a value that they take as a `State<T>` argument. A set holds one value of each type.
+    pub fn state<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
+        if !self.state.insert(value) {
+            self.mistakes.push(Mistake::TwoStates { name: std::any::type_name::<T>() });
+        }
+        self
+    }
+
+    /// Checks the set and makes a service of it.
+    ///
+    /// # Errors
+    ///
+    /// [`StartersError`] with every mistake: two starters that answer the same requests, state that a starter asks for and
+    /// nobody gave, a prefix that is no path.
+    pub fn build(self) -> Result<StarterService, StartersError> {
+        let Self { client, prefix, state, starters, anonymous, mut mistakes } = self;
+        if prefix.contains(['{', '}', '?', '#', '%']) || prefix.contains("//") {
+            mistakes.push(Mistake::Prefix { prefix: prefix.clone() });
+        }
+        let mut ready: Vec<Ready> = Vec::new();
+        for starter in starters {
+            let missing = starter.state.iter().filter(|key| !state.contains(**key));
+            mistakes.extend(missing.map(|key| Mistake::MissingState { starter: starter.name.clone(), key: *key }));
+            match Ready::new(starter, &prefix) {
+                Ok(starter) => {
+                    mistakes.extend(ready.iter().filter_map(|other| other.ambiguous_with(&starter)));
+                    ready.push(starter);
+                }
+                Err(mistake) => mistakes.push(mistake),
+            }
+        }
+        if mistakes.is_empty() {
+            Ok(StarterService::new(client, state, ready, anonymous))
+        } else {
+            Err(StartersError::new(mistakes))
+        }
+    }
+}
+
+impl Ready {
+    fn new(starter: Described, prefix: &str) -> Result<Self, Mistake> {
+        let Described { name, route: written, methods, handler, .. } = starter;
+        let problem = |problem: String| Mistake::Route { starter: name.clone(), problem };
+        let route = Arc::new(Route::parse(prefix, &written).map_err(problem)?);
+        let methods: Result<_, _> = methods.iter().map(|method| method.parse::<Method>()).collect();
+        let methods = methods.map_err(|error| problem(error.to_string()))?;
+        Ok(Self { name, methods, route, handler, written })
+    }
+
+    fn ambiguous_with(&self, other: &Self) -> Option<Mistake> {
+        let method = self.methods.iter().find(|method| other.methods.contains(method))?;
+        self.route.is_ambiguous_with(&other.route).then(|| Mistake::Ambiguous {
+            method: method.to_string(),
+            names: [self.name.clone(), other.name.clone()],
+            routes: [self.written.clone(), other.written.clone()],
+        })
+    }
+}
+
+impl fmt::Debug for Starters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.starters.iter().map(|starter| &starter.name).collect();
+        f.debug_struct("Starters")
+            .field("client", &self.client)
+            .field("prefix", &self.prefix)
+            .field("starters", &names)
+            .field("mistakes", &self.mistakes)
+            .finish_non_exhaustive()
+    }
+}
