@@ -265,8 +265,7 @@ mod ambiguous {
 
 #[tokio::test]
 async fn a_literal_goes_before_a_parameter() {
-    let service =
-        service(&MockClient::new(), |starters| starters.starter(ambiguous::by_id).starter(ambiguous::mine));
+    let service = service(&MockClient::new(), |starters| starters.starter(ambiguous::by_id).starter(ambiguous::mine));
     assert_json(&ask(&service, request("GET", "/api/things/mine")).await, 200, "\"all of mine\"");
     assert_json(&ask(&service, request("GET", "/api/things/7")).await, 200, "\"7\"");
     assert_json(&ask(&service, request("POST", "/api/things/mine")).await, 200, "\"mine\"");

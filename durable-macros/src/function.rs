@@ -9,7 +9,6 @@ use syn::{Attribute, FnArg, Ident, ItemFn, Pat, PatType, ReturnType, Safety, Typ
 use crate::errors::Errors;
 use crate::types;
 
-
 /// Which annotation a function carries.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -344,7 +343,9 @@ impl Kind {
         let ty = types::referent(ty).unwrap_or(ty);
         types::is_named(ty, other).then_some(match self {
             Self::Orchestrator => "this is the context of an activity: an orchestrator takes an `OrchestrationContext`",
-            Self::Activity | Self::Starter => "this is the context of an orchestrator: an activity takes an `ActivityContext`",
+            Self::Activity | Self::Starter => {
+                "this is the context of an orchestrator: an activity takes an `ActivityContext`"
+            }
         })
     }
 

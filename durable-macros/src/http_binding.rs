@@ -49,7 +49,10 @@ pub(crate) fn check(literal: &LitStr, errors: &mut Errors) -> String {
 
 fn check_default(literal: &LitStr, name: &str, default: &str, kind: Constraint, errors: &mut Errors) {
     if name == "id" {
-        errors.at(literal.span(), "every instance has an id of its own: write `{id?}` for one that is made when it is absent");
+        errors.at(
+            literal.span(),
+            "every instance has an id of its own: write `{id?}` for one that is made when it is absent",
+        );
     } else if !kind.allows(default) {
         errors.at(literal.span(), format!("the default `{default}` of `{{{name}}}` is not {}", kind.expected()));
     }

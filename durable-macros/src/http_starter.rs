@@ -131,10 +131,16 @@ fn define(definition: &Definition<'_>, options: &Options, binding: &Binding) -> 
     let (context, ident) = (local("context"), definition.ident());
     if *is_stub {
         // A set of starters accepts it, so that only its own mistakes are seen.
-        let implementation = implementation(definition, "", &[], &quote!(::std::vec::Vec::new()), &quote!({
-            let _ = #context;
-            ::core::unreachable!()
-        }));
+        let implementation = implementation(
+            definition,
+            "",
+            &[],
+            &quote!(::std::vec::Vec::new()),
+            &quote!({
+                let _ = #context;
+                ::core::unreachable!()
+            }),
+        );
         return quote!(#items #implementation);
     }
     let post = [String::from("POST")];

@@ -92,7 +92,8 @@ impl Reader<'_> {
             } else {
                 self.literal(segment);
                 if let Some(before) = &open_end {
-                    let message = format!("`{{{before}}}` may be left out, but `{segment}` behind it may not: put it last");
+                    let message =
+                        format!("`{{{before}}}` may be left out, but `{segment}` behind it may not: put it last");
                     self.mistake(message);
                 }
             }
@@ -161,7 +162,9 @@ impl Reader<'_> {
             return None;
         }
         if syn::parse_str::<syn::Ident>(name).is_err() {
-            self.mistake(format!("`{name}` is no name for a parameter: it must be that of an argument of the function"));
+            self.mistake(format!(
+                "`{name}` is no name for a parameter: it must be that of an argument of the function"
+            ));
             return None;
         }
         if optional && default.is_some() {
@@ -169,7 +172,9 @@ impl Reader<'_> {
             return None;
         }
         if default.as_deref().is_some_and(|default| default.trim().is_empty()) {
-            self.mistake(format!("the default of `{{{name}}}` is empty: write `{{{name}?}}` for one that may be absent"));
+            self.mistake(format!(
+                "the default of `{{{name}}}` is empty: write `{{{name}?}}` for one that may be absent"
+            ));
             return None;
         }
         let constraint = constraint.and_then(|text| {

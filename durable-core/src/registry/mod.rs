@@ -17,8 +17,8 @@ use crate::replay::Program;
 
 pub use self::discovered::Discovered;
 pub use self::erased::ActivityProgram;
-pub use self::trigger::HttpTrigger;
 use self::trigger::Entrance;
+pub use self::trigger::HttpTrigger;
 
 /// Orchestrators and activities by name, without regard to ASCII case. An orchestrator may be there in several versions.
 #[derive(Clone, Default)]

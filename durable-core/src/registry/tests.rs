@@ -117,7 +117,9 @@ fn a_binding_is_there_once_and_checks_the_input_of_the_default_version() {
     assert_eq!(registry.http_triggers(None).unwrap().len(), 0);
     registry.add_orchestrator::<Bound>().unwrap();
     registry.add_orchestrator::<BoundNumber>().unwrap();
-    for (default, number, text) in [(None, false, true), (Some("9"), false, true), (Some("2"), true, false), (Some("1"), true, true)] {
+    for (default, number, text) in
+        [(None, false, true), (Some("9"), false, true), (Some("2"), true, false), (Some("1"), true, true)]
+    {
         let triggers = registry.http_triggers(default.map(version).as_ref()).unwrap();
         let [trigger] = &triggers[..] else { panic!("{triggers:?}") };
         assert_eq!((trigger.name().as_str(), trigger.binding()), ("bound", "POST a"));

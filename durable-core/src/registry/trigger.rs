@@ -76,7 +76,8 @@ impl Registry {
             if let Some(other) = bindings.find(|other| *other != binding) {
                 return Err(RegistryError::TwoBindings { name, bindings: [binding, other] });
             }
-            let in_default = entrances.iter().find(|entrance| default.is_some() && entrance.version.as_ref() == default);
+            let in_default =
+                entrances.iter().find(|entrance| default.is_some() && entrance.version.as_ref() == default);
             let highest = || entrances.iter().max_by(|a, b| a.version.cmp(&b.version));
             if let Some(&Entrance { fits, .. }) = in_default.or_else(highest) {
                 triggers.push(HttpTrigger { name, binding, fits });

@@ -53,9 +53,8 @@ impl RequestContext {
     ///
     /// It is absent, or its text is no `T`: a 400 that says so.
     pub fn required<T: RouteValue>(&self, name: &str) -> Result<T, HttpError> {
-        self.optional(name)?.ok_or_else(|| {
-            refused(format!("The parameter '{name}' is missing. Expected is {}.", T::EXPECTED))
-        })
+        self.optional(name)?
+            .ok_or_else(|| refused(format!("The parameter '{name}' is missing. Expected is {}.", T::EXPECTED)))
     }
 
     /// A parameter as [`required`](Self::required) gives it; `None` where it is absent and has no default.

@@ -122,7 +122,11 @@ pub(crate) fn segments(path: &str) -> Vec<Cow<'_, str>> {
 /// Reads `{name:type=default}`; `None` for a literal.
 fn parameter(part: &str) -> Result<Option<Parameter>, String> {
     let Some(inner) = part.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) else {
-        return if part.contains(['{', '}']) { Err(format!("'{part}' is neither a literal nor `{{name}}`")) } else { Ok(None) };
+        return if part.contains(['{', '}']) {
+            Err(format!("'{part}' is neither a literal nor `{{name}}`"))
+        } else {
+            Ok(None)
+        };
     };
     let (head, default) = match inner.split_once('=') {
         Some((head, default)) => (head, Some(default.to_owned())),

@@ -66,7 +66,9 @@ impl fmt::Display for Mistake {
             Self::TwoStates { name } => {
                 write!(f, "there are two states of type `{name}`: wrap one of them in a type of its own")
             }
-            Self::Prefix { prefix } => write!(f, "the route prefix '{prefix}' is not plain path segments such as `api/v1`"),
+            Self::Prefix { prefix } => {
+                write!(f, "the route prefix '{prefix}' is not plain path segments such as `api/v1`")
+            }
             Self::Route { starter, problem } => write!(f, "the route of '{starter}' is not valid: {problem}"),
         }
     }

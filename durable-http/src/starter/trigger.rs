@@ -26,7 +26,8 @@ pub(super) fn described(trigger: &HttpTrigger) -> Described {
     let name = trigger.name().to_string();
     let (method, route) = (method.to_owned(), route.to_owned());
     let trigger = trigger.clone();
-    let handler = move |context| -> durable_core::BoxFuture<'static, Answer> { Box::pin(start(trigger.clone(), context)) };
+    let handler =
+        move |context| -> durable_core::BoxFuture<'static, Answer> { Box::pin(start(trigger.clone(), context)) };
     Described { name, route, methods: vec![method], state: Vec::new(), handler: Arc::new(handler) }
 }
 

@@ -108,7 +108,8 @@ impl RouteValue for bool {
 }
 
 impl RouteValue for Duration {
-    const EXPECTED: &'static str = "a duration: seconds such as 2.5, a time such as 00:01:30, or ISO 8601 such as PT90S";
+    const EXPECTED: &'static str =
+        "a duration: seconds such as 2.5, a time such as 00:01:30, or ISO 8601 such as PT90S";
 
     fn from_route(text: &str) -> Option<Self> {
         let seconds = match (text.parse::<f64>(), text.strip_prefix(['P', 'p'])) {
@@ -129,7 +130,9 @@ fn iso_seconds(text: &str) -> Option<f64> {
     if days.is_empty() && time.is_none_or(str::is_empty) || time == Some("") {
         return None;
     }
-    Some(units(days, &[('D', 86_400.0)])? + units(time.unwrap_or_default(), &[('H', 3_600.0), ('M', 60.0), ('S', 1.0)])?)
+    Some(
+        units(days, &[('D', 86_400.0)])? + units(time.unwrap_or_default(), &[('H', 3_600.0), ('M', 60.0), ('S', 1.0)])?,
+    )
 }
 
 /// The sum of numbers that are followed by their unit, each unit at most once and in this order.
@@ -178,9 +181,25 @@ mod tests {
         ] {
             assert_eq!(Duration::from_route(text), Some(Duration::from_millis(millis)), "{text}");
         }
-        for text in
-            ["", "-1", "NaN", "inf", "1e300", "ten", "1:2", "1:60:00", "0.5:00:00", "P", "PT", "P1", "PT1", "P1DT", "PT1S1M", "1,5", "é"]
-        {
+        for text in [
+            "",
+            "-1",
+            "NaN",
+            "inf",
+            "1e300",
+            "ten",
+            "1:2",
+            "1:60:00",
+            "0.5:00:00",
+            "P",
+            "PT",
+            "P1",
+            "PT1",
+            "P1DT",
+            "PT1S1M",
+            "1,5",
+            "é",
+        ] {
             assert_eq!(Duration::from_route(text), None, "{text:?}");
         }
     }
