@@ -39,7 +39,7 @@ pub(crate) fn check(literal: &LitStr, errors: &mut Errors) -> String {
             && !types.contains(&constraint)
         {
             let (found, expected) = (constraint.shown(), types[0].shown());
-            errors.at(literal.span(), format!("`{{{name}}}` is a `{expected}` and not a `{found}`"));
+            errors.at(literal.span(), format!("`{{{name}}}` is of the type `{expected}`, not `{found}`"));
         } else if let Some(default) = &parameter.default {
             check_default(literal, name, default, types[0], errors);
         }

@@ -113,8 +113,7 @@ fn check_type(parameter: &Parameter, ty: &Type, literal: &LitStr, errors: &mut E
         && constraint != of_type
     {
         let (written, remedy) = (constraint.shown(), of_type.shown());
-        let message =
-            format!("the route says that `{{{name}}}` is a `{written}`: write `{{{name}:{remedy}}}` for `{shown}`");
+        let message = format!("`{{{name}:{written}}}` in the route is no `{shown}`: write `{{{name}:{remedy}}}` there");
         return errors.on(ty, message);
     }
     let Some(default) = &parameter.default else { return };
@@ -159,7 +158,7 @@ fn define(definition: &Definition<'_>, options: &Options, binding: &Binding) -> 
             Some(Parameter { name, .. }) => quote!(#context.required::<#ty>(#name)),
             None => {
                 extractors.push(ty);
-                quote!(#private::extract::<#ty>(&#context))
+                quote!((#private::extractor::<#ty>().extract)(&#context))
             }
         };
         extractions.push(quote! {
@@ -176,7 +175,7 @@ fn define(definition: &Definition<'_>, options: &Options, binding: &Binding) -> 
     };
     let span = Span::call_site().located_at(ident.span());
     let respond = quote_spanned!(span=> #private::respond::<#returned>(call.await));
-    let state = quote!([#(#private::state_of::<#extractors>()),*].into_iter().flatten().collect());
+    let state = quote!([#((#private::extractor::<#extractors>().state)()),*].into_iter().flatten().collect());
     let body = quote! {{
         let _ = &#context;
         #(#extractions)*

@@ -68,11 +68,12 @@ impl Reader<'_> {
         if path.is_empty() {
             return;
         }
-        if path.starts_with('/') {
-            return self.mistake("a route begins without a `/`: it stands behind the prefix of all starters");
+        let relative = path.strip_prefix('/');
+        if relative.is_some() {
+            self.mistake("a route begins without a `/`: it stands behind the prefix of all starters");
         }
         let mut open_end: Option<String> = None;
-        for segment in outside_braces(path, '/') {
+        for segment in outside_braces(relative.unwrap_or(path), '/') {
             if segment.is_empty() {
                 self.mistake("a segment of the route is empty: remove the `/`, requests may end with one in any case");
             } else if segment.contains(['{', '}']) {
@@ -154,6 +155,10 @@ impl Reader<'_> {
         };
         if let Some(name) = name.strip_prefix('*') {
             self.mistake(format!("`{{*{name}}}` would take several segments, which routes do not have"));
+            return None;
+        }
+        if name.is_empty() {
+            self.mistake(format!("the parameter `{part}` has no name: write that of an argument, as in `{{name}}`"));
             return None;
         }
         if syn::parse_str::<syn::Ident>(name).is_err() {
@@ -250,7 +255,8 @@ mod tests {
             ("a{b}", "more than one parameter"),
             ("{a}-{b}", "more than one parameter"),
             ("{*rest}", "several segments"),
-            ("{}", "no name"),
+            ("{}", "has no name"),
+            ("{:int}", "has no name"),
             ("{a b}", "no name"),
             ("{a?=1}", "both"),
             ("{a=}", "is empty"),

@@ -3,7 +3,7 @@
 #[test]
 fn ui() {
     let cases = trybuild::TestCases::new();
-    for annotation in ["orchestrator", "activity", "durable", "failure"] {
+    for annotation in ["orchestrator", "activity", "durable", "failure", "http_starter"] {
         cases.pass(format!("tests/ui/{annotation}/pass/*.rs"));
         cases.compile_fail(format!("tests/ui/{annotation}/fail/*.rs"));
     }

@@ -2,18 +2,22 @@
 
 use super::*;
 use crate::BoxFuture;
-use crate::model::FailureDetails;
+use crate::model::{FailureDetails, Payload};
 use crate::orchestration::{Next, OrchestrationContext};
 
 macro_rules! orchestrators {
-    ($($ident:ident: $name:literal $version:expr;)*) => {$(
+    ($($ident:ident: $name:literal $version:expr;)*) => {
+        orchestrators! { $($ident: $name $version, (), None;)* }
+    };
+    ($($ident:ident: $name:literal $version:expr, $input:ty, $http:expr;)*) => {$(
         struct $ident;
         impl OrchestratorDefinition for $ident {
             const NAME: &'static str = $name;
             const VERSION: Option<&'static str> = $version;
-            type Input = ();
+            const HTTP: Option<&'static str> = $http;
+            type Input = $input;
             type Output = ();
-            fn invoke(_: OrchestrationContext, (): ()) -> BoxFuture<'static, Result<Next<(), ()>, FailureDetails>> {
+            fn invoke(_: OrchestrationContext, _: $input) -> BoxFuture<'static, Result<Next<(), $input>, FailureDetails>> {
                 unreachable!()
             }
         }
@@ -26,6 +30,13 @@ orchestrators! {
     Tenth: "Order" Some("1.10");
     AlsoSecond: "ORDER" Some("1.02");
     Bad: "order" Some(" ");
+}
+
+orchestrators! {
+    Bound: "bound" Some("1"), (), Some("POST a");
+    BoundNumber: "bound" Some("2"), u32, Some("POST a");
+    BoundText: "bound" Some("3"), String, None;
+    BoundElsewhere: "bound" Some("4"), (), Some("GET b");
 }
 
 fn version(text: &str) -> Version {
@@ -97,4 +108,31 @@ fn a_bad_version_is_refused_and_leaves_nothing_behind() {
     let mut registry = Registry::default();
     assert!(matches!(registry.add_orchestrator::<Bad>(), Err(RegistryError::InvalidVersion(_))));
     assert_eq!(registry.orchestrator_names(), []);
+}
+
+#[test]
+fn a_binding_is_there_once_and_checks_the_input_of_the_default_version() {
+    let mut registry = Registry::default();
+    registry.add_orchestrator::<BoundText>().unwrap();
+    assert_eq!(registry.http_triggers(None).unwrap().len(), 0);
+    registry.add_orchestrator::<Bound>().unwrap();
+    registry.add_orchestrator::<BoundNumber>().unwrap();
+    for (default, number, text) in
+        [(None, false, true), (Some("9"), false, true), (Some("2"), true, false), (Some("1"), true, true)]
+    {
+        let triggers = registry.http_triggers(default.map(version).as_ref()).unwrap();
+        let [trigger] = &triggers[..] else { panic!("{triggers:?}") };
+        assert_eq!((trigger.name().as_str(), trigger.binding()), ("bound", "POST a"));
+        let fits = |json: &str| trigger.check_input(&Payload::from_json(json).unwrap()).is_ok();
+        assert_eq!((fits("1"), fits("\"x\"")), (number, text), "{default:?}");
+    }
+}
+
+#[test]
+fn versions_cannot_have_different_bindings() {
+    let mut registry = Registry::default();
+    registry.add_orchestrator::<Bound>().unwrap();
+    registry.add_orchestrator::<BoundElsewhere>().unwrap();
+    let error = registry.http_triggers(None).unwrap_err();
+    assert!(matches!(&error, RegistryError::TwoBindings { bindings: ["POST a", "GET b"], .. }), "{error}");
 }

@@ -67,19 +67,19 @@ items!(A B C D E G H I J K);
 items!(A B C D E G H I J K L);
 items!(A B C D E G H I J K L N);
 
-/// Makes an argument that is no parameter.
-///
-/// # Errors
-///
-/// The extractor's.
-pub fn extract<T: FromHttpRequest>(context: &RequestContext) -> Result<T, HttpError> {
-    T::from_http_request(context)
+/// How an argument that is no parameter is made.
+#[derive(Debug)]
+pub struct Extractor<T> {
+    /// The state that it needs.
+    pub state: fn() -> Option<StateKey>,
+    /// Makes it.
+    pub extract: fn(&RequestContext) -> Result<T, HttpError>,
 }
 
-/// The state that an argument needs.
+/// How a `T` is made. There is one function for both parts, so that a type that is none is reported once.
 #[must_use]
-pub fn state_of<T: FromHttpRequest>() -> Option<StateKey> {
-    T::required_state()
+pub fn extractor<T: FromHttpRequest>() -> Extractor<T> {
+    Extractor { state: T::required_state, extract: T::from_http_request }
 }
 
 /// An answer that is there without calling the function.

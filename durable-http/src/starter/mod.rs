@@ -28,7 +28,7 @@ pub use self::value::RouteValue;
 /// What the generated code of `#[http_starter]` names.
 pub(crate) mod private {
     pub use super::context::RequestContext;
-    pub use super::definition::{Answer, HttpStarter, extract, refuse, respond, state_of};
+    pub use super::definition::{Answer, HttpStarter, extractor, refuse, respond};
     pub use durable_core::BoxFuture;
     pub use durable_core::activity::StateKey;
 }

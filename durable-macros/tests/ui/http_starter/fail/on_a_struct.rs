@@ -1,0 +1,6 @@
+use durable_http::http_starter;
+
+#[http_starter]
+struct Hello;
+
+fn main() {}

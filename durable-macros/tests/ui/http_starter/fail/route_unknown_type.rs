@@ -1,0 +1,6 @@
+use durable_http::http_starter;
+
+#[http_starter(route = "hello/{count:number}")]
+async fn hello(count: u32) { let _ = count; }
+
+fn main() {}

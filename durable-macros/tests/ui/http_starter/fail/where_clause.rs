@@ -1,0 +1,10 @@
+use durable_http::http_starter;
+
+#[http_starter]
+async fn hello()
+where
+    String: Clone,
+{
+}
+
+fn main() {}

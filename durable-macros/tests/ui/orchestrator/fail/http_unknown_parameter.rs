@@ -1,0 +1,9 @@
+use durable_core::prelude::*;
+use durable_macros::orchestrator;
+
+#[orchestrator(http = "GET hello/{id?}?{name?}")]
+async fn hello(_ctx: OrchestrationContext) -> Result<String, OrchestratorError> {
+    Ok(String::new())
+}
+
+fn main() {}
