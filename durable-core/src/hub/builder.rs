@@ -11,7 +11,7 @@ use crate::activity::{ActivityHandler, ActivityItem, StateMap};
 use crate::backend::Backend;
 use crate::client::Client;
 use crate::engine::{Clock, EngineOptions, LocalEngine, SystemClock};
-use crate::model::{Limits, TaskHubName, Version};
+use crate::model::{IdReusePolicy, Limits, TaskHubName, Version};
 use crate::orchestration::OrchestratorItem;
 use crate::registry::{Registry, RegistryError};
 use crate::worker::{EventOrder, NonDeterminismPolicy, VersionMatch, VersionMismatch, Worker, WorkerOptions};
@@ -149,6 +149,21 @@ impl TaskHubBuilder {
     /// Limits how many activities run at once; the default is 1,024.
     pub fn max_concurrent_activities(mut self, limit: usize) -> Self {
         self.worker.max_activities = limit;
+        self
+    }
+
+    /// Limits how long one attempt of an activity may take whose call says nothing; without it there is no limit.
+    /// [`ActivityCall::timeout`](crate::orchestration::ActivityCall::timeout) is the limit of one call. This one is not part
+    /// of the history, and holds for calls that are already waiting, too.
+    pub fn activity_timeout(mut self, timeout: Duration) -> Self {
+        self.worker.activity_timeout = Some(timeout);
+        self
+    }
+
+    /// Sets what a start does with an id that is taken, when the start itself does not say it; the default is
+    /// [`IdReusePolicy::replace_finished`]. Children are not concerned.
+    pub fn id_reuse(mut self, policy: IdReusePolicy) -> Self {
+        self.engine.id_reuse = policy;
         self
     }
 
