@@ -296,7 +296,8 @@ fn sizes_of_payloads_push_each_other() {
 fn unknown_settings_warn_and_known_ones_without_effect_are_noted() {
     let config = HostConfig::builder()
         .json(ours(
-            r#"{ "hubNmae": "x", "connectionName": "x", "zzz": { "deep": 1 }, "httpSettings": { "publicOrigins": "x" },
+            r#"{ "hubNmae": "x", "connectionName": "x", "zzz": { "deep": { "deeper": 1 } },
+                "httpSetting": { "keys": { "a": "1", "b": "2" } }, "httpSettings": { "publicOrigins": "x" },
                 "maxConcurrentActivityFunction": 5,
                 "useAppLease": true, "notifications": { "eventGrid": { "topicEndpoint": "x", "publishRetryCount": 3 } },
                 "storageProvider": { "partitionCount": 4, "type": "azureStorage" } }"#,
@@ -306,23 +307,20 @@ fn unknown_settings_warn_and_known_ones_without_effect_are_noted() {
         .unwrap();
     let place = "extensions.durableTask";
     let unknown = "it is not known and has no effect";
+    let meant = |name: &str| format!("{unknown}: did you mean `{place}.{name}`?");
     assert_eq!(
         texts(config.warnings()),
         [
+            format!("{place}.connectionName (host.json): {}", meant("storageProvider.connectionName")),
+            format!("{place}.httpSetting (host.json): {}", meant("httpSettings")),
+            format!("{place}.httpSettings.publicOrigins (host.json): {}", meant("httpSettings.publicOrigin")),
+            format!("{place}.hubname2 (environment DURABLE__hubname2): {}", meant("hubName")),
+            format!("{place}.hubNmae (host.json): {}", meant("hubName")),
+            format!("{place}.maxConcurrentActivityFunction (host.json): {}", meant("maxConcurrentActivityFunctions")),
+            format!("{place}.zzz (host.json): {unknown}"),
             format!(
-                "{place}.connectionName (host.json): {unknown}: did you mean `{place}.storageProvider.connectionName`?"
-            ),
-            format!("{place}.hubname2 (environment DURABLE__hubname2): {unknown}: did you mean `{place}.hubName`?"),
-            format!("{place}.hubNmae (host.json): {unknown}: did you mean `{place}.hubName`?"),
-            format!(
-                "{place}.httpSettings.publicOrigins (host.json): {unknown}: did you mean `{place}.httpSettings.publicOrigin`?"
-            ),
-            format!(
-                "{place}.maxConcurrentActivityFunction (host.json): {unknown}: did you mean `{place}.maxConcurrentActivityFunctions`?"
-            ),
-            format!("{place}.zzz.deep (host.json): {unknown}"),
-            format!(
-                "{place}.storageProvider.type (host.json): there is no store of type azureStorage here: take memory or sqlite, or give a backend in code"
+                "{place}.storageProvider.type (host.json): there is no store of type azureStorage here: take memory or \
+                 sqlite, or give a backend in code"
             ),
         ]
     );

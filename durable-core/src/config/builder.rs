@@ -167,32 +167,32 @@ fn remarks(layers: &Layers, mistakes: &mut Vec<Mistake>, warnings: &mut Vec<Rema
             // The reader has refused what stands inside of a value.
             None if settings::used().any(|setting| key.starts_with(&format!("{}:", setting.key()))) => {}
             None => {
-                let meant = meant_by(key).map(|path| format!(": did you mean `{path}`?")).unwrap_or_default();
-                let text = format!("it is not known and has no effect{meant}");
-                warnings.push(Remark::new(entry.written.clone(), entry.source.clone(), text));
+                let (setting, text) = unknown(key, entry);
+                if !warnings.iter().any(|warning| warning.setting() == setting) {
+                    warnings.push(Remark::new(setting, entry.source.clone(), text));
+                }
             }
         }
     }
     notes
 }
 
-/// The setting that an unknown key was to be: one with nearly the same path, else one with the same last part.
-fn meant_by(key: &str) -> Option<&'static str> {
-    let keys: Vec<_> = settings::all().map(|setting| (setting.key(), setting.path)).collect();
-    let last = key.rsplit(':').next().unwrap_or(key);
-    let by_path = |wanted: &str| keys.iter().find(|(key, _)| key == wanted).map(|(_, path)| *path);
-    let siblings = keys.iter().filter(|(other, _)| parent(other) == parent(key)).map(|(other, _)| last_of(other));
-    let sibling = closest(last, siblings).and_then(|name| by_path(&format!("{}:{name}", parent(key))));
-    let moved = || keys.iter().find(|(other, _)| last_of(other) == last).map(|(_, path)| *path);
-    sibling.or_else(moved).or_else(|| closest(key, keys.iter().map(|(key, _)| key.as_str())).and_then(by_path))
-}
+/// The first part of a key that nobody knows, as it was written, and what there is to say about it.
+fn unknown(key: &str, entry: &Entry) -> (String, String) {
+    let ends = key.match_indices(':').map(|(at, _)| at).chain([key.len()]);
+    let is_known = |key: &str| settings::is_section(key) || settings::of_key(key).is_some();
+    let end = ends.into_iter().find(|end| !is_known(&key[..*end])).unwrap_or(key.len());
+    let (below, key) = (key[end..].matches(':').count(), &key[..end]);
+    let written =
+        (0..below).fold(entry.written.as_str(), |path, _| path.rsplit_once('.').map_or(path, |(path, _)| path));
 
-fn parent(key: &str) -> &str {
-    key.rsplit_once(':').map_or("", |(parent, _)| parent)
-}
-
-fn last_of(key: &str) -> &str {
-    key.rsplit(':').next().unwrap_or(key)
+    let (section, name) = key.rsplit_once(':').unwrap_or(("", key));
+    let last = |path: &'static str| path.rsplit('.').next().unwrap_or(path);
+    let sibling = closest(name, settings::inside(section).map(last))
+        .and_then(|name| settings::inside(section).find(|path| last(path) == name));
+    let elsewhere = || settings::all().map(|setting| setting.path).find(|path| last(path).eq_ignore_ascii_case(name));
+    let meant = sibling.or_else(elsewhere).map(|path| format!(": did you mean `{path}`?")).unwrap_or_default();
+    (written.to_owned(), format!("it is not known and has no effect{meant}"))
 }
 
 /// What the reader found, by path.

@@ -165,6 +165,16 @@ pub(super) fn is_section(key: &str) -> bool {
         || all().any(|setting| setting.key().strip_prefix(key).is_some_and(|rest| rest.starts_with(':')))
 }
 
+/// The settings and sections that stand in the section of this key, as paths.
+pub(super) fn inside(section: &str) -> impl Iterator<Item = &'static str> {
+    all().filter_map(move |setting| {
+        let key = setting.key();
+        let rest = key.strip_prefix(section)?.strip_prefix(':')?;
+        let behind = rest.find(':').map_or(0, |end| rest.len() - end);
+        Some(&setting.path[..setting.path.len() - behind])
+    })
+}
+
 /// True when an empty text is a value for this key, and not the lack of one.
 pub(super) fn may_be_empty(key: &str) -> bool {
     of_key(key).is_some_and(|setting| matches!(setting.kind, Kind::Text(check, _) if check("").is_some()))
