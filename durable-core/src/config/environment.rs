@@ -207,6 +207,20 @@ mod tests {
     }
 
     #[test]
+    fn a_value_that_is_no_unicode_is_a_mistake_only_where_it_is_ours() {
+        let mut variables = Variables::default();
+        for name in ["DURABLE__hubName", "OTHER", "WEBSITE_SITE_NAME"] {
+            variables.by_name.insert(name.to_owned(), None);
+        }
+        let (mut layers, mut mistakes, mut warnings) = (Layers::default(), Vec::new(), Vec::new());
+        variables.put_defaults(&mut layers);
+        variables.put_settings(&mut layers, &mut mistakes, &mut warnings);
+        assert_eq!((layers.iter().count(), mistakes.len(), warnings.len()), (0, 1, 0));
+        assert_eq!(mistakes[0].setting(), "extensions.durableTask.hubName");
+        assert_eq!(variables.resolve("%OTHER%"), Err("OTHER".to_owned()));
+    }
+
+    #[test]
     fn variables_stand_for_settings() {
         let key = |variable: &str| key_of(variable).map(|key| key.key);
         let hub = Some("durabletask:hubname".to_owned());

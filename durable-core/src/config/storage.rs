@@ -54,6 +54,7 @@ enum Kind {
     NotConfigured,
     Unsupported(StorageType),
     UnsetVariable(String),
+    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "memory always opens"))]
     Open(BackendError),
 }
 
@@ -157,7 +158,6 @@ impl HostConfig {
         match self.storage_type() {
             None => fail(Kind::NotConfigured),
             Some(StorageType::Memory) => Ok(Arc::new(Memory::new())),
-            #[cfg(feature = "sqlite")]
             Some(StorageType::Sqlite) => match self.connection() {
                 Some(Err(variable)) => fail(Kind::UnsetVariable(variable.to_owned())),
                 Some(Ok(connection)) => open_file(connection),
@@ -166,6 +166,11 @@ impl HostConfig {
             Some(other) => fail(Kind::Unsupported(other)),
         }
     }
+}
+
+#[cfg(not(feature = "sqlite"))]
+fn open_file(_connection: &str) -> Result<Arc<dyn Backend>, StorageError> {
+    Err(StorageError { kind: Kind::Unsupported(StorageType::Sqlite) })
 }
 
 #[cfg(feature = "sqlite")]
