@@ -211,6 +211,19 @@ fn the_port_of_the_surroundings_goes_before_that_of_the_file() {
 }
 
 #[test]
+fn the_port_of_the_surroundings_replaces_that_of_a_named_address() {
+    let load = |variables: &[(&str, &str)]| {
+        let file = ours(r#"{ "httpSettings": { "listen": "%ADDRESS%" } }"#);
+        HostConfig::builder().json(file).vars(variables.iter().copied()).load()
+    };
+    assert_eq!(load(&[("PORT", "8080"), ("ADDRESS", "[::]:80")]).unwrap().http().listen, "[::]:8080");
+    let error = load(&[("PORT", "8080")]).unwrap_err();
+    assert!(error.to_string().contains("the environment variable ADDRESS is not set"), "{error}");
+    let number = ours(r#"{ "httpSettings": { "listen": 80 } }"#);
+    assert!(HostConfig::builder().json(number).vars([("PORT", "1")]).load().is_err(), "a port does not hide a mistake");
+}
+
+#[test]
 fn names_between_percent_signs_come_from_the_environment() {
     let config = HostConfig::builder()
         .json(ours(r#"{ "hubName": "%STAGE%Hub", "maxConcurrentActivityFunctions": "%MANY%" }"#))

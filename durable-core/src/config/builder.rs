@@ -11,7 +11,7 @@ use super::layers::{Entry, Layers, Raw, Source};
 use super::remark::Remark;
 use super::settings::{self, Kind, Setting};
 use super::similar::closest;
-use super::value::{Reader, Value, is_port, with_port};
+use super::value::{Reader, Value, is_port, listen_address, with_port};
 
 /// Says where a configuration comes from. Made by [`HostConfig::builder`].
 #[derive(Default)]
@@ -137,12 +137,16 @@ fn put_port(variables: &Variables, layers: &mut Layers, mistakes: &mut Vec<Mista
     let key = "durabletask:httpsettings:listen";
     let address = match layers.get(key) {
         Some(Entry { source: Source::Environment(_), .. }) => return,
-        Some(Entry { raw: Raw::Text(address), .. }) if super::value::listen_address(address).is_some() => address,
-        // What is no address stays, to be found.
-        Some(Entry { raw: Raw::Text(_), .. }) => return,
-        _ => "127.0.0.1:0",
+        Some(Entry { raw: Raw::Text(address), .. }) => {
+            let address = variables.resolve(address).ok();
+            // What is no address stays, to be found.
+            let Some(address) = address.and_then(|address| listen_address(&address)) else { return };
+            address
+        }
+        Some(_) => return,
+        None => "127.0.0.1:0".to_owned(),
     };
-    let raw = Raw::Text(with_port(address, port));
+    let raw = Raw::Text(with_port(&address, port));
     layers.put(key, Entry { written: LISTEN.to_owned(), name: "listen".to_owned(), raw, source });
 }
 
