@@ -3,6 +3,7 @@
 pub mod activity;
 pub mod backend;
 pub mod client;
+pub mod config;
 pub mod engine;
 pub mod failure;
 pub mod history;

@@ -79,7 +79,7 @@ async fn start_refuses() {
         let info = "doesn't exist, is disabled, or is not an orchestrator function. Additional info: ";
         json(400, &bad_argument(&format!("The function 'Nope' {info}{known}")))
     };
-    let expected = unknown("The following are the known orchestrator functions: 'Hello', 'Goodbye'");
+    let expected = unknown("The following are the known orchestrator functions: 'Hello', 'Goodbye'.");
     golden("POST orchestrators/Nope", plain, &expected).await;
     let expected = unknown("No orchestrator functions are currently registered!");
     golden("POST orchestrators/Nope?taskHub=Other", plain, &expected).await;

@@ -26,8 +26,8 @@ pub struct StartRequest {
     pub start_at: Option<Timestamp>,
     /// How long it must wait before it starts, counted by the hub's clock from the moment at which the hub gets the request.
     pub delay: Option<Duration>,
-    /// What happens when the id is taken.
-    pub id_reuse: IdReusePolicy,
+    /// What happens when the id is taken; what the hub says when there is nothing.
+    pub id_reuse: Option<IdReusePolicy>,
     /// The trace that the start is part of.
     pub trace: Option<TraceContext>,
 }
@@ -44,7 +44,7 @@ impl StartRequest {
             tags: Tags::new(),
             start_at: None,
             delay: None,
-            id_reuse: IdReusePolicy::default(),
+            id_reuse: None,
             trace: None,
         }
     }
@@ -142,11 +142,11 @@ impl<O> Start<'_, O> {
         })
     }
 
-    /// Says what happens when the id is taken. By default a finished instance is replaced and a live one makes the start
-    /// fail.
+    /// Says what happens when the id is taken. Without it the hub's policy decides: a finished instance is replaced and a live
+    /// one makes the start fail, unless [`TaskHubBuilder::id_reuse`](crate::hub::TaskHubBuilder::id_reuse) says otherwise.
     pub fn id_reuse(self, policy: IdReusePolicy) -> Self {
         self.with(|request| {
-            request.id_reuse = policy;
+            request.id_reuse = Some(policy);
             Ok(())
         })
     }

@@ -21,6 +21,7 @@ impl LocalEngine {
     pub(super) async fn create(&self, request: StartRequest) -> Result<InstanceId, ClientError> {
         let StartRequest { name, version, id, input, tags, start_at, delay, id_reuse, trace } = request;
         let version = self.inner.catalogue.lock().version(&name, version.as_ref())?;
+        let id_reuse = id_reuse.unwrap_or(self.inner.options.id_reuse);
         let size = input.as_str().len() as u64;
         self.inner.options.limits.payload.check(size, "bytes", || format!("the input of orchestrator '{name}'"))?;
         let id = id.unwrap_or_else(InstanceId::generate);
@@ -65,7 +66,7 @@ impl LocalEngine {
         start.tags = Tags::from_stored(row.tags);
         if !request.new_id {
             start.id = Some(id.clone());
-            start.id_reuse = IdReusePolicy::replace_finished();
+            start.id_reuse = Some(IdReusePolicy::replace_finished());
         }
         match self.create(start).await {
             Err(error) if error.is_already_exists() => Err(ClientError::new(ClientErrorKind::WrongState {

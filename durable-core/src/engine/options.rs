@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::Limits;
+use crate::model::{IdReusePolicy, Limits};
 
 /// How much a local engine holds in memory, and how patient it is.
 #[derive(Debug, Clone)]
@@ -22,6 +22,8 @@ pub struct EngineOptions {
     /// How often an activity is handed out before it counts as poison, and how often an owner of an instance may die
     /// without committing a turn before the instance does.
     pub max_deliveries: u32,
+    /// What happens when the id of a start is taken and the start does not say it.
+    pub id_reuse: IdReusePolicy,
     /// How large inputs and events may become.
     pub limits: Limits,
     /// The longest pause between two attempts to commit when the store fails.
@@ -37,6 +39,7 @@ impl Default for EngineOptions {
             events_per_turn: 1_000,
             writes_per_commit: 1_024,
             max_deliveries: 10,
+            id_reuse: IdReusePolicy::default(),
             limits: Limits::default(),
             commit_retry_ceiling: Duration::from_secs(5),
         }

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::{StartError, TaskHub};
+use super::{StartError, TaskHub, apply};
 use crate::activity::{ActivityHandler, ActivityItem, StateMap};
 use crate::backend::Backend;
 use crate::client::Client;
+use crate::config::{HostConfig, StorageError};
 use crate::engine::{Clock, EngineOptions, LocalEngine, SystemClock};
-use crate::model::{Limits, TaskHubName, Version};
+use crate::model::{IdReusePolicy, Limits, TaskHubName, Version};
 use crate::orchestration::OrchestratorItem;
 use crate::registry::{HttpTrigger, Registry, RegistryError};
 use crate::worker::{EventOrder, NonDeterminismPolicy, VersionMatch, VersionMismatch, Worker, WorkerOptions};
@@ -26,6 +27,7 @@ pub struct TaskHubBuilder {
     clock: Arc<dyn Clock>,
     engine: EngineOptions,
     worker: WorkerOptions,
+    config: Option<Box<HostConfig>>,
     discovers: bool,
     mistakes: Vec<String>,
 }
@@ -40,6 +42,7 @@ impl Default for TaskHubBuilder {
             clock: Arc::new(SystemClock),
             engine: EngineOptions::default(),
             worker: WorkerOptions::default(),
+            config: None,
             discovers: false,
             mistakes: Vec::new(),
         }
@@ -53,6 +56,32 @@ impl TaskHubBuilder {
             Ok(name) => self.name = name,
             Err(error) => self.mistakes.push(error.to_string()),
         }
+        self
+    }
+
+    /// Takes over a configuration. What is called after this wins over it, what was called before does not, except where the
+    /// configuration says nothing.
+    ///
+    /// Its warnings go to the log now, and all settings that hold at the start. Its store is opened by the start, and only
+    /// when no [`backend`](Self::backend) was given. See [`config`](crate::config) for what can be set.
+    ///
+    /// ```
+    /// use durable_core::config::HostConfig;
+    /// use durable_core::prelude::*;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// let config = HostConfig::builder()
+    ///     .json(r#"{ "extensions": { "durableTask": { "hubName": "Shop", "storageProvider": { "type": "memory" } } } }"#)
+    ///     .load()?;
+    /// let hub = TaskHub::builder().config(&config).start().await?;
+    /// # hub.shutdown().await?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn config(mut self, config: &HostConfig) -> Self {
+        config.log();
+        apply::config(config, &mut self.name, &mut self.engine, &mut self.worker);
+        self.config = Some(Box::new(config.clone()));
         self
     }
 
@@ -149,6 +178,21 @@ impl TaskHubBuilder {
     /// Limits how many activities run at once; the default is 1,024.
     pub fn max_concurrent_activities(mut self, limit: usize) -> Self {
         self.worker.max_activities = limit;
+        self
+    }
+
+    /// Limits how long one attempt of an activity may take whose call says nothing; without it there is no limit.
+    /// [`ActivityCall::timeout`](crate::orchestration::ActivityCall::timeout) is the limit of one call. This one is not part
+    /// of the history, and holds for calls that are already waiting, too.
+    pub fn activity_timeout(mut self, timeout: Duration) -> Self {
+        self.worker.activity_timeout = Some(timeout);
+        self
+    }
+
+    /// Sets what a start does with an id that is taken, when the start itself does not say it; the default is
+    /// [`IdReusePolicy::replace_finished`]. Children are not concerned.
+    pub fn id_reuse(mut self, policy: IdReusePolicy) -> Self {
+        self.engine.id_reuse = policy;
         self
     }
 
@@ -278,13 +322,13 @@ impl TaskHubBuilder {
         self.add_discovered();
         self.check_state();
         let http_triggers = self.http_triggers();
-        let backend = self.backend.take();
-        if backend.is_none() {
-            self.mistakes.push("it has no backend: add `.backend(Sqlite::open(\"hub.db\")?)`".to_owned());
-        }
+        let backend = self.take_backend()?;
         let (Some(backend), true) = (backend, self.mistakes.is_empty()) else {
             return Err(StartError::mistakes(self.mistakes));
         };
+        if let Some(config) = &self.config {
+            apply::effective(config, &self.name, &self.engine, &self.worker).log();
+        }
         let engine = LocalEngine::attach(self.name, backend, Arc::clone(&self.clock), self.engine).await?;
         let orchestrators = self.registry.orchestrator_names().into();
         let activities = self.registry.activity_names().into();
@@ -298,6 +342,29 @@ impl TaskHubBuilder {
             activities,
             http_triggers: http_triggers.into(),
         })
+    }
+
+    /// The store that was given in code, else that of the configuration, which is opened only when nothing else is wrong.
+    fn take_backend(&mut self) -> Result<Option<Arc<dyn Backend>>, StartError> {
+        if let Some(backend) = self.backend.take() {
+            return Ok(Some(backend));
+        }
+        let configured = self.config.as_ref().filter(|config| config.storage_type().is_some());
+        let Some(config) = configured else {
+            self.mistakes.push("it has no backend: add `.backend(Sqlite::open(\"hub.db\")?)`".to_owned());
+            return Ok(None);
+        };
+        if !self.mistakes.is_empty() {
+            return Ok(None);
+        }
+        match config.backend().map_err(StorageError::into_backend) {
+            Ok(backend) => Ok(Some(backend)),
+            Err(Ok(error)) => Err(error.into()),
+            Err(Err(error)) => {
+                self.mistakes.push(error.to_string());
+                Ok(None)
+            }
+        }
     }
 
     /// Only now, so that it does not matter whether a function was added by hand before or after `discover()`.

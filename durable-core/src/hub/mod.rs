@@ -1,5 +1,6 @@
 //! The task hub: an engine, a worker and a client in one process.
 
+mod apply;
 mod builder;
 mod error;
 

@@ -21,7 +21,7 @@ pub(super) fn orchestrator<D: OrchestratorDefinition>() -> Program {
         let limit = handle.limits().payload;
         let name = handle.header().name.clone();
         Box::pin(async move {
-            let input = decode_input::<D::Input>("orchestrator", ctx.name(), &input)?;
+            let input = decode_start(&input).map_err(|error| no_input::<D::Input>("orchestrator", ctx.name(), &error))?;
             let checked = |value: Payload, what: &str| {
                 let text = || format!("the {what} of orchestrator '{name}'");
                 handle.check_size(limit, value.as_str().len(), text).map(|()| value)
@@ -61,7 +61,18 @@ pub(super) fn handler<M, H: ActivityHandler<M>>(handler: H) -> ActivityProgram {
 
 /// Says whether a payload is an input of type `T`.
 pub(super) fn fits<T: DeserializeOwned + 'static>(input: &Payload) -> Result<(), InvalidPayload> {
-    decode_any::<T>(input).map(drop)
+    decode_start::<T>(input).map(drop)
+}
+
+/// The input that a client starts an orchestrator with. The clients of other languages send an empty string where they have
+/// none, and .NET takes that for `null` where it is no string that is wanted.
+fn decode_start<T: DeserializeOwned + 'static>(input: &Payload) -> Result<T, InvalidPayload> {
+    decode_any(input).or_else(|error| {
+        if input.as_str() != r#""""# {
+            return Err(error);
+        }
+        Payload::null().decode().map_err(|_| error)
+    })
 }
 
 /// A function without an input takes any: its type is `()`, and what the caller sent is ignored.
@@ -75,11 +86,13 @@ fn decode_input<T: DeserializeOwned + 'static>(
     name: &FunctionName,
     input: &Payload,
 ) -> Result<T, FailureDetails> {
-    decode_any(input).map_err(|error| {
-        let cause = FailureDetails::from_error("InvalidPayload", &error);
-        let message = format!("the input of {kind} '{name}' is no `{}`", std::any::type_name::<T>());
-        FailureDetails::new("InvalidInput", message).non_retriable().caused_by(cause)
-    })
+    decode_any(input).map_err(|error| no_input::<T>(kind, name, &error))
+}
+
+fn no_input<T>(kind: &str, name: &FunctionName, error: &InvalidPayload) -> FailureDetails {
+    let cause = FailureDetails::from_error("InvalidPayload", error);
+    let message = format!("the input of {kind} '{name}' is no `{}`", std::any::type_name::<T>());
+    FailureDetails::new("InvalidInput", message).non_retriable().caused_by(cause)
 }
 
 fn encode_output<T: Serialize>(output: &T) -> Result<Payload, FailureDetails> {

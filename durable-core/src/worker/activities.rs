@@ -51,6 +51,7 @@ impl Shared {
     /// Completes when the activity has taken longer than it may.
     async fn overdue(&self, work: &ActivityWork, beats: &Heartbeats) -> FailureDetails {
         let TaskOptions { timeout, heartbeat_timeout, .. } = work.options;
+        let timeout = timeout.or(self.options.activity_timeout);
         let name = &work.call.name;
         let started = self.clock.now();
         let whole = async {

@@ -58,6 +58,8 @@ pub struct WorkerOptions {
     pub max_turns: usize,
     /// The most activities that run at once.
     pub max_activities: usize,
+    /// How long one attempt of an activity may take when its call does not say it.
+    pub activity_timeout: Option<Duration>,
     /// The most orchestrators whose futures stay in memory between their turns.
     pub warm_instances: usize,
     /// What happens to an instance whose code no longer fits its history.
@@ -83,6 +85,7 @@ impl Default for WorkerOptions {
         Self {
             max_turns: 4_096,
             max_activities: 1_024,
+            activity_timeout: None,
             warm_instances: 10_000,
             non_determinism: NonDeterminismPolicy::Stall,
             version: None,

@@ -71,7 +71,7 @@ impl Scenario {
         let input = Payload::encode(&self.input).unwrap();
         let mut start = StartRequest::new(FunctionName::new(self.root).unwrap(), input);
         start.id = Some(InstanceId::new("root").unwrap());
-        start.id_reuse = IdReusePolicy::never().or_keep();
+        start.id_reuse = Some(IdReusePolicy::never().or_keep());
         start
     }
 

@@ -21,7 +21,8 @@ const MODULES: &[(&str, &[&str])] = &[
     // Knows no code of users: what runs is the business of the worker, beyond the seam.
     ("engine", &["model", "history", "replay", "backend", "activity", "client"]),
     ("worker", &["model", "history", "replay", "activity", "registry", "engine"]),
-    ("hub", &["model", "backend", "activity", "orchestration", "registry", "client", "engine", "worker"]),
+    ("config", &["model", "backend", "worker"]),
+    ("hub", &["model", "backend", "activity", "orchestration", "registry", "client", "engine", "worker", "config"]),
 ];
 
 /// Files that name everything in order to re-export it.
