@@ -76,7 +76,7 @@ async fn text(Text(text): Text) -> http::StatusCode {
 }
 
 fn all(client: Client) -> Starters {
-    #[allow(deprecated)]
+    #[allow(deprecated, reason = "a deprecated starter can still be used")]
     Starters::new(client).state(1_u32).starter(everything).starter(bytes).starter(text).starter(inner::plain)
 }
 
