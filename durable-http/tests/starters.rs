@@ -199,7 +199,7 @@ async fn client_errors_are_answered_as_the_management_api_answers_them() {
         ClientErrorKind::AlreadyExists { id: "a".try_into().unwrap(), status: RuntimeStatus::Running },
     ] {
         mock.fail_with(kind);
-        let expected = post(&mock, &format!("{RPC}/orchestrators/Hello")).await;
+        let expected = post(&mock, &format!("{RPC}/orchestrators/Hello/i1")).await;
         let response = ask(&own, request("POST", "/api/startandwait/Hello")).await;
         assert_eq!((response.status, response.body), (expected.status, expected.body));
     }
@@ -238,10 +238,12 @@ async fn errors_and_panics_become_responses() {
 async fn the_demo_waits_and_then_says_where_to_look() {
     let mock = MockClient::new();
     let service = service(&mock, |starters| starters.starter(start_and_wait));
-    let response = ask(&service, request("POST", "/api/startandwait/Hello/2.5/0.5").json("x")).await;
+    let body = " {\"b\": 1.50,  \"a\": []} ";
+    let response = ask(&service, request("POST", "/api/startandwait/Hello/2.5/0.5").body("", body)).await;
     let id = response.json::<serde_json::Value>()["id"].as_str().unwrap().to_owned();
     assert_json(&response, 202, &check_status(ORIGIN, &id, &id));
-    assert!(mock.calls().contains(&Call::Wait { id, timeout: Some(Duration::from_millis(2_500)) }));
+    let start = Call::Start { name: "Hello".to_owned(), id: None, input: body.trim().to_owned() };
+    assert_eq!(mock.calls(), [start, Call::Wait { id, timeout: Some(Duration::from_millis(2_500)) }]);
 }
 
 mod ambiguous {

@@ -2,6 +2,8 @@
 
 use proc_macro2::Span;
 use syn::LitStr;
+use syn::ext::IdentExt;
+use syn::parse::Parser;
 
 use crate::errors::Errors;
 use crate::route_value::Constraint;
@@ -161,7 +163,8 @@ impl Reader<'_> {
             self.mistake(format!("the parameter `{part}` has no name: write that of an argument, as in `{{name}}`"));
             return None;
         }
-        if syn::parse_str::<syn::Ident>(name).is_err() {
+        // A keyword is a name, too: `{type}` is for the argument `r#type`.
+        if syn::Ident::parse_any.parse_str(name).is_err() || folded(name).is_empty() {
             self.mistake(format!(
                 "`{name}` is no name for a parameter: it must be that of an argument of the function"
             ));
@@ -216,7 +219,7 @@ mod tests {
 
     #[test]
     fn every_form_of_a_parameter_is_read() {
-        let (parameters, errors) = parse("a/{b}/{c:int}/{d?}/{e:duration=0.5}?{f=a/b?c}&{g:bool?}");
+        let (parameters, errors) = parse("a/{type}/{c:int}/{d?}/{e:duration=0.5}?{f=a/b?c}&{g:bool?}");
         assert_eq!(errors, [""; 0]);
         let shown: Vec<_> = parameters
             .iter()
@@ -225,7 +228,7 @@ mod tests {
         assert_eq!(
             shown,
             [
-                "b None false None",
+                "type None false None",
                 "c Some(Int) false None",
                 "d None true None",
                 "e Some(Duration) false Some(\"0.5\")",
@@ -258,6 +261,7 @@ mod tests {
             ("{}", "has no name"),
             ("{:int}", "has no name"),
             ("{a b}", "no name"),
+            ("{_}", "no name"),
             ("{a?=1}", "both"),
             ("{a=}", "is empty"),
             ("{a:number}", "unknown type `number`"),

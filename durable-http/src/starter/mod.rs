@@ -7,7 +7,7 @@ mod extract;
 mod request;
 mod respond;
 mod route;
-mod service;
+pub(crate) mod service;
 mod set;
 mod starters_error;
 mod trigger;

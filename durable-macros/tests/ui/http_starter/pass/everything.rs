@@ -37,7 +37,7 @@ impl FromHttpRequest for Tenant {
 }
 
 #[http_starter(
-    route = "all/{name}/{id:string}/{event}/{size:int}/{count?}/{wait:duration=0.5}?{showAll=false}&{ratio:float?}&{kind?}",
+    route = "all/{name}/{id:string}/{event}/{size:int}/{count?}/{wait:duration=0.5}?{showAll=false}&{ratio:float?}&{type?}",
     methods("GET", "post"),
     crate = durable_http,
 )]
@@ -52,13 +52,14 @@ async fn everything(
     wait: Duration,
     show_all: bool,
     ratio: Option<f64>,
-    r#kind: Option<String>,
+    r#type: Option<String>,
     Json(input): Json<Payload>,
 ) -> Result<(http::StatusCode, Json<String>), HttpError> {
     if show_all {
         id = client.start(name, input).await?.id().clone();
     }
-    let shown = format!("{id} {event} {} {count:?} {wait:?} {ratio:?} {kind:?} {}", size.0, request.uri());
+    let type_ = r#type;
+    let shown = format!("{id} {event} {} {count:?} {wait:?} {ratio:?} {type_:?} {}", size.0, request.uri());
     Ok((http::StatusCode::OK, Json(shown)))
 }
 
@@ -75,7 +76,7 @@ async fn text(Text(text): Text) -> http::StatusCode {
 }
 
 fn all(client: Client) -> Starters {
-    #[allow(deprecated)]
+    #[allow(deprecated, reason = "a deprecated starter can still be used")]
     Starters::new(client).state(1_u32).starter(everything).starter(bytes).starter(text).starter(inner::plain)
 }
 

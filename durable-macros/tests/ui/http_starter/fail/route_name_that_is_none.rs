@@ -1,0 +1,6 @@
+use durable_http::http_starter;
+
+#[http_starter(route = "hello/{first name}")]
+async fn hello() {}
+
+fn main() {}
