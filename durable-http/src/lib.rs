@@ -90,7 +90,7 @@ pub use self::service::DurableService;
 pub use self::setting_error::InvalidSetting;
 pub use self::starter::{
     FromHttpRequest, HttpError, HttpRequest, HttpStarter, IntoHttpResponse, Json, RawBody, RequestContext, RouteValue,
-    StarterItem, StarterService, Starters, StartersError, Text,
+    StarterItem, Starters, StartersError, Text,
 };
 #[doc = include_str!("docs/http_starter.md")]
 pub use durable_macros::http_starter;

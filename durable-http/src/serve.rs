@@ -90,7 +90,7 @@ impl DurableService {
         if source.http_triggers().is_empty() {
             return Ok(service);
         }
-        service.starters(Starters::new(source.as_client()).starters_of(source))
+        service.starters(Starters::new().starters_of(source))
     }
 }
 

@@ -22,7 +22,7 @@ use crate::query::Query;
 use crate::router::{self, Found};
 use crate::routes::{self, Exchange};
 use crate::setting_error::InvalidSetting;
-use crate::starter::{Match, StarterService, Starters, StartersError, wrong_method};
+use crate::starter::{Match, Starters, StartersError, Table, wrong_method};
 
 const DEFAULT_MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
 const DEFAULT_BODY_READ_TIMEOUT: Duration = Duration::from_secs(30);
@@ -49,7 +49,7 @@ pub struct DurableService {
     client: Client,
     links: Links,
     manages: bool,
-    starters: Option<StarterService>,
+    starters: Option<Table>,
     body_limits: BodyLimits,
 }
 
@@ -111,14 +111,16 @@ impl DurableService {
         self
     }
 
-    /// Answers with these starters as well. With [`keys`](Self::keys), they ask for one, too, unless they are
-    /// [anonymous](Starters::anonymous).
+    /// Answers with these starters as well, instead of with others that were given before. With [`keys`](Self::keys), they
+    /// ask for one, too, unless they are [anonymous](Starters::anonymous). Where only the verb of a request is another, the
+    /// answer is 405.
     ///
     /// # Errors
     ///
-    /// The starters do not go together.
+    /// [`StartersError`] with every mistake: two starters that answer the same requests, state that a starter asks for and
+    /// nobody gave, a prefix that is no path.
     pub fn starters(mut self, starters: Starters) -> Result<Self, StartersError> {
-        self.starters = Some(starters.build()?);
+        self.starters = Some(starters.check()?);
         Ok(self)
     }
 
@@ -222,7 +224,8 @@ impl DurableService {
             self.links.access().check_key(&head, &Query::parse(head.uri.query()))?;
         }
         let body = read(body, self.body_limits).await?;
-        Ok(starters.answer(found, head, body).await)
+        let client = self.client_at(&Links::origin_of(&head));
+        Ok(starters.answer(found, client, head, body).await)
     }
 
     async fn manage<B>(&self, head: &Parts, body: B, found: Found<'_>) -> Result<Response<Body>, Refusal>

@@ -12,7 +12,8 @@ use durable_core::client::{Client, ClientErrorKind};
 use durable_core::model::{FunctionName, InstanceId, Payload, RuntimeStatus};
 use durable_http::testing::{TestRequest, TestResponse, call, request};
 use durable_http::{
-    Body, DurableClientHttpExt, HttpError, HttpRequest, Json, RawBody, StarterService, Starters, Text, http_starter,
+    Body, DurableClientHttpExt, DurableService, HttpError, HttpRequest, Json, RawBody, Starters, StartersError, Text,
+    http_starter,
 };
 use http::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -55,11 +56,11 @@ async fn maybe(Json(order): Json<Option<Order>>) -> StatusCode {
     if order.is_some() { StatusCode::OK } else { StatusCode::NO_CONTENT }
 }
 
-fn service(mock: &Arc<MockClient>, edit: impl FnOnce(Starters) -> Starters) -> StarterService {
-    edit(Starters::new(mock.client())).build().unwrap()
+fn service(mock: &Arc<MockClient>, edit: impl FnOnce(Starters) -> Starters) -> DurableService {
+    mock.service().without_management().starters(edit(Starters::new())).unwrap()
 }
 
-async fn ask(service: &StarterService, request: TestRequest) -> TestResponse {
+async fn ask(service: &DurableService, request: TestRequest) -> TestResponse {
     call(service, request).await
 }
 
@@ -68,6 +69,10 @@ macro_rules! only {
     ($starter:expr) => {
         service(&MockClient::new(), |starters| starters.starter($starter))
     };
+}
+
+fn mistakes(starters: Starters) -> StartersError {
+    MockClient::new().service().starters(starters).unwrap_err()
 }
 
 #[tokio::test]
@@ -276,9 +281,9 @@ async fn a_literal_goes_before_a_parameter() {
 
 #[test]
 fn every_mistake_of_a_set_is_told_at_once() {
-    let starters = Starters::new(MockClient::new().client()).state(1_u32).state(2_u32);
+    let starters = Starters::new().state(1_u32).state(2_u32);
     let starters = starters.starter(ambiguous::by_id).starter(ambiguous::by_name).starter(text_of).route_prefix("{a}");
-    let error = starters.build().unwrap_err();
+    let error = mistakes(starters);
     assert!(error.is_ambiguous() && error.is_missing_state());
     assert_eq!(error.ambiguous().collect::<Vec<_>>(), [["by_id", "by_name"]]);
     assert_eq!(error.mistakes().len(), 4, "{error}");

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use durable_core::prelude::*;
 use durable_http::testing::{TestResponse, call, request};
-use durable_http::{StarterService, Starters};
+use durable_http::{DurableService, Starters, StartersError};
 use serde::{Deserialize, Serialize};
 use support::*;
 
@@ -41,21 +41,25 @@ async fn hub() -> TaskHub {
 }
 
 /// The starters of a hub in front of a mock, which tells what they ask for.
-async fn service() -> (Arc<MockClient>, StarterService) {
+async fn service() -> (Arc<MockClient>, DurableService) {
     let (hub, mock) = (hub().await, MockClient::new());
-    let service = Starters::new(mock.client()).starters_of(&hub).build().unwrap();
+    let service = mock.service().starters(Starters::new().starters_of(&hub)).unwrap();
     hub.shutdown().await.unwrap();
     (mock, service)
 }
 
-async fn greet(service: &StarterService, target: &str) -> TestResponse {
+async fn greet(service: &DurableService, target: &str) -> TestResponse {
     call(service, request("POST", target).json(&Person { name: "Ada".to_owned(), age: 36 })).await
+}
+
+fn mistakes(starters: Starters) -> StartersError {
+    MockClient::new().service().starters(starters).unwrap_err()
 }
 
 #[tokio::test]
 async fn a_request_starts_and_waits_in_a_real_hub() {
     let hub = hub().await;
-    let service = Starters::new(hub.client()).starters_of(&hub).build().unwrap();
+    let service = DurableService::of(&hub).unwrap();
     assert_eq!(service_names(&hub), ["Goodbye", "Hello"]);
     assert_json(&greet(&service, "/api/hello/a%20b").await, 202, &check_status(ORIGIN, "a b", "a%20b"));
     assert_json(&greet(&service, "/api/hello?timeout=20").await, 200, "\"Hello Ada!\"");
@@ -160,7 +164,7 @@ async fn of_several_versions_a_request_starts_the_default_one() {
     for (default, body) in [("1", "7"), ("2", "\"seven\"")] {
         let hub = TaskHub::builder().backend(Memory::new()).version(default);
         let hub = hub.orchestrator(versions::second).orchestrator(versions::first).start().await.unwrap();
-        let service = Starters::new(hub.client()).starters_of(&hub).build().unwrap();
+        let service = DurableService::of(&hub).unwrap();
         let response = call(&service, request("POST", "/api/order?timeout=20").body("", body)).await;
         assert_json(&response, 200, body);
         hub.shutdown().await.unwrap();
@@ -180,7 +184,7 @@ async fn an_orchestrator_and_a_starter_cannot_share_a_route() {
     async fn other() {}
 
     let hub = hub().await;
-    let error = Starters::new(hub.client()).starter(other).starters_of(&hub).build().unwrap_err();
+    let error = mistakes(Starters::new().starter(other).starters_of(&hub));
     assert_eq!(error.ambiguous().collect::<Vec<_>>(), [["other", "Hello"]]);
     hub.shutdown().await.unwrap();
 }

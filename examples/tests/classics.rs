@@ -21,7 +21,7 @@ impl Demos {
         let stand_in = StandIn::start().await.unwrap();
         let hub = TaskHub::builder().name("DurableDemo").backend(Memory::new());
         let hub = classics::functions(hub, Lookup::new(&stand_in.base())).start().await.unwrap();
-        let starters = classics::starters(Starters::new(hub.client()), FunctionNames::of(&hub));
+        let starters = classics::starters(Starters::new(), FunctionNames::of(&hub));
         let service = DurableService::new(hub.client()).starters(starters).unwrap();
         Self { hub, service, _stand_in: stand_in }
     }

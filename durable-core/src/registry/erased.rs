@@ -21,7 +21,8 @@ pub(super) fn orchestrator<D: OrchestratorDefinition>() -> Program {
         let limit = handle.limits().payload;
         let name = handle.header().name.clone();
         Box::pin(async move {
-            let input = decode_start(&input).map_err(|error| no_input::<D::Input>("orchestrator", ctx.name(), &error))?;
+            let input =
+                decode_start(&input).map_err(|error| no_input::<D::Input>("orchestrator", ctx.name(), &error))?;
             let checked = |value: Payload, what: &str| {
                 let text = || format!("the {what} of orchestrator '{name}'");
                 handle.check_size(limit, value.as_str().len(), text).map(|()| value)

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use durable_core::activity::StateMap;
 use durable_core::client::{Client, ClientError};
-use tokio_util::sync::CancellationToken;
 
 use super::error::HttpError;
 use super::request::HttpRequest;
@@ -24,8 +23,6 @@ pub struct RequestContext {
     pub(super) path: Vec<(String, String)>,
     pub(super) query: Query,
     pub(super) state: StateMap,
-    /// Cancelled when the server stops, so that nobody waits any longer.
-    pub(super) closing: CancellationToken,
 }
 
 impl RequestContext {

@@ -7,9 +7,9 @@ mod extract;
 mod request;
 mod respond;
 mod route;
-pub(crate) mod service;
-mod set;
+pub(crate) mod set;
 mod starters_error;
+mod table;
 mod trigger;
 mod value;
 
@@ -19,10 +19,9 @@ pub use self::error::HttpError;
 pub use self::extract::{FromHttpRequest, Json, RawBody, Text};
 pub use self::request::HttpRequest;
 pub use self::respond::IntoHttpResponse;
-pub use self::service::StarterService;
-pub(crate) use self::service::{Match, wrong_method};
 pub use self::set::Starters;
 pub use self::starters_error::StartersError;
+pub(crate) use self::table::{Match, Table, wrong_method};
 pub use self::value::RouteValue;
 
 /// What the generated code of `#[http_starter]` names.

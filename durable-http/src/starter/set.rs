@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use durable_core::BoxFuture;
 use durable_core::activity::{StateKey, StateMap};
-use durable_core::client::Client;
 use http::Method;
 
 use super::context::RequestContext;
 use super::definition::{Answer, HttpStarter, StarterItem};
 use super::route::Route;
-use super::service::StarterService;
 use super::starters_error::{Mistake, StartersError};
+use super::table::Table;
 use super::trigger;
 use crate::serve::AsClient;
 
@@ -44,11 +43,12 @@ pub(super) struct Ready {
 /// A set of HTTP starters, made of functions annotated with `#[http_starter]` and of orchestrators with the option `http`.
 /// Cloning is cheap.
 ///
-/// Mistakes are collected and reported together by [`build`](Self::build).
+/// They become a part of a service with [`DurableService::starters`](crate::DurableService::starters), which reports all
+/// mistakes together.
 ///
 /// ```
 /// use durable_core::prelude::*;
-/// use durable_http::{Json, Starters, http_starter};
+/// use durable_http::{DurableService, Json, Starters, http_starter};
 ///
 /// #[http_starter(route = "double/{number}", methods("GET"))]
 /// async fn double(number: u32) -> Json<u64> {
@@ -56,13 +56,13 @@ pub(super) struct Ready {
 /// }
 ///
 /// # fn doc(client: Client) -> Result<(), durable_http::StartersError> {
-/// let service = Starters::new(client).starter(double).build()?; // answers GET /api/double/21
+/// let starters = Starters::new().starter(double);
+/// let service = DurableService::new(client).starters(starters)?; // answers GET /api/double/21
 /// # let _ = service; Ok(()) }
 /// ```
 #[derive(Clone)]
 #[must_use = "starters answer nothing before they are part of a server"]
 pub struct Starters {
-    client: Client,
     prefix: String,
     state: StateMap,
     starters: Vec<Described>,
@@ -71,12 +71,10 @@ pub struct Starters {
 }
 
 impl Starters {
-    /// An empty set for the task hub of `client`.
-    pub fn new(client: Client) -> Self {
-        let prefix = DEFAULT_PREFIX.to_owned();
+    /// An empty set.
+    pub fn new() -> Self {
         Self {
-            client,
-            prefix,
+            prefix: DEFAULT_PREFIX.to_owned(),
             state: StateMap::default(),
             starters: Vec::new(),
             anonymous: false,
@@ -127,14 +125,9 @@ impl Starters {
         self
     }
 
-    /// Checks the set and makes a service of it.
-    ///
-    /// # Errors
-    ///
-    /// [`StartersError`] with every mistake: two starters that answer the same requests, state that a starter asks for and
-    /// nobody gave, a prefix that is no path.
-    pub fn build(self) -> Result<StarterService, StartersError> {
-        let Self { client, prefix, state, starters, anonymous, mut mistakes } = self;
+    /// Checks the set: every mistake is reported.
+    pub(crate) fn check(self) -> Result<Table, StartersError> {
+        let Self { prefix, state, starters, anonymous, mut mistakes } = self;
         if prefix.contains(['{', '}', '?', '#', '%']) || prefix.contains("//") {
             mistakes.push(Mistake::Prefix { prefix: prefix.clone() });
         }
@@ -150,11 +143,13 @@ impl Starters {
                 Err(mistake) => mistakes.push(mistake),
             }
         }
-        if mistakes.is_empty() {
-            Ok(StarterService::new(client, state, ready, anonymous))
-        } else {
-            Err(StartersError::new(mistakes))
-        }
+        if mistakes.is_empty() { Ok(Table::new(state, ready, anonymous)) } else { Err(StartersError::new(mistakes)) }
+    }
+}
+
+impl Default for Starters {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -182,7 +177,6 @@ impl fmt::Debug for Starters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.starters.iter().map(|starter| &starter.name).collect();
         f.debug_struct("Starters")
-            .field("client", &self.client)
             .field("prefix", &self.prefix)
             .field("starters", &names)
             .field("mistakes", &self.mistakes)

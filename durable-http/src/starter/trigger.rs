@@ -47,10 +47,9 @@ async fn start(trigger: HttpTrigger, context: RequestContext) -> Answer {
             .wait_for_completion_or_create_check_status_response(context.request(), &id)
             .timeout(timeout)
             .retry_interval(Duration::ZERO);
-        match context.closing.run_until_cancelled(wait.into_future()).await {
-            Some(Ok(response)) => return Ok(response),
-            Some(Err(error)) => tracing::warn!(%id, %error, "waiting for a started instance failed"),
-            None => {}
+        match wait.await {
+            Ok(response) => return Ok(response),
+            Err(error) => tracing::warn!(%id, %error, "waiting for a started instance failed"),
         }
     }
     // The instance is started, so from here on the worst answer is the check-status response.

@@ -41,7 +41,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let hub = TaskHub::builder().name("DurableDemo").backend(Sqlite::open(&options.db)?);
     let hub = classics::functions(hub, lookup).start().await?;
 
-    let starters = classics::starters(Starters::new(hub.client()), FunctionNames::of(&hub));
+    let starters = classics::starters(Starters::new(), FunctionNames::of(&hub));
     let service = DurableService::new(hub.client()).starters(starters)?;
     let purge = tokio::spawn(purge_every_morning(hub.client()));
     Server::builder(service).addr(options.listen.as_str()).serve(&hub).await?;

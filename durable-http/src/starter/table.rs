@@ -1,46 +1,31 @@
-//! A set of starters as a tower service.
+//! A set of starters that is checked: which one a request is for, and its answer.
 
-use std::convert::Infallible;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::Duration;
+use std::task::Poll;
 
-use durable_core::BoxFuture;
 use durable_core::activity::StateMap;
 use durable_core::client::Client;
 use http::header::ALLOW;
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode};
-use tokio_util::sync::CancellationToken;
-use tower_service::Service;
+use http::{HeaderValue, Method, Response, StatusCode};
 
 use super::context::RequestContext;
 use super::error::HttpError;
 use super::request::HttpRequest;
 use super::route;
 use super::set::Ready;
-use crate::body::{Body, BodyLimits, BoxError, empty, read};
+use crate::body::{Body, empty};
 use crate::error_json::Refusal;
 use crate::query::Query;
 
-const BODY_LIMITS: BodyLimits = BodyLimits { max_bytes: 16 * 1024 * 1024, idle: Duration::from_secs(30) };
-
-/// HTTP starters as a [`tower_service::Service`], for any body type and any server. Made by
-/// [`Starters::build`](crate::Starters::build).
-///
-/// Outside its routes it answers with an empty 404, and with a 405 where only the verb is another. Cloning is cheap. It never
-/// fails: whatever goes wrong becomes a response, and so does a panic in a starter.
-///
-/// It needs a tokio runtime with a timer.
+/// Starters whose routes can be told apart. Cloning is cheap.
 #[derive(Clone)]
-pub struct StarterService {
-    client: Client,
+pub(crate) struct Table {
     state: StateMap,
     starters: Arc<[Ready]>,
     anonymous: bool,
-    closing: CancellationToken,
 }
 
 /// What there is for a request.
@@ -58,15 +43,9 @@ pub(crate) struct Found {
     values: Vec<(String, String)>,
 }
 
-impl StarterService {
-    pub(super) fn new(client: Client, state: StateMap, starters: Vec<Ready>, anonymous: bool) -> Self {
-        Self { client, state, starters: starters.into(), anonymous, closing: CancellationToken::new() }
-    }
-
-    /// Answers all requests that wait for the end of an instance which its orchestrator's `http` option started, at once and
-    /// from now on, in this service and all its clones. Call it when your server begins to stop.
-    pub fn stop_waiting(&self) {
-        self.closing.cancel();
+impl Table {
+    pub(super) fn new(state: StateMap, starters: Vec<Ready>, anonymous: bool) -> Self {
+        Self { state, starters: starters.into(), anonymous }
     }
 
     /// True when callers need no key.
@@ -96,17 +75,16 @@ impl StarterService {
         }
     }
 
-    /// The answer of a starter that was found.
-    pub(crate) async fn answer(&self, found: Found, head: Parts, body: Vec<u8>) -> Response<Body> {
+    /// The answer of a starter that was found. A panic in it becomes a response.
+    pub(crate) async fn answer(&self, found: Found, client: Client, head: Parts, body: Vec<u8>) -> Response<Body> {
         let Some(starter) = self.starters.get(found.index) else { return Refusal::NotFound.into_response() };
         let context = RequestContext {
-            client: self.client.clone(),
+            client,
             query: Query::parse(head.uri.query()),
             request: HttpRequest::new(head, body.into()),
             route: Arc::clone(&starter.route),
             path: found.values,
             state: self.state.clone(),
-            closing: self.closing.clone(),
         };
         let handler = Arc::clone(&starter.handler);
         let answer = unless_it_panics(async move { handler(context).await }).await;
@@ -119,22 +97,6 @@ impl StarterService {
             error.log(&starter.name);
             error.into_response()
         })
-    }
-
-    async fn serve<B>(self, request: Request<B>) -> Response<Body>
-    where
-        B: http_body::Body + Send + 'static,
-        B::Error: Into<BoxError>,
-    {
-        let (head, body) = request.into_parts();
-        match self.find(&head.method, head.uri.path()) {
-            Match::Found(found) => match read(body, BODY_LIMITS).await {
-                Ok(body) => self.answer(found, head, body).await,
-                Err(refusal) => refusal.into_response(),
-            },
-            Match::WrongMethod(allowed) => wrong_method(&allowed),
-            Match::None => Refusal::NotFound.into_response(),
-        }
     }
 }
 
@@ -164,34 +126,15 @@ async fn unless_it_panics<T>(future: impl Future<Output = T>) -> Result<T, Panic
     .await
 }
 
-impl<B> Service<Request<B>> for StarterService
-where
-    B: http_body::Body + Send + 'static,
-    B::Error: Into<BoxError>,
-{
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
-
-    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let service = self.clone();
-        Box::pin(async move { Ok(service.serve(request).await) })
-    }
-}
-
 impl fmt::Debug for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Found").field("values", &self.values).finish_non_exhaustive()
     }
 }
 
-impl fmt::Debug for StarterService {
+impl fmt::Debug for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.starters.iter().map(|starter| &starter.name).collect();
-        f.debug_struct("StarterService").field("client", &self.client).field("starters", &names).finish_non_exhaustive()
+        f.debug_struct("Table").field("starters", &names).finish_non_exhaustive()
     }
 }
