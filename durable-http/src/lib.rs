@@ -12,7 +12,8 @@
 //! | request | does |
 //! | --- | --- |
 //! | `POST /orchestrators/{name}/{id?}` | starts an instance; with `timeout` waits for it |
-//! | `GET /instances/{id}` | shows its state; with `showHistory=true` also its history |
+//! | `GET /instances/{id}` | shows its state; with `showHistory=true` also its history; with `timeout` waits for its end |
+//! | `GET /instances/{id}/history` | shows the history as it is stored, which no client of Azure asks for |
 //! | `GET /instances` | shows a page of instances |
 //! | `POST /instances/{id}/raiseEvent/{event}` | sends an external event |
 //! | `POST /instances/{id}/terminate` | ends an instance |

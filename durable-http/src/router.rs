@@ -31,6 +31,8 @@ pub(crate) enum Route<'p> {
     Start { name: &'p str, id: Option<&'p str> },
     /// `GET /instances/{id}`
     Status { id: &'p str },
+    /// `GET /instances/{id}/history`
+    History { id: &'p str },
     /// `GET /instances`
     List,
     /// `POST /instances/{id}/raiseEvent/{name}`
@@ -63,7 +65,7 @@ impl Route<'_> {
 
     /// True unless the route only looks at something.
     pub(crate) fn changes_something(self) -> bool {
-        !matches!(self, Self::Status { .. } | Self::List | Self::MakePrimary)
+        !matches!(self, Self::Status { .. } | Self::History { .. } | Self::List | Self::MakePrimary)
     }
 }
 
@@ -79,7 +81,12 @@ impl<'p> Route<'p> {
             Self::Rewind { id } => Some(("rewind", id)),
             Self::Restart { id } => Some(("restart", id)),
             Self::Purge { id } => Some(("purge", id)),
-            Self::Start { .. } | Self::List | Self::PurgeMany | Self::MakePrimary | Self::NotYet { .. } => None,
+            Self::Start { .. }
+            | Self::History { .. }
+            | Self::List
+            | Self::PurgeMany
+            | Self::MakePrimary
+            | Self::NotYet { .. } => None,
         }
     }
 }
@@ -138,6 +145,7 @@ fn instances<'p>(method: &Method, segments: &[&'p str]) -> Option<Route<'p>> {
         (&Method::DELETE, []) => Some(Route::PurgeMany),
         (&Method::GET, [id]) => Some(Route::Status { id }),
         (&Method::DELETE, [id]) => Some(Route::Purge { id }),
+        (&Method::GET, [id, part]) if part.eq_ignore_ascii_case("history") => Some(Route::History { id }),
         (&Method::POST, [id, operation]) => control(id, operation),
         (&Method::POST, [id, operation, name]) if operation.eq_ignore_ascii_case("raiseEvent") => {
             Some(Route::RaiseEvent { id, name })

@@ -1,6 +1,7 @@
 //! The routes, one file each.
 
 mod events;
+mod history;
 mod list;
 mod pause;
 mod purge;
@@ -58,6 +59,7 @@ pub(crate) async fn answer(exchange: &Exchange<'_>, route: Route<'_>) -> Answer 
     match route {
         Route::Start { name, id } => start::start(exchange, name, id).await,
         Route::Status { id } => status::status(exchange, id).await,
+        Route::History { id } => history::history(exchange, id).await,
         Route::List => list::list(exchange).await,
         Route::RaiseEvent { id, name } => events::raise(exchange, id, name).await,
         Route::Terminate { id } => terminate::terminate(exchange, id).await,
