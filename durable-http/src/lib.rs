@@ -61,6 +61,8 @@ mod history_json;
 mod links;
 mod origin;
 mod query;
+#[cfg(feature = "remote")]
+mod remote;
 mod router;
 mod routes;
 mod serve;
@@ -78,6 +80,8 @@ pub use self::body::{Body, BoxError};
 pub use self::client_ext::{DurableClientHttpExt, WaitForCompletion};
 pub use self::links::{HttpManagementPayload, Links};
 pub use self::origin::{PeerAddr, RequestHead};
+#[cfg(feature = "remote")]
+pub use self::remote::{RemoteAnswer, RemoteClient, RemoteClientBuilder, RemoteClientError};
 pub use self::serve::{AsClient, serve};
 pub use self::serve_error::ServeError;
 pub use self::server::{BoundServer, Server, ServerBuilder};
