@@ -253,8 +253,6 @@ async fn what_has_gone_wrong_at_a_real_server_is_told_apart() {
     let unknown = remote.start("Nope", 1).await.unwrap_err();
     assert!(unknown.is_invalid_argument(), "{unknown:?}");
     assert!(format!("{unknown:?}").contains("'approve'"), "{unknown:?}");
-    let unknown = remote.start(approve, None).version("9").await.unwrap_err();
-    assert!(unknown.is_invalid_argument(), "{unknown:?}");
     let unreadable = remote.list(InstanceQuery::new().continue_from("%ff".to_owned())).await.unwrap_err();
     assert!(unreadable.is_invalid_argument(), "{unreadable:?}");
 

@@ -1,7 +1,7 @@
 //! What the tests share: a client to put in front, requests, what is expected of responses, and a server.
 #![expect(dead_code, reason = "every test crate uses its own part of this")]
 
-mod fake;
+pub(crate) mod fake;
 mod mock;
 
 use std::net::SocketAddr;
@@ -17,7 +17,6 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::fake::*;
 pub(crate) use self::mock::*;
 
 pub(crate) const RPC: &str = "/durabletask";
