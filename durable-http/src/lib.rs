@@ -3,7 +3,8 @@
 //!
 //! [`serve`] is a whole server in one line, [`Server`] one with settings. [`DurableService`] is the API as a
 //! [`tower_service::Service`], to be mounted in your own server. [`DurableClientHttpExt`] makes the answers of your own
-//! HTTP functions. [`testing`] calls any of them without a socket.
+//! HTTP functions. [`testing`] calls any of them without a socket. With the feature `remote` there is also `RemoteClient`, a
+//! durable client over this API: for a hub in another process, or for a function app in Azure.
 //!
 //! # Routes
 //!

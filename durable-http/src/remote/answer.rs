@@ -61,8 +61,8 @@ pub(super) fn unreadable(problem: impl fmt::Display) -> ClientError {
 /// error.
 ///
 /// ```no_run
-/// use durable_http::{RemoteAnswer, RemoteClient};
-/// use durable_core::client::{ClientError, DurableClient};
+/// use durable_core::client::ClientError;
+/// use durable_http::RemoteAnswer;
 ///
 /// fn has_wrong_key(error: &ClientError) -> bool {
 ///     let answer = std::error::Error::source(error).and_then(|source| source.downcast_ref::<RemoteAnswer>());
