@@ -8,6 +8,8 @@ use http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::body::BoxError;
+
 /// The most of a server's explanation that is kept.
 const MAX_EXPLANATION: usize = 2_000;
 
@@ -22,7 +24,7 @@ pub(super) struct Answer {
 impl Answer {
     /// The body as JSON.
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
-        serde_json::from_slice(&self.body).map_err(|error| unreadable(error.to_string()).with_source(error))
+        serde_json::from_slice(&self.body).map_err(unreadable)
     }
 
     /// What the server says about its refusal.
@@ -53,8 +55,9 @@ impl Answer {
 }
 
 /// The error for an answer that says something, but nothing that makes sense.
-pub(super) fn unreadable(problem: impl fmt::Display) -> ClientError {
-    ClientError::new(ClientErrorKind::Remote { message: format!("its answer cannot be read: {problem}") })
+pub(super) fn unreadable(source: impl Into<BoxError>) -> ClientError {
+    let message = "its answer cannot be read".to_owned();
+    ClientError::new(ClientErrorKind::Remote { message }).with_source(source)
 }
 
 /// The answer of a server that did not do what a [`RemoteClient`](super::RemoteClient) asked of it: a source of the client's

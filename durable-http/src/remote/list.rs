@@ -40,7 +40,7 @@ impl RemoteClient {
             instances.retain(|instance| instance.name == *name);
         }
         let token = answer.headers.get(CONTINUATION).map(HeaderValue::to_str).transpose();
-        let token = token.map_err(|error| unreadable(&error).with_source(error))?;
+        let token = token.map_err(unreadable)?;
         let continuation = token.map(str::trim).filter(|token| !token.is_empty()).map(str::to_owned);
         Ok(InstancePage { instances, continuation })
     }

@@ -80,7 +80,7 @@ impl RemoteClient {
 /// The id of the instance that a check-status response is about.
 fn started(answer: &Answer) -> Result<InstanceId, ClientError> {
     let CheckStatus { id } = answer.json()?;
-    InstanceId::new(id).map_err(|error| unreadable(&error).with_source(error))
+    InstanceId::new(id).map_err(unreadable)
 }
 
 fn lost_start(id: &InstanceId, error: ClientError) -> ClientError {

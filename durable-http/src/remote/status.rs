@@ -28,10 +28,9 @@ pub(super) struct StatusObject {
 
 impl StatusObject {
     pub(super) fn read(self) -> Result<InstanceStatus, ClientError> {
-        let id = InstanceId::new(&self.instance_id).map_err(|error| unreadable(&error).with_source(error))?;
-        let name = FunctionName::new(&self.name).map_err(|error| unreadable(&error).with_source(error))?;
-        let runtime_status: RuntimeStatus =
-            self.runtime_status.parse().map_err(|error| unreadable(&error).with_source(error))?;
+        let id = InstanceId::new(&self.instance_id).map_err(unreadable)?;
+        let name = FunctionName::new(&self.name).map_err(unreadable)?;
+        let runtime_status: RuntimeStatus = self.runtime_status.parse().map_err(unreadable)?;
         let mut status = InstanceStatus::pending(id, name, self.input.unwrap_or_else(Payload::null), self.created_time);
         status.execution_id = ExecutionId::from_stored("");
         status.runtime_status = runtime_status;
