@@ -3,7 +3,8 @@
 //!
 //! [`serve`] is a whole server in one line, [`Server`] one with settings. [`DurableService`] is the API as a
 //! [`tower_service::Service`], to be mounted in your own server. [`DurableClientHttpExt`] makes the answers of your own
-//! HTTP functions. [`testing`] calls any of them without a socket.
+//! HTTP functions. [`testing`] calls any of them without a socket. With the feature `remote` there is also `RemoteClient`, a
+//! durable client over this API: for a hub in another process, or for a function app in Azure.
 //!
 //! # Routes
 //!
@@ -12,7 +13,8 @@
 //! | request | does |
 //! | --- | --- |
 //! | `POST /orchestrators/{name}/{id?}` | starts an instance; with `timeout` waits for it |
-//! | `GET /instances/{id}` | shows its state; with `showHistory=true` also its history |
+//! | `GET /instances/{id}` | shows its state; with `showHistory=true` also its history; with `timeout` waits for its end |
+//! | `GET /instances/{id}/history` | shows the history as it is stored, which no client of Azure asks for |
 //! | `GET /instances` | shows a page of instances |
 //! | `POST /instances/{id}/raiseEvent/{event}` | sends an external event |
 //! | `POST /instances/{id}/terminate` | ends an instance |
@@ -65,6 +67,8 @@ mod media_type;
 mod openapi;
 mod origin;
 mod query;
+#[cfg(feature = "remote")]
+mod remote;
 mod router;
 mod routes;
 mod serve;
@@ -83,6 +87,8 @@ pub use self::body::{Body, BoxError};
 pub use self::client_ext::{DurableClientHttpExt, WaitForCompletion};
 pub use self::links::{HttpManagementPayload, Links};
 pub use self::origin::{PeerAddr, RequestHead};
+#[cfg(feature = "remote")]
+pub use self::remote::{RemoteAnswer, RemoteClient, RemoteClientBuilder, RemoteClientError};
 pub use self::serve::{AsClient, serve};
 pub use self::serve_error::ServeError;
 pub use self::server::{BoundServer, Server, ServerBuilder};

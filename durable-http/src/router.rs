@@ -31,6 +31,8 @@ pub(crate) enum Route<'p> {
     Start { name: &'p str, id: Option<&'p str> },
     /// `GET /instances/{id}`
     Status { id: &'p str },
+    /// `GET /instances/{id}/history`
+    History { id: &'p str },
     /// `GET /instances`
     List,
     /// `POST /instances/{id}/raiseEvent/{name}`
@@ -74,6 +76,7 @@ impl Route<'_> {
         !matches!(
             self,
             Self::Status { .. }
+                | Self::History { .. }
                 | Self::List
                 | Self::ListEntities
                 | Self::ReadEntity
@@ -87,7 +90,7 @@ impl<'p> Route<'p> {
     /// What a link may permit: an operation on an instance.
     pub(crate) fn operation(self) -> Option<(&'static str, &'p str)> {
         match self {
-            Self::Status { id } => Some(("status", id)),
+            Self::Status { id } | Self::History { id } => Some(("status", id)),
             Self::RaiseEvent { id, .. } => Some(("raiseEvent", id)),
             Self::Terminate { id } => Some(("terminate", id)),
             Self::Suspend { id } => Some(("suspend", id)),
@@ -156,6 +159,7 @@ fn instances<'p>(method: &Method, segments: &[&'p str]) -> Option<Route<'p>> {
         (&Method::DELETE, []) => Some(Route::PurgeMany),
         (&Method::GET, [id]) => Some(Route::Status { id }),
         (&Method::DELETE, [id]) => Some(Route::Purge { id }),
+        (&Method::GET, [id, part]) if part.eq_ignore_ascii_case("history") => Some(Route::History { id }),
         (&Method::POST, [id, operation]) => control(id, operation),
         (&Method::POST, [id, operation, name]) if operation.eq_ignore_ascii_case("raiseEvent") => {
             Some(Route::RaiseEvent { id, name })

@@ -4,9 +4,11 @@
 
 mod support;
 
+use std::time::Duration;
+
 use durable_core::client::ClientErrorKind;
 use durable_core::model::{FailureDetails, Payload, RuntimeStatus};
-use durable_http::testing::request;
+use durable_http::testing::{call, request};
 use support::*;
 
 /// The status object of `i1` with these fields in their JSON forms.
@@ -193,4 +195,62 @@ async fn a_failing_store_is_a_long_500() {
     let response = get(&mock, &format!("{RPC}/instances/i1")).await;
     let message = "Something went wrong while processing your request";
     assert_json(&response, 500, &long_error(message, "the remote task hub: gone away", "System.Exception"));
+}
+
+#[tokio::test]
+async fn a_status_with_a_timeout_comes_with_the_end_of_the_instance() {
+    let mock = MockClient::new();
+    mock.put("i1", RuntimeStatus::Running);
+    let target = format!("{RPC}/instances/i1?timeout=3000.5");
+    let (response, ()) = tokio::join!(get(&mock, &target), async {
+        mock.called(|call| matches!(call, Call::Wait { .. })).await;
+        mock.complete("i1", "\"Tokyo\"");
+    });
+    assert_json(&response, 200, &status_json("Completed", INPUT, "null", "\"Tokyo\""));
+    assert_eq!(mock.calls(), [Call::Wait { id: "i1".to_owned(), timeout: Some(Duration::from_millis(3_000_500)) }]);
+}
+
+#[tokio::test]
+async fn a_status_whose_timeout_is_over_is_that_of_a_live_instance() {
+    let mock = MockClient::new();
+    mock.put("i1", RuntimeStatus::Running);
+    for (query, timeout) in [("0.01", Duration::from_millis(10)), ("-1", Duration::ZERO)] {
+        let response = get(&mock, &format!("{RPC}/instances/i1?timeout={query}&a=b")).await;
+        assert_json(&response, 202, &status_json("Running", INPUT, "null", "null"));
+        let here = format!("http://localhost:7071{RPC}/instances/i1?timeout={query}&a=b");
+        assert_eq!(response.header("location"), Some(&*here));
+        assert_eq!(mock.calls().pop(), Some(Call::Wait { id: "i1".to_owned(), timeout: Some(timeout) }));
+    }
+    assert_empty(&get(&mock, &format!("{RPC}/instances/nope?timeout=3000")).await, 404);
+}
+
+#[tokio::test]
+async fn a_timeout_that_is_no_number_counts_as_absent() {
+    let mock = MockClient::new();
+    mock.put("i1", RuntimeStatus::Running);
+    for query in ["timeout", "timeout=", "timeout=soon", "timeout=inf", "timeout=1&timeout=2"] {
+        assert_eq!(get(&mock, &format!("{RPC}/instances/i1?{query}")).await.status, 202, "{query}");
+    }
+    assert_eq!(mock.calls(), []);
+}
+
+#[tokio::test]
+async fn a_wait_is_bounded_by_an_hour() {
+    let mock = MockClient::new();
+    mock.put("i1", RuntimeStatus::Completed);
+    assert_eq!(get(&mock, &format!("{RPC}/instances/i1?timeout=1e30")).await.status, 200);
+    assert_eq!(mock.calls(), [Call::Wait { id: "i1".to_owned(), timeout: Some(Duration::from_secs(3_600)) }]);
+}
+
+#[tokio::test]
+async fn a_waiting_status_is_answered_at_once_when_the_service_stops() {
+    let mock = MockClient::new();
+    mock.put("i1", RuntimeStatus::Running);
+    let service = mock.service();
+    let target = request("GET", format!("{RPC}/instances/i1?timeout=3000"));
+    let (response, ()) = tokio::join!(call(&service, target), async {
+        mock.called(|call| matches!(call, Call::Wait { .. })).await;
+        service.stop_waiting();
+    });
+    assert_json(&response, 202, &status_json("Running", INPUT, "null", "null"));
 }

@@ -177,6 +177,14 @@ fn to_json<T: Serialize>(value: &T) -> String {
 ///
 /// [`CorruptHistory`] when a column is missing or cannot be read, or when the kind is unknown.
 pub fn decode_event(row: StoredEvent, header: &Arc<ExecutionHeader>) -> Result<EventKind, CorruptHistory> {
+    decode_with(row, Some(header))
+}
+
+/// Reads a row back where only the start of an execution has a header.
+pub(super) fn decode_with(
+    row: StoredEvent,
+    header: Option<&Arc<ExecutionHeader>>,
+) -> Result<EventKind, CorruptHistory> {
     let kind = row.kind.clone();
     Columns(row).decode(header).map_err(|problem| CorruptHistory { kind: kind.into_owned(), problem })
 }
@@ -184,9 +192,9 @@ pub fn decode_event(row: StoredEvent, header: &Arc<ExecutionHeader>) -> Result<E
 struct Columns(StoredEvent);
 
 impl Columns {
-    fn decode(mut self, header: &Arc<ExecutionHeader>) -> Result<EventKind, String> {
+    fn decode(mut self, header: Option<&Arc<ExecutionHeader>>) -> Result<EventKind, String> {
         Ok(match &*self.0.kind.clone() {
-            "ExecutionStarted" => EventKind::ExecutionStarted(Arc::clone(header)),
+            "ExecutionStarted" => EventKind::ExecutionStarted(header.cloned().ok_or("it has no header")?),
             "ExecutionCompleted" => EventKind::ExecutionCompleted {
                 id: self.task()?,
                 status: self.name()?.parse::<RuntimeStatus>().map_err(|error| error.to_string())?,

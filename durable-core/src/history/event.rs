@@ -11,6 +11,10 @@ use crate::model::{
 ///
 /// `event_id` is the sequence number of the orchestrator's action that the event records, and -1 for every other event.
 /// A completion points back to its action with the id inside its [`EventKind`].
+///
+/// Its JSON form is an object with `eventId`, `timestamp` and `eventType`, the name of its kind, and where there is one
+/// `taskId`, `name`, `payload`, `detail` and, at the start of an execution, `header`. It loses nothing, and later versions
+/// can read it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HistoryEvent {
     /// The sequence number of the recorded action, or -1.

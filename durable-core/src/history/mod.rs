@@ -4,6 +4,7 @@ mod action;
 mod codec;
 mod event;
 mod header;
+mod json;
 mod project;
 
 pub use self::action::{Action, ChildStart, Completion, Continuation, TaskOptions};

@@ -2,6 +2,7 @@
 
 mod entities;
 mod events;
+mod history;
 mod list;
 mod pause;
 mod purge;
@@ -65,6 +66,7 @@ pub(crate) async fn answer(exchange: &Exchange<'_>, route: Route<'_>) -> Answer 
     match route {
         Route::Start { name, id } => start::start(exchange, name, id).await,
         Route::Status { id } => status::status(exchange, id).await,
+        Route::History { id } => history::history(exchange, id).await,
         Route::List => list::list(exchange).await,
         Route::RaiseEvent { id, name } => events::raise(exchange, id, name).await,
         Route::Terminate { id } => terminate::terminate(exchange, id).await,

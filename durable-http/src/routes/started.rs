@@ -15,7 +15,7 @@ use crate::status_json::Show;
 
 /// The longest wait. A caller who went away looks like one who only closed his sending half, so nobody may hold a
 /// connection for ever.
-const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
 
 /// How long to wait. `timeout` alone is enough, since we wait by notification; `pollingInterval` alone means nothing.
 pub(super) fn wait_of(exchange: &Exchange<'_>) -> Result<Option<Duration>, Refusal> {

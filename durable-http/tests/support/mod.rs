@@ -1,6 +1,7 @@
 //! What the tests share: a client to put in front, requests, what is expected of responses, and a server.
 #![expect(dead_code, reason = "every test crate uses its own part of this")]
 
+pub(crate) mod fake;
 pub(crate) mod golden;
 mod mock;
 pub(crate) mod openapi;

@@ -49,8 +49,9 @@ impl World {
             Some(id) => id,
             None => self.new_id()?,
         };
-        if let Some(found) = self.status(&id).filter(|found| !request.id_reuse.replaces(found.runtime_status)) {
-            if request.id_reuse.keeps_existing() {
+        let id_reuse = request.id_reuse.unwrap_or_default();
+        if let Some(found) = self.status(&id).filter(|found| !id_reuse.replaces(found.runtime_status)) {
+            if id_reuse.keeps_existing() {
                 return Ok(id);
             }
             return Err(ClientError::new(ClientErrorKind::AlreadyExists { id, status: found.runtime_status }));

@@ -15,7 +15,7 @@ const FENCES: &[Fence] = &[
     Fence { word: "rusqlite", inside: "durable-core/src/backend/sqlite/", remedy: "go through `Backend`" },
     Fence { word: "tokio_postgres", inside: "durable-core/src/backend/postgres/", remedy: "go through `Backend`" },
     Fence { word: "syn", inside: "durable-macros/src/", remedy: "leave parsing of code to the macros" },
-    Fence { word: "axum", inside: "examples/src/bin/", remedy: "the library is a `tower_service::Service`" },
+    Fence { word: "axum", inside: "examples/src/", remedy: "the library is a `tower_service::Service`" },
 ];
 
 /// What the replay core must not know, so that it gives the same answer in every replay.
