@@ -59,6 +59,7 @@
 mod access;
 mod body;
 mod client_ext;
+mod configured;
 mod error_json;
 mod health;
 mod history_json;
@@ -85,6 +86,7 @@ mod trace;
 pub use self::access::Keys;
 pub use self::body::{Body, BoxError};
 pub use self::client_ext::{DurableClientHttpExt, WaitForCompletion};
+pub use self::configured::serve_configured;
 pub use self::links::{HttpManagementPayload, Links};
 pub use self::origin::{PeerAddr, RequestHead};
 #[cfg(feature = "remote")]

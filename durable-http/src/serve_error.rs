@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use durable_core::model::write_chain;
 
 use crate::body::BoxError;
+use crate::setting_error::InvalidSetting;
 use crate::starter::StartersError;
 
 /// The error of [`serve`](crate::serve) and [`Server`](crate::Server). Ask it with its predicates; the text is for people.
@@ -24,6 +25,7 @@ enum Kind {
     Signal,
     Drain,
     Starters,
+    Setting,
 }
 
 impl ServeError {
@@ -49,6 +51,16 @@ impl ServeError {
 
     pub(crate) fn starters(source: StartersError) -> Self {
         Self { kind: Kind::Starters, source: Some(source.into()) }
+    }
+
+    pub(crate) fn setting(source: InvalidSetting) -> Self {
+        Self { kind: Kind::Setting, source: Some(source.into()) }
+    }
+
+    /// True when the configuration has a setting that the server cannot use.
+    #[must_use]
+    pub fn is_setting(&self) -> bool {
+        matches!(self.kind, Kind::Setting)
     }
 
     /// True when the HTTP starters do not go together.
@@ -102,6 +114,7 @@ impl fmt::Display for ServeError {
             ),
             Kind::Bind => f.write_str("the server cannot listen on its address"),
             Kind::Signal => f.write_str("the server cannot wait for Ctrl-C"),
+            Kind::Setting => f.write_str("the configuration cannot be used"),
             Kind::Starters => f.write_str("the HTTP starters cannot be served"),
             Kind::Drain => f.write_str("the task hub could not be drained"),
         }

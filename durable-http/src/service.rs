@@ -25,6 +25,8 @@ use crate::setting_error::InvalidSetting;
 use crate::starter::{Match, Starters, StartersError, Table, wrong_method};
 
 const DEFAULT_MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
+/// The prefix of Azure Functions.
+const DEFAULT_ROUTE_PREFIX: &str = "api";
 const DEFAULT_BODY_READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The HTTP API of one task hub as a [`tower_service::Service`], for any body type and any server.
@@ -50,6 +52,8 @@ pub struct DurableService {
     links: Links,
     manages: bool,
     starters: Option<Table>,
+    /// What stands before the routes of starters, by segments.
+    route_prefix: Vec<String>,
     body_limits: BodyLimits,
 }
 
@@ -58,7 +62,14 @@ impl DurableService {
     #[must_use]
     pub fn new(client: Client) -> Self {
         let body_limits = BodyLimits { max_bytes: DEFAULT_MAX_BODY_BYTES, idle: DEFAULT_BODY_READ_TIMEOUT };
-        Self { client, links: Links::default(), manages: true, starters: None, body_limits }
+        Self {
+            client,
+            links: Links::default(),
+            manages: true,
+            starters: None,
+            route_prefix: vec![DEFAULT_ROUTE_PREFIX.to_owned()],
+            body_limits,
+        }
     }
 
     /// Asks callers for one of these keys, in the query parameter `code` or the header `x-functions-key`; who has none is
@@ -117,11 +128,18 @@ impl DurableService {
     ///
     /// # Errors
     ///
-    /// [`StartersError`] with every mistake: two starters that answer the same requests, state that a starter asks for and
-    /// nobody gave, a prefix that is no path.
+    /// [`StartersError`] with every mistake: two starters that answer the same requests, or state that a starter asks for and
+    /// nobody gave.
     pub fn starters(mut self, starters: Starters) -> Result<Self, StartersError> {
         self.starters = Some(starters.check()?);
         Ok(self)
+    }
+
+    /// Sets what stands before the routes of starters, `api` unless set. It may be empty, and may have several segments.
+    #[must_use]
+    pub fn route_prefix(mut self, prefix: &str) -> Self {
+        self.route_prefix = prefix.split('/').filter(|segment| !segment.is_empty()).map(str::to_owned).collect();
+        self
     }
 
     /// Lets links start with this instead of with the host that a request was sent to: `https://example.com`, or
@@ -215,7 +233,7 @@ impl DurableService {
         B::Error: Into<BoxError>,
     {
         let starters = self.starters.as_ref().ok_or(Refusal::NotFound)?;
-        let found = match starters.find(&head.method, head.uri.path()) {
+        let found = match starters.find(&head.method, head.uri.path(), &self.route_prefix) {
             Match::Found(found) => found,
             Match::WrongMethod(allowed) => return Ok(wrong_method(&allowed)),
             Match::None => return Err(Refusal::NotFound),

@@ -147,7 +147,7 @@ async fn outside_the_routes_there_is_nothing_and_another_verb_is_told_the_right_
 async fn the_prefix_may_be_empty_or_long() {
     let mock = MockClient::new();
     for (prefix, target) in [("", "/needs"), ("/my/API/", "/My/api/needs")] {
-        let service = service(&mock, |starters| starters.route_prefix(prefix).starter(needs));
+        let service = service(&mock, |starters| starters.starter(needs)).route_prefix(prefix);
         assert_json(&ask(&service, request("GET", format!("{target}?count=1"))).await, 200, "1");
         assert_empty(&ask(&service, request("GET", "/api/needs?count=1")).await, 404);
     }
@@ -282,11 +282,11 @@ async fn a_literal_goes_before_a_parameter() {
 #[test]
 fn every_mistake_of_a_set_is_told_at_once() {
     let starters = Starters::new().state(1_u32).state(2_u32);
-    let starters = starters.starter(ambiguous::by_id).starter(ambiguous::by_name).starter(text_of).route_prefix("{a}");
+    let starters = starters.starter(ambiguous::by_id).starter(ambiguous::by_name).starter(text_of);
     let error = mistakes(starters);
     assert!(error.is_ambiguous() && error.is_missing_state());
     assert_eq!(error.ambiguous().collect::<Vec<_>>(), [["by_id", "by_name"]]);
-    assert_eq!(error.mistakes().len(), 4, "{error}");
+    assert_eq!(error.mistakes().len(), 3, "{error}");
     assert!(error.to_string().contains("'by_id' (GET things/{id}) and 'by_name' (GET Things/{name})"), "{error}");
 }
 

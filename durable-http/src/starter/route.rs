@@ -27,12 +27,11 @@ struct Parameter {
 }
 
 impl Route {
-    /// Reads a template, which stands behind `prefix`; or says what is wrong with it.
-    pub(crate) fn parse(prefix: &str, template: &str) -> Result<Self, String> {
+    /// Reads a template, or says what is wrong with it.
+    pub(crate) fn parse(template: &str) -> Result<Self, String> {
         let mut halves = outside_braces(template, '?').into_iter();
         let path = halves.next().unwrap_or_default();
-        let literals = prefix.split('/').filter(|segment| !segment.is_empty());
-        let mut segments: Vec<_> = literals.map(|literal| Segment::Literal(literal.to_owned())).collect();
+        let mut segments = Vec::new();
         for segment in outside_braces(path, '/').into_iter().filter(|_| !path.is_empty()) {
             segments.push(match parameter(segment)? {
                 Some(parameter) => Segment::Parameter(parameter),
@@ -159,7 +158,7 @@ mod tests {
     use super::*;
 
     fn values(template: &str, path: &str) -> Option<String> {
-        let route = Route::parse("api", template).unwrap();
+        let route = Route::parse(template).unwrap();
         let values = route.values(&segments(path))?;
         Some(values.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" "))
     }
@@ -167,18 +166,18 @@ mod tests {
     #[test]
     fn a_path_gives_the_values() {
         for (template, path, expected) in [
-            ("", "/api", Some("")),
-            ("hello", "/API/Hello/", Some("")),
-            ("hello", "/hello", None),
-            ("hello", "/api/hello/x", None),
-            ("a/{b}", "/api/a/x%20y", Some("b=x y")),
-            ("a/{b}", "/api/a/x%2Fy", Some("b=x/y")),
-            ("a/{b}", "/api/a/%FF", Some("b=%FF")),
-            ("a/{b}", "/api/a", None),
-            ("a/{b}", "/api/a//", None),
-            ("a/{b:int}/{c?}/{d=1}?{e}", "/api/a/x", Some("b=x")),
-            ("a/{b:int}/{c?}/{d=1}?{e}", "/api/a/x/y", Some("b=x c=y")),
-            ("a/{b}/{c?}", "/api/a//y", None),
+            ("", "/", Some("")),
+            ("hello", "/Hello/", Some("")),
+            ("hello", "/other", None),
+            ("hello", "/hello/x", None),
+            ("a/{b}", "/a/x%20y", Some("b=x y")),
+            ("a/{b}", "/a/x%2Fy", Some("b=x/y")),
+            ("a/{b}", "/a/%FF", Some("b=%FF")),
+            ("a/{b}", "/a", None),
+            ("a/{b}", "/a//", None),
+            ("a/{b:int}/{c?}/{d=1}?{e}", "/a/x", Some("b=x")),
+            ("a/{b:int}/{c?}/{d=1}?{e}", "/a/x/y", Some("b=x c=y")),
+            ("a/{b}/{c?}", "/a//y", None),
         ] {
             assert_eq!(values(template, path).as_deref(), expected, "{template} {path}");
         }
@@ -197,7 +196,7 @@ mod tests {
             ("", "{a?}", true),
             ("a?{b}", "a?{c}", true),
         ] {
-            let [a, b] = [a, b].map(|template| Route::parse("", template).unwrap());
+            let [a, b] = [a, b].map(|template| Route::parse(template).unwrap());
             assert_eq!(a.is_ambiguous_with(&b), ambiguous, "{a:?} {b:?}");
             assert_eq!(b.is_ambiguous_with(&a), ambiguous, "{b:?} {a:?}");
         }

@@ -15,9 +15,6 @@ use super::table::Table;
 use super::trigger;
 use crate::serve::AsClient;
 
-/// The prefix of Azure Functions.
-const DEFAULT_PREFIX: &str = "api";
-
 /// Runs a starter.
 pub(super) type Handler = Arc<dyn Fn(RequestContext) -> BoxFuture<'static, Answer> + Send + Sync>;
 
@@ -63,7 +60,6 @@ pub(super) struct Ready {
 #[derive(Clone)]
 #[must_use = "starters answer nothing before they are part of a server"]
 pub struct Starters {
-    prefix: String,
     state: StateMap,
     starters: Vec<Described>,
     anonymous: bool,
@@ -73,13 +69,7 @@ pub struct Starters {
 impl Starters {
     /// An empty set.
     pub fn new() -> Self {
-        Self {
-            prefix: DEFAULT_PREFIX.to_owned(),
-            state: StateMap::default(),
-            starters: Vec::new(),
-            anonymous: false,
-            mistakes: Vec::new(),
-        }
+        Self { state: StateMap::default(), starters: Vec::new(), anonymous: false, mistakes: Vec::new() }
     }
 
     /// Adds a function annotated with `#[http_starter]`.
@@ -105,12 +95,6 @@ impl Starters {
         self
     }
 
-    /// Sets what stands before every route; the default is `api`. It may be empty, and may have several segments.
-    pub fn route_prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.prefix = prefix.into();
-        self
-    }
-
     /// Lets everybody call these starters, also where the service asks for keys.
     pub fn anonymous(mut self) -> Self {
         self.anonymous = true;
@@ -127,15 +111,12 @@ impl Starters {
 
     /// Checks the set: every mistake is reported.
     pub(crate) fn check(self) -> Result<Table, StartersError> {
-        let Self { prefix, state, starters, anonymous, mut mistakes } = self;
-        if prefix.contains(['{', '}', '?', '#', '%']) || prefix.contains("//") {
-            mistakes.push(Mistake::Prefix { prefix: prefix.clone() });
-        }
+        let Self { state, starters, anonymous, mut mistakes } = self;
         let mut ready: Vec<Ready> = Vec::new();
         for starter in starters {
             let missing = starter.state.iter().filter(|key| !state.contains(**key));
             mistakes.extend(missing.map(|key| Mistake::MissingState { starter: starter.name.clone(), key: *key }));
-            match Ready::new(starter, &prefix) {
+            match Ready::new(starter) {
                 Ok(starter) => {
                     mistakes.extend(ready.iter().filter_map(|other| other.ambiguous_with(&starter)));
                     ready.push(starter);
@@ -154,10 +135,10 @@ impl Default for Starters {
 }
 
 impl Ready {
-    fn new(starter: Described, prefix: &str) -> Result<Self, Mistake> {
+    fn new(starter: Described) -> Result<Self, Mistake> {
         let Described { name, route: written, methods, handler, .. } = starter;
         let problem = |problem: String| Mistake::Route { starter: name.clone(), problem };
-        let route = Arc::new(Route::parse(prefix, &written).map_err(problem)?);
+        let route = Arc::new(Route::parse(&written).map_err(problem)?);
         let methods: Result<_, _> = methods.iter().map(|method| method.parse::<Method>()).collect();
         let methods = methods.map_err(|error| problem(error.to_string()))?;
         Ok(Self { name, methods, route, handler, written })
@@ -176,10 +157,6 @@ impl Ready {
 impl fmt::Debug for Starters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.starters.iter().map(|starter| &starter.name).collect();
-        f.debug_struct("Starters")
-            .field("prefix", &self.prefix)
-            .field("starters", &names)
-            .field("mistakes", &self.mistakes)
-            .finish_non_exhaustive()
+        f.debug_struct("Starters").field("starters", &names).field("mistakes", &self.mistakes).finish_non_exhaustive()
     }
 }

@@ -15,7 +15,6 @@ pub(super) enum Mistake {
     Ambiguous { method: String, names: [String; 2], routes: [String; 2] },
     MissingState { starter: String, key: StateKey },
     TwoStates { name: &'static str },
-    Prefix { prefix: String },
     Route { starter: String, problem: String },
 }
 
@@ -65,9 +64,6 @@ impl fmt::Display for Mistake {
             ),
             Self::TwoStates { name } => {
                 write!(f, "there are two states of type `{name}`: wrap one of them in a type of its own")
-            }
-            Self::Prefix { prefix } => {
-                write!(f, "the route prefix '{prefix}' is not plain path segments such as `api/v1`")
             }
             Self::Route { starter, problem } => write!(f, "the route of '{starter}' is not valid: {problem}"),
         }

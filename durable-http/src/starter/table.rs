@@ -53,13 +53,16 @@ impl Table {
         self.anonymous
     }
 
-    /// The starter for a request to this path, which is not decoded yet.
-    pub(crate) fn find(&self, method: &Method, path: &str) -> Match {
+    /// The starter for a request to this path, which is not decoded yet, behind a prefix of segments.
+    pub(crate) fn find(&self, method: &Method, path: &str, prefix: &[String]) -> Match {
         let segments = route::segments(path);
+        let Some((start, segments)) = segments.split_at_checked(prefix.len()) else { return Match::None };
+        if !start.iter().zip(prefix).all(|(segment, wanted)| segment.eq_ignore_ascii_case(wanted)) {
+            return Match::None;
+        }
         let candidates = self.starters.iter().enumerate();
-        let mut taking: Vec<_> = candidates
-            .filter_map(|(index, starter)| Some((index, starter, starter.route.values(&segments)?)))
-            .collect();
+        let mut taking: Vec<_> =
+            candidates.filter_map(|(index, starter)| Some((index, starter, starter.route.values(segments)?))).collect();
         if taking.is_empty() {
             return Match::None;
         }

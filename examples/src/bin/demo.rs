@@ -1,14 +1,17 @@
 //! A task hub behind the Durable Functions HTTP API, with a few orchestrations to try.
 //!
-//! Run with `cargo run --release -p examples --bin demo -- --db demo.db --listen 127.0.0.1:7071`.
+//! Run with `cargo run --release -p examples --bin demo -- --db demo.db --listen 127.0.0.1:7071`. A `host.json` in the
+//! current directory and the environment are read, too.
 
 use std::error::Error;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::Parser;
+use durable_core::config::HostConfig;
 use durable_core::prelude::*;
 use durable_core::telemetry::ReplayFilter;
+use durable_http::{DurableService, Server};
 use tracing_subscriber::prelude::*;
 
 /// Serves a task hub over HTTP.
@@ -17,9 +20,12 @@ struct Options {
     /// The file that keeps the task hub; it is created when it does not exist.
     #[arg(long, default_value = "demo.db", value_name = "FILE")]
     db: PathBuf,
-    /// Where to listen: a loopback address, since there are no keys yet.
-    #[arg(long, default_value = "127.0.0.1:7071", value_name = "ADDR")]
-    listen: String,
+    /// Where to listen: a loopback address, unless there is a key. Default is 127.0.0.1:7071.
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+    /// Asks callers for this key, in the query parameter `code` or the header `x-functions-key`.
+    #[arg(long, value_name = "KEY", env = "DEMO_KEY", hide_env_values = true)]
+    key: Option<String>,
 }
 
 #[tokio::main]
@@ -30,8 +36,17 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let lines = tracing_subscriber::fmt::layer().with_writer(stderr).with_ansi(stderr().is_terminal());
     tracing_subscriber::registry().with(ReplayFilter::new()).with(filter).with(lines).init();
 
-    let hub = TaskHub::builder().name("TestHub").backend(Sqlite::open(&options.db)?);
+    let config = HostConfig::load()?;
+    let hub = TaskHub::builder().name("TestHub").config(&config).backend(Sqlite::open(&options.db)?);
     let hub = examples::demo::functions(hub).start().await?;
-    durable_http::serve(&hub, options.listen.as_str()).await?;
+    let mut service = DurableService::of(&hub)?.config(&config)?;
+    if let Some(key) = &options.key {
+        service = service.key(key)?;
+    }
+    let mut server = Server::builder(service).config(&config);
+    if let Some(listen) = &options.listen {
+        server = server.addr(listen.as_str());
+    }
+    server.serve(&hub).await?;
     Ok(())
 }
