@@ -159,14 +159,15 @@ impl WaitForCompletion<'_> {
     /// The instance at its end, or when the time is over. One that does not exist yet is asked for again.
     async fn wait(&self) -> Result<Option<InstanceStatus>, ClientError> {
         let started = Instant::now();
+        let mut rest = self.timeout;
         loop {
-            let rest = self.timeout.saturating_sub(started.elapsed());
             let status = self.client.wait(&self.id, WaitUntil::Finished, Some(rest)).await?;
-            let rest = self.timeout.saturating_sub(started.elapsed());
-            if status.is_some() || rest.is_zero() {
+            let left = || self.timeout.saturating_sub(started.elapsed());
+            if status.is_some() || left().is_zero() {
                 return Ok(status);
             }
-            tokio::time::sleep(self.retry_interval.clamp(SHORTEST_INTERVAL, rest.max(SHORTEST_INTERVAL))).await;
+            tokio::time::sleep(self.retry_interval.clamp(SHORTEST_INTERVAL, left().max(SHORTEST_INTERVAL))).await;
+            rest = left();
         }
     }
 }
