@@ -256,6 +256,28 @@ async fn an_unknown_activity_and_a_bad_input_fail_with_names() {
     assert!(error.to_string().contains("the input of orchestrator 'approval' is no `u64`"), "{error}");
 }
 
+#[orchestrator]
+async fn count_of(_ctx: OrchestrationContext, items: Option<Vec<u64>>) -> Option<usize> {
+    items.map(|items| items.len())
+}
+
+#[orchestrator]
+async fn length_of(_ctx: OrchestrationContext, text: Option<String>) -> Option<usize> {
+    text.map(|text| text.len())
+}
+
+/// The published JavaScript client sends an empty string where it has no input.
+#[tokio::test]
+async fn an_empty_string_is_no_input_where_no_string_is_wanted() {
+    let hub = TaskHub::builder().backend(Memory::new()).orchestrator(count_of).orchestrator(length_of);
+    let hub = hub.start().await.unwrap();
+    let output = async |name: &str, input: &str| hub.client().start(name, input).await.unwrap().output().await;
+    assert_eq!(output("count_of", "").await.unwrap(), serde_json::Value::Null);
+    assert_eq!(output("length_of", "").await.unwrap(), 0);
+    let error = output("count_of", " ").await.unwrap_err();
+    assert!(error.to_string().contains("the input of orchestrator 'count_of' is no"), "{error}");
+}
+
 #[tokio::test]
 async fn panics_become_failures_with_their_message() {
     #[activity]
