@@ -1,5 +1,6 @@
 //! Tools to test durable orchestrations and the backends that store them.
 //!
+//! * [`World`] is a task hub on virtual time: the real engine, mocked or real activities, and a clock that the test moves.
 //! * [`Script`] runs an orchestrator on the replay core alone, event by event, and replays it after every turn.
 //! * [`VirtualClock`] is the time of a hub under test; it moves only when it is told to.
 //! * [`MockClient`] stands for the hub in tests of code that takes a client: it answers what it is told to.
@@ -12,7 +13,9 @@ pub mod events;
 pub mod faults;
 pub mod mock_client;
 mod script;
+pub mod world;
 
 pub use self::clock::VirtualClock;
 pub use self::mock_client::MockClient;
 pub use self::script::Script;
+pub use self::world::World;

@@ -386,7 +386,7 @@ fn program<D: OrchestratorDefinition>() -> (FunctionName, Program) {
     registry.add_orchestrator::<D>().expect("the only orchestrator");
     let name = FunctionName::new(D::NAME).expect("checked by the registry");
     let version = D::VERSION.map(|version| Version::new(version).expect("checked by the registry"));
-    let program = registry.orchestrator(&name, version.as_ref()).expect("just added").clone();
+    let program = registry.orchestrator(&name, version.as_ref()).expect("just added");
     (name, program)
 }
 

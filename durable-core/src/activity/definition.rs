@@ -1,5 +1,6 @@
 //! What `#[activity]` leaves behind, as a trait.
 
+use std::cell::Cell;
 use std::panic::resume_unwind;
 
 use serde::Serialize;
@@ -62,8 +63,29 @@ items!(A, B, C, D, E, G);
 items!(A, B, C, D, E, G, H);
 items!(A, B, C, D, E, G, H, I);
 
+thread_local! {
+    static INLINE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs plain functions that are activities at once on this thread, as long as `run` takes: in tests on virtual time, which
+/// cannot see when another thread is done.
+pub fn without_threads<T>(run: impl FnOnce() -> T) -> T {
+    /// Puts the flag back, also when `run` panics.
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            INLINE.set(self.0);
+        }
+    }
+    let _restore = Restore(INLINE.replace(true));
+    run()
+}
+
 /// Runs a plain function off the async threads, in the span of its caller; a panic in it goes on in the caller.
 pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    if INLINE.get() {
+        return work();
+    }
     let span = tracing::Span::current();
     match tokio::task::spawn_blocking(move || span.in_scope(work)).await {
         Ok(value) => value,

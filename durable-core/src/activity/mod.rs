@@ -12,7 +12,7 @@ mod state;
 
 pub use self::call::{ActivityFn, ByName};
 pub use self::context::{ActivityCallInfo, ActivityContext};
-pub use self::definition::{ActivityDefinition, ActivityItem, blocking};
+pub use self::definition::{ActivityDefinition, ActivityItem, blocking, without_threads};
 pub use self::handler::ActivityHandler;
 pub use self::heartbeat::{HeartbeatError, ProgressReporter};
 pub use self::state::{MissingState, State, StateKey, StateMap};

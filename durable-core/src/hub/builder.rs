@@ -12,10 +12,12 @@ use crate::backend::Backend;
 use crate::client::Client;
 use crate::config::{HostConfig, StorageError};
 use crate::engine::{Clock, EngineOptions, LocalEngine, SystemClock};
-use crate::model::{IdReusePolicy, Limits, TaskHubName, Version};
+use crate::model::{FunctionName, IdReusePolicy, Limits, TaskHubName, Version};
 use crate::orchestration::OrchestratorItem;
-use crate::registry::{HttpTrigger, Registry, RegistryError};
-use crate::worker::{EventOrder, NonDeterminismPolicy, VersionMatch, VersionMismatch, Worker, WorkerOptions};
+use crate::registry::{HttpTrigger, Registry, RegistryError, StandIns};
+use crate::worker::{
+    EventOrder, NonDeterminismPolicy, TurnCheck, VersionMatch, VersionMismatch, Worker, WorkerOptions,
+};
 
 /// The description of a task hub. Mistakes are collected and reported together by [`start`](Self::start).
 #[must_use = "a hub runs only after `.start().await`"]
@@ -28,6 +30,7 @@ pub struct TaskHubBuilder {
     engine: EngineOptions,
     worker: WorkerOptions,
     config: Option<Box<HostConfig>>,
+    check: Option<Arc<dyn TurnCheck>>,
     discovers: bool,
     mistakes: Vec<String>,
 }
@@ -43,6 +46,7 @@ impl Default for TaskHubBuilder {
             engine: EngineOptions::default(),
             worker: WorkerOptions::default(),
             config: None,
+            check: None,
             discovers: false,
             mistakes: Vec::new(),
         }
@@ -312,6 +316,19 @@ impl TaskHubBuilder {
         self
     }
 
+    /// Sees each turn before it is committed, in tests.
+    pub fn turn_check(mut self, check: impl TurnCheck) -> Self {
+        self.check = Some(Arc::new(check));
+        self
+    }
+
+    /// Lets other code stand in for functions, in tests. The orchestrators in `names` are known without being registered.
+    pub fn stand_ins(mut self, stand_ins: impl StandIns, names: impl IntoIterator<Item = FunctionName>) -> Self {
+        self.registry.set_stand_ins(Arc::new(stand_ins));
+        names.into_iter().for_each(|name| self.registry.add_name(name));
+        self
+    }
+
     /// Opens the store, takes up what earlier processes left, and starts to run.
     ///
     /// # Errors
@@ -333,7 +350,8 @@ impl TaskHubBuilder {
         let orchestrators = self.registry.orchestrator_names().into();
         let activities = self.registry.activity_names().into();
         let worker =
-            Worker::start(Arc::new(engine.clone()), self.registry, self.state, self.worker, self.clock).await?;
+            Worker::start(Arc::new(engine.clone()), self.registry, self.state, self.worker, self.clock, self.check)
+                .await?;
         Ok(TaskHub {
             client: Client::new(Arc::new(engine.clone())),
             engine,

@@ -15,6 +15,14 @@ use crate::replay::{Ended, Program};
 pub type ActivityProgram =
     Arc<dyn Fn(ActivityContext, Payload) -> BoxFuture<'static, Result<Payload, FailureDetails>> + Send + Sync>;
 
+/// Makes a program of a closure, for code that stands in for an orchestrator. It is replayed like any other.
+pub fn program<F>(code: impl Fn(OrchestrationContext, Payload) -> F + Send + Sync + 'static) -> Program
+where
+    F: Future<Output = Result<Ended, FailureDetails>> + Send + 'static,
+{
+    Arc::new(move |handle, input| Box::pin(code(OrchestrationContext::new(handle), input)))
+}
+
 pub(super) fn orchestrator<D: OrchestratorDefinition>() -> Program {
     Arc::new(|handle, input| {
         let ctx = OrchestrationContext::new(handle.clone());

@@ -9,6 +9,7 @@ mod trigger;
 use std::any::TypeId;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
+use std::sync::Arc;
 
 use crate::activity::{ActivityDefinition, ActivityHandler, StateKey};
 use crate::model::{FunctionName, InvalidName, InvalidVersion, Version};
@@ -16,7 +17,7 @@ use crate::orchestration::OrchestratorDefinition;
 use crate::replay::Program;
 
 pub use self::discovered::Discovered;
-pub use self::erased::ActivityProgram;
+pub use self::erased::{ActivityProgram, program};
 use self::trigger::Entrance;
 pub use self::trigger::HttpTrigger;
 
@@ -27,9 +28,19 @@ pub struct Registry {
     /// Beside the code of each version, how it may be started.
     entrances: HashMap<FunctionName, Vec<Entrance>>,
     activities: HashMap<FunctionName, ActivityProgram>,
+    stand_ins: Option<Arc<dyn StandIns>>,
     required_state: Vec<(FunctionName, StateKey)>,
     /// The definitions behind the names, so that a discovered function is not taken for its own double.
     definitions: HashSet<TypeId>,
+}
+
+/// Code that stands in for functions, in tests.
+pub trait StandIns: Send + Sync + 'static {
+    /// What runs instead of an activity of this name, which has this code where it is registered; `None` leaves it as it is.
+    fn activity(&self, name: &FunctionName, real: Option<ActivityProgram>) -> Option<ActivityProgram>;
+
+    /// What runs instead of an orchestrator of this name; `None` leaves it as it is.
+    fn orchestrator(&self, name: &FunctionName) -> Option<Program>;
 }
 
 /// A function could not be registered.
@@ -131,10 +142,13 @@ impl Registry {
     ///
     /// It is the code of exactly that version. A name without any versions has one code, which serves every instance.
     #[must_use]
-    pub fn orchestrator(&self, name: &FunctionName, version: Option<&Version>) -> Option<&Program> {
+    pub fn orchestrator(&self, name: &FunctionName, version: Option<&Version>) -> Option<Program> {
+        if let Some(program) = self.stand_ins.as_ref().and_then(|stand_ins| stand_ins.orchestrator(name)) {
+            return Some(program);
+        }
         let versions = self.orchestrators.get(name)?;
         let unversioned = || versions.get(&None).filter(|_| versions.len() == 1);
-        versions.get(&version.cloned()).or_else(unversioned)
+        versions.get(&version.cloned()).or_else(unversioned).cloned()
     }
 
     /// The versions of an orchestrator, in ascending order; code without a version comes first. Empty for a name that is not
@@ -153,8 +167,23 @@ impl Registry {
 
     /// The code of an activity.
     #[must_use]
-    pub fn activity(&self, name: &FunctionName) -> Option<&ActivityProgram> {
-        self.activities.get(name)
+    pub fn activity(&self, name: &FunctionName) -> Option<ActivityProgram> {
+        let real = self.activities.get(name).cloned();
+        match &self.stand_ins {
+            Some(stand_ins) => stand_ins.activity(name, real.clone()).or(real),
+            None => real,
+        }
+    }
+
+    /// Lets other code stand in for functions, in tests. It goes before the functions that are registered.
+    pub fn set_stand_ins(&mut self, stand_ins: Arc<dyn StandIns>) {
+        self.stand_ins = Some(stand_ins);
+    }
+
+    /// Makes the name of an orchestrator known whose code comes from [`StandIns`]; nothing when it is registered.
+    pub fn add_name(&mut self, name: FunctionName) {
+        let nothing: Program = Arc::new(|_, _| Box::pin(std::future::pending()));
+        self.orchestrators.entry(name).or_insert_with(|| BTreeMap::from([(None, nothing)]));
     }
 
     /// The names of the orchestrators, in alphabetical order.

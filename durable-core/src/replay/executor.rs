@@ -13,7 +13,7 @@ use super::leaf::LeafResult;
 use super::matching;
 use super::silence::Here;
 use super::state::{Phase, State};
-use super::turn::{TurnInput, TurnOutcome};
+use super::turn::{TurnInput, TurnOutcome, Waits};
 use super::waker::{RootWaker, WakeHook};
 use crate::BoxFuture;
 use crate::history::{Completion, EventKind, ExecutionHeader, HistoryRecord};
@@ -107,6 +107,13 @@ impl Executor {
     #[must_use]
     pub fn turn(&self) -> u64 {
         self.turn
+    }
+
+    /// What the code waits for.
+    #[must_use]
+    pub fn waits(&self) -> Waits {
+        let state = self.handle.shared.state.lock();
+        Waits { tasks: state.open_tasks(), events: state.external().awaited(), unread: state.external().unread() }
     }
 
     /// Brings the executor to the end of a recorded history, and checks each of its turns.

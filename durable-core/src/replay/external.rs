@@ -82,6 +82,21 @@ impl ExternalEvents {
         }
     }
 
+    /// The folded names of events that are waited for, in alphabetical order.
+    pub(super) fn awaited(&self) -> Vec<String> {
+        let waiting = self.waiting.iter().filter(|(_, leaves)| !leaves.is_empty());
+        let mut names: Vec<_> = waiting.map(|(name, _)| name.clone()).collect();
+        names.sort();
+        names
+    }
+
+    /// The names of the events that nobody has read, in the order of arrival.
+    pub(super) fn unread(&self) -> Vec<EventName> {
+        let mut unread: Vec<_> = self.unread.values().flatten().map(|(arrival, _)| arrival).collect();
+        unread.sort_by_key(|arrival| arrival.at);
+        unread.into_iter().map(|arrival| arrival.name.clone()).collect()
+    }
+
     /// Takes what nobody has read, in the order of arrival.
     pub(super) fn take_unread(&mut self) -> Vec<(EventName, Payload)> {
         let mut unread: Vec<_> = self.unread.drain().flat_map(|(_, events)| events).collect();

@@ -39,5 +39,5 @@ pub use self::leaf::{LeafId, LeafResult};
 pub use self::random::DurableRng;
 pub use self::silence::is_replaying_here;
 pub use self::state::Issued;
-pub use self::turn::{TurnInput, TurnOutcome};
+pub use self::turn::{TurnInput, TurnOutcome, Waits};
 pub use self::waker::WakeHook;

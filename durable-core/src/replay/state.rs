@@ -126,6 +126,17 @@ impl State {
         self.calls
     }
 
+    /// The tasks that are not complete, ascending.
+    pub(super) fn open_tasks(&self) -> Vec<TaskId> {
+        let mut open: Vec<_> = self.open.keys().copied().collect();
+        open.sort();
+        open
+    }
+
+    pub(super) fn external(&self) -> &ExternalEvents {
+        &self.external
+    }
+
     pub(super) fn note_call(&mut self) {
         self.calls += 1;
     }

@@ -1,7 +1,7 @@
 //! What goes into a turn and what comes out of it.
 
 use crate::history::{Action, Completion, EventKind};
-use crate::model::{Payload, TaskId, Timestamp};
+use crate::model::{EventName, Payload, TaskId, Timestamp};
 
 /// The new events of one turn.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,6 +12,18 @@ pub struct TurnInput {
     pub time: Timestamp,
     /// What reached the instance, in the order of arrival.
     pub events: Vec<EventKind>,
+}
+
+/// What an execution waits for between two turns.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Waits {
+    /// Calls, timers and children that are not complete, ascending.
+    pub tasks: Vec<TaskId>,
+    /// The folded names of external events that the code waits for, in alphabetical order.
+    pub events: Vec<String>,
+    /// External events that have come and that nobody has waited for, in the order of arrival.
+    pub unread: Vec<EventName>,
 }
 
 /// What the orchestrator decided in one turn.

@@ -1,6 +1,7 @@
 //! The worker: it runs the code of orchestrators and activities for a work source.
 
 mod activities;
+mod check;
 mod heartbeats;
 mod options;
 mod turns;
@@ -19,6 +20,7 @@ use crate::registry::Registry;
 
 pub use crate::replay::EventOrder;
 
+pub use self::check::{CheckedTurn, TurnCheck};
 pub use self::options::{NonDeterminismPolicy, VersionMatch, VersionMismatch, WorkerOptions};
 
 /// A running worker.
@@ -37,6 +39,7 @@ struct Shared {
     registry: Registry,
     state: StateMap,
     options: WorkerOptions,
+    check: Option<Arc<dyn TurnCheck>>,
     /// Rules how long activities may take.
     clock: Arc<dyn Clock>,
     warm: warm::WarmExecutors,
@@ -57,6 +60,7 @@ impl Worker {
         state: StateMap,
         options: WorkerOptions,
         clock: Arc<dyn Clock>,
+        check: Option<Arc<dyn TurnCheck>>,
     ) -> Result<Self, SourceError> {
         let offer = WorkOffer {
             orchestrators: registry
@@ -75,6 +79,7 @@ impl Worker {
             registry,
             state,
             clock,
+            check,
             warm: warm::WarmExecutors::new(options.warm_instances),
             running: TaskTracker::new(),
             abort: CancellationToken::new(),

@@ -6,7 +6,7 @@ use tokio::sync::Semaphore;
 use tokio::task::coop::unconstrained;
 use tracing::Span;
 
-use super::{NonDeterminismPolicy, Shared, VersionMismatch, WorkerOptions};
+use super::{CheckedTurn, NonDeterminismPolicy, Shared, VersionMismatch, WorkerOptions};
 use crate::engine::{Rehearsal, SourceError, TurnWork, WorkSource};
 use crate::history::{Completion, EventKind, ExecutionHeader};
 use crate::model::{FailureDetails, FunctionName, NameList, Version};
@@ -43,7 +43,7 @@ pub(super) fn rehearsal(registry: Registry, options: &WorkerOptions) -> Rehearsa
         let Some(program) = registry.orchestrator(&header.name, header.version.as_ref()) else {
             return Err(no_code(&registry, &header.name, header.version.as_ref()));
         };
-        let executor = Executor::new(Arc::clone(header), Arc::clone(program), limits, None);
+        let executor = Executor::new(Arc::clone(header), program, limits, None);
         let mut executor = executor.with_event_order(order);
         executor.replay(history).map_err(|fault| fault.to_failure())
     })
@@ -73,9 +73,15 @@ impl Shared {
                 let terminated = termination(&work);
                 let events = std::mem::take(&mut work.input.events);
                 let input = TurnInput { events, ..work.input };
+                let checked = self.check.as_ref().map(|_| input.clone());
                 let span = turn_span(&work);
                 match unconstrained(async { span.in_scope(|| executor.run_turn(input)) }).await {
-                    Ok(outcome) => Ok((outcome, Some(executor))),
+                    Ok(outcome) => {
+                        if let Some(input) = checked {
+                            self.check(&work, &input, &outcome).await;
+                        }
+                        Ok((outcome, Some(executor)))
+                    }
                     Err(fault) => self.settle(&work, terminated, Trouble::Fault(fault, Some(Box::new(executor)))),
                 }
             }
@@ -92,6 +98,21 @@ impl Shared {
             }
             Err(None) => {}
         }
+    }
+
+    async fn check(&self, work: &TurnWork, input: &TurnInput, outcome: &TurnOutcome) {
+        let (Some(check), Ok(program)) = (&self.check, self.program(work)) else { return };
+        let header = &work.header;
+        let history = if !check.wants_history(header, input, outcome) {
+            None
+        } else if work.prior_turn == 0 {
+            Some(Vec::new())
+        } else {
+            self.source.read_history(&work.lease).await.ok()
+        };
+        let WorkerOptions { limits, event_order: order, .. } = self.options;
+        let history = history.as_deref();
+        check.check(&CheckedTurn { header, history, input, outcome, program: &program, limits, order });
     }
 
     async fn commit(&self, work: TurnWork, outcome: TurnOutcome, executor: Option<Executor>) {
@@ -117,7 +138,7 @@ impl Shared {
         }
         let program = self.program(work)?;
         let hook = Some(self.wake_hook(work));
-        let executor = Executor::new(Arc::clone(&work.header), Arc::clone(program), self.options.limits, hook);
+        let executor = Executor::new(Arc::clone(&work.header), program, self.options.limits, hook);
         let mut executor = executor.with_event_order(self.options.event_order);
         if work.prior_turn > 0 {
             let history = self.source.read_history(&work.lease).await.map_err(Trouble::Lost)?;
@@ -129,7 +150,7 @@ impl Shared {
     }
 
     /// The code of an instance, unless this worker leaves it to others.
-    fn program(&self, work: &TurnWork) -> Result<&Program, Trouble> {
+    fn program(&self, work: &TurnWork) -> Result<Program, Trouble> {
         let (name, version) = (&work.header.name, work.header.version.as_ref());
         if !self.options.version_match.takes(self.options.version.as_ref(), version) {
             let text = |version: Option<&Version>| version.map_or_else(|| "none".to_owned(), ToString::to_string);

@@ -38,6 +38,12 @@ impl Memory {
     pub fn new() -> Self {
         Self::default()
     }
+
+    /// A copy that goes its own way from here.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        Self { tables: Arc::new(Mutex::new(self.tables.lock().clone())) }
+    }
 }
 
 #[async_trait]

@@ -8,7 +8,7 @@ use crate::backend::{
 use crate::model::{Payload, Timestamp};
 
 /// Everything that a hub stores.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Tables {
     pub(super) instances: BTreeMap<InstanceKey, Instance>,
     pub(super) ids: BTreeMap<String, InstanceKey>,
@@ -24,7 +24,7 @@ pub(super) struct Tables {
 }
 
 /// One instance with the rows that hang on it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Instance {
     pub(super) row: InstanceRow,
     pub(super) owner: Option<WorkerId>,
@@ -35,7 +35,7 @@ pub(super) struct Instance {
 }
 
 /// One call of an activity.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Activity {
     pub(super) name: String,
     pub(super) input: Payload,

@@ -1,0 +1,60 @@
+//! Looking over a worker's shoulder, in tests.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::history::{ExecutionHeader, HistoryRecord};
+use crate::model::Limits;
+use crate::replay::{EventOrder, Executor, Program, TurnInput, TurnOutcome};
+
+/// Sees turns before they are committed.
+pub trait TurnCheck: Send + Sync + 'static {
+    /// True when the history before this turn is needed to check it. Reading it costs time.
+    fn wants_history(&self, header: &ExecutionHeader, input: &TurnInput, outcome: &TurnOutcome) -> bool;
+
+    /// A turn has been run, and is not committed yet.
+    fn check(&self, turn: &CheckedTurn<'_>);
+}
+
+/// A turn with everything that is needed to run it once more.
+pub struct CheckedTurn<'a> {
+    /// Whose turn it is.
+    pub header: &'a Arc<ExecutionHeader>,
+    /// The history before it, where it is wanted.
+    pub history: Option<&'a [HistoryRecord]>,
+    /// What went into it.
+    pub input: &'a TurnInput,
+    /// What came out.
+    pub outcome: &'a TurnOutcome,
+    pub(super) program: &'a Program,
+    pub(super) limits: Limits,
+    pub(super) order: EventOrder,
+}
+
+impl CheckedTurn<'_> {
+    /// An executor of the same code that has not run yet.
+    #[must_use]
+    pub fn executor(&self) -> Executor {
+        self.again()()
+    }
+
+    /// Makes executors of the same code, also later.
+    pub fn again(&self) -> impl Fn() -> Executor + Send + Sync + 'static {
+        let (header, program) = (Arc::clone(self.header), Arc::clone(self.program));
+        let (limits, order) = (self.limits, self.order);
+        move || {
+            let executor = Executor::new(Arc::clone(&header), Arc::clone(&program), limits, None);
+            executor.with_event_order(order)
+        }
+    }
+}
+
+impl fmt::Debug for CheckedTurn<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CheckedTurn")
+            .field("header", &self.header)
+            .field("input", &self.input)
+            .field("outcome", &self.outcome)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,138 @@
+//! Describing a world.
+
+use std::fmt;
+use std::sync::Arc;
+
+use durable_core::activity::{ActivityDefinition, ActivityItem};
+use durable_core::backend::memory::Memory;
+use durable_core::hub::TaskHubBuilder;
+use durable_core::model::{FunctionName, Timestamp};
+use durable_core::orchestration::{OrchestratorDefinition, OrchestratorItem};
+
+use super::World;
+use super::core::{Core, Plan};
+use super::journal::Checks;
+use super::mocks::Tables;
+
+/// The beginning of 2024: 2024-01-01T00:00:00Z.
+const START: i64 = 17_040_672_000_000_000;
+
+/// The description of a world. Made by [`World::builder`].
+#[must_use = "a world begins only with `build`"]
+#[derive(Clone)]
+pub struct WorldBuilder {
+    plan: Plan,
+}
+
+impl WorldBuilder {
+    pub(super) fn new() -> Self {
+        Self {
+            plan: Plan {
+                parts: Vec::new(),
+                activities: Vec::new(),
+                mocked: Vec::new(),
+                checks: Checks::default(),
+                start: Timestamp::from_ticks(START),
+            },
+        }
+    }
+
+    fn part(mut self, part: impl Fn(TaskHubBuilder) -> TaskHubBuilder + Send + Sync + 'static) -> Self {
+        self.plan.parts.push(Arc::new(part));
+        self
+    }
+
+    /// Adds an orchestrator.
+    pub fn orchestrator<M, F>(self, orchestrator: F) -> Self
+    where
+        F: OrchestratorItem<M> + Copy + Send + Sync + 'static,
+    {
+        self.part(move |hub| hub.orchestrator(orchestrator))
+    }
+
+    /// Adds a real activity. One that is neither here nor mocked fails the test when it is called; a mock goes before the real
+    /// one.
+    pub fn activity<M, F>(mut self, activity: F) -> Self
+    where
+        F: ActivityItem<M> + Copy + Send + Sync + 'static,
+    {
+        self.plan.activities.push(name::<F::Definition>());
+        self.part(move |hub| hub.activity(activity))
+    }
+
+    /// Declares a sub-orchestration that is only mocked, with [`World::mock_orchestrator`].
+    ///
+    /// # Panics
+    ///
+    /// Never: the annotation has checked the name.
+    pub fn mocked_orchestrator<M, F: OrchestratorItem<M>>(mut self, _orchestrator: F) -> Self {
+        let name =
+            FunctionName::new(<F::Definition as OrchestratorDefinition>::NAME).expect("checked by its annotation");
+        self.plan.mocked.push(name);
+        self
+    }
+
+    /// Gives activities a value that they take as a `State<T>` argument.
+    pub fn state<T: Clone + Send + Sync + 'static>(self, value: T) -> Self {
+        self.part(move |hub| hub.state(value.clone()))
+    }
+
+    /// Describes the hub further, as a program does: its limits, versions, policies, or all of its functions. Activities that
+    /// are added in this way count as mocked unless [`activity`](Self::activity) or [`real`](Self::real) says otherwise.
+    pub fn hub(self, describe: impl Fn(TaskHubBuilder) -> TaskHubBuilder + Send + Sync + 'static) -> Self {
+        self.part(describe)
+    }
+
+    /// Lets an activity that [`hub`](Self::hub) adds run as it is.
+    ///
+    /// # Panics
+    ///
+    /// When it is no name.
+    #[track_caller]
+    pub fn real(mut self, activity: &str) -> Self {
+        let name = FunctionName::new(activity).unwrap_or_else(|error| panic!("{error}"));
+        self.plan.activities.push(name);
+        self
+    }
+
+    /// Lets the clock begin here instead of at the beginning of 2024. It has a resolution of a millisecond.
+    pub fn start_at(mut self, start: Timestamp) -> Self {
+        self.plan.start = start;
+        self
+    }
+
+    /// Replays every turn cold, instead of the first 64 of an execution, those at doublings, and the last one.
+    pub fn exhaustive(mut self) -> Self {
+        self.plan.checks.exhaustive = true;
+        self
+    }
+
+    /// Does not replay turns cold.
+    pub fn without_replay_checks(mut self) -> Self {
+        self.plan.checks.replay = false;
+        self
+    }
+
+    /// Begins the world.
+    ///
+    /// # Panics
+    ///
+    /// When the description of its hub has mistakes: all of them are listed.
+    #[track_caller]
+    #[must_use]
+    pub fn build(self) -> World {
+        let (store, start) = (Memory::new(), self.plan.start);
+        let core = Core::start(self.plan, store.clone(), start, Tables::default(), store);
+        World::of(core)
+    }
+}
+
+fn name<D: ActivityDefinition>() -> FunctionName {
+    FunctionName::new(D::NAME).expect("checked by its annotation")
+}
+
+impl fmt::Debug for WorldBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorldBuilder").field("start", &self.plan.start).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,167 @@
+//! What happened in a world, and the checks of each turn.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::Arc;
+
+use durable_core::history::{Completion, ExecutionHeader};
+use durable_core::model::{ExecutionId, InstanceId};
+use durable_core::replay::{Executor, TurnInput, TurnOutcome, Waits};
+use durable_core::worker::{CheckedTurn, TurnCheck};
+use parking_lot::Mutex;
+
+/// Turns up to this one are all replayed cold.
+const FIRST_TURNS: u64 = 64;
+
+/// Which checks are made.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Checks {
+    /// A fresh executor replays the history and runs the turn again.
+    pub(super) replay: bool,
+    /// After every turn.
+    pub(super) exhaustive: bool,
+}
+
+impl Default for Checks {
+    fn default() -> Self {
+        Self { replay: true, exhaustive: false }
+    }
+}
+
+/// Every turn of every execution, and what was found wrong.
+#[derive(Default)]
+pub(super) struct Journal {
+    executions: Mutex<BTreeMap<InstanceId, Execution>>,
+    complaints: Mutex<Vec<String>>,
+    checks: Mutex<Checks>,
+}
+
+/// The current execution of an instance, turn by turn.
+#[derive(Clone)]
+struct Execution {
+    id: ExecutionId,
+    header: Arc<ExecutionHeader>,
+    fresh: Arc<dyn Fn() -> Executor + Send + Sync>,
+    inputs: Vec<TurnInput>,
+}
+
+impl Journal {
+    pub(super) fn new(checks: Checks) -> Arc<Self> {
+        Arc::new(Self { checks: Mutex::new(checks), ..Self::default() })
+    }
+
+    /// Notes that something is wrong; the test fails for it at the next occasion.
+    pub(super) fn complain(&self, complaint: String) {
+        self.complaints.lock().push(complaint);
+    }
+
+    /// What was found wrong since the last call.
+    pub(super) fn take_complaints(&self) -> Vec<String> {
+        std::mem::take(&mut self.complaints.lock())
+    }
+
+    /// What the code of an instance waits for, found by running all of its turns again.
+    pub(super) fn waits(&self, id: &InstanceId) -> Option<Waits> {
+        let execution = self.executions.lock().get(id).cloned()?;
+        let mut executor = (execution.fresh)();
+        for input in execution.inputs {
+            executor.run_turn(input).ok()?;
+        }
+        Some(executor.waits())
+    }
+
+    fn wants(&self, turn: u64, outcome: &TurnOutcome) -> bool {
+        let checks = *self.checks.lock();
+        checks.replay
+            && (checks.exhaustive || turn <= FIRST_TURNS || turn.is_power_of_two() || outcome.completion.is_some())
+    }
+
+    fn note(&self, turn: &CheckedTurn<'_>) {
+        let mut executions = self.executions.lock();
+        let header = turn.header;
+        let fresh = {
+            let again = turn.again();
+            Arc::new(again) as Arc<dyn Fn() -> Executor + Send + Sync>
+        };
+        let execution = executions.entry(header.instance.clone()).or_insert_with(|| Execution {
+            id: header.execution.clone(),
+            header: Arc::clone(header),
+            fresh: Arc::clone(&fresh),
+            inputs: Vec::new(),
+        });
+        if execution.id != header.execution || turn.input.turn == 1 {
+            *execution =
+                Execution { id: header.execution.clone(), header: Arc::clone(header), fresh, inputs: Vec::new() };
+        }
+        // A turn that was refused or lost is run once more.
+        while execution.inputs.last().is_some_and(|input| input.turn >= turn.input.turn) {
+            execution.inputs.pop();
+        }
+        execution.inputs.push(turn.input.clone());
+    }
+}
+
+/// Shared with the hub.
+pub(super) struct Watcher(pub(super) Arc<Journal>);
+
+impl TurnCheck for Watcher {
+    fn wants_history(&self, _header: &ExecutionHeader, input: &TurnInput, outcome: &TurnOutcome) -> bool {
+        self.0.wants(input.turn, outcome)
+    }
+
+    fn check(&self, turn: &CheckedTurn<'_>) {
+        self.0.note(turn);
+        if let Some(complaint) = difference(turn) {
+            self.0.complain(complaint);
+        }
+    }
+}
+
+/// Replays the history in a fresh executor, runs the turn there, and says what is different.
+fn difference(turn: &CheckedTurn<'_>) -> Option<String> {
+    let history = turn.history?;
+    let what = || format!("turn {} of '{}' ({})", turn.input.turn, turn.header.instance, turn.header.name);
+    let mut cold = turn.executor();
+    if let Err(fault) = cold.replay(history) {
+        return Some(format!("{} cannot be replayed: {fault}", what()));
+    }
+    match cold.run_turn(turn.input.clone()) {
+        Err(fault) => Some(format!("{} fails after a replay: {fault}", what())),
+        Ok(again) => compare(turn.outcome, &again).map(|difference| {
+            format!(
+                "{} is not deterministic: run once more on the same history, it did something else\n{difference}",
+                what()
+            )
+        }),
+    }
+}
+
+/// The first difference of two outcomes.
+fn compare(first: &TurnOutcome, second: &TurnOutcome) -> Option<String> {
+    if first == second {
+        return None;
+    }
+    let both = |what: &str, a: String, b: String| Some(format!("  first:  {what} {a}\n  second: {what} {b}"));
+    let longest = first.actions.len().max(second.actions.len());
+    for at in 0..longest {
+        let (a, b) = (first.actions.get(at), second.actions.get(at));
+        if a != b {
+            let text = |action: Option<&_>| action.map_or_else(|| "nothing".to_owned(), |action| format!("{action:?}"));
+            return both("called", text(a), text(b));
+        }
+    }
+    if first.custom_status != second.custom_status {
+        return both("custom status", format!("{:?}", first.custom_status), format!("{:?}", second.custom_status));
+    }
+    if first.completion != second.completion {
+        let text = |completion: &Option<(_, Completion)>| match completion {
+            Some((_, completion)) => format!("{completion:?}"),
+            None => "it went on".to_owned(),
+        };
+        return both("ended:", text(&first.completion), text(&second.completion));
+    }
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = write!(text, "  first:  {first:?}\n  second: {second:?}");
+    Some(text)
+}

@@ -1,0 +1,230 @@
+//! Mocked activities and sub-orchestrations: their answers, and the calls that reached them.
+
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::time::Duration;
+
+use durable_core::activity::ActivityContext;
+use durable_core::engine::Clock as _;
+use durable_core::model::{FailureDetails, FunctionName, InstanceId, Payload, TaskId, Timestamp};
+use durable_core::orchestration::OrchestrationContext;
+use durable_core::registry::{ActivityProgram, StandIns, program};
+use durable_core::replay::{Ended, Program};
+use parking_lot::Mutex;
+
+use super::journal::Journal;
+use super::time::WorldClock;
+
+/// One call that reached a mock.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct MockCall<I = serde_json::Value> {
+    /// The function that was called.
+    pub function: FunctionName,
+    /// Who called; for a sub-orchestration its own instance.
+    pub instance: InstanceId,
+    /// What it was given.
+    pub input: I,
+    /// Which attempt of a retried call this was, from 1.
+    pub attempt: u32,
+    /// How often this very call was handed out, counting this time: more than 1 after a crash.
+    pub delivery: u32,
+    /// When it was called, on the clock of the world.
+    pub at: Timestamp,
+    /// Its place among all calls of the world, from 0.
+    pub order: usize,
+}
+
+/// What a mock does when it is called.
+#[derive(Clone)]
+pub(super) enum Answer {
+    Returns(Payload),
+    Fails(FailureDetails),
+    Panics(String),
+    Hangs,
+    Does(Arc<dyn Fn(Payload, u32) -> Result<Payload, FailureDetails> + Send + Sync>),
+}
+
+/// An answer, and how much time passes before it is given.
+#[derive(Clone)]
+pub(super) struct Step {
+    pub(super) takes: Duration,
+    pub(super) times: u32,
+    pub(super) answer: Answer,
+}
+
+/// The answers of one function, in turn. The last one is given to every further call.
+#[derive(Clone, Default)]
+pub(super) struct Steps {
+    steps: Vec<Step>,
+    given: u32,
+}
+
+impl Steps {
+    pub(super) fn push(&mut self, answer: Answer, times: u32) {
+        self.steps.push(Step { takes: Duration::ZERO, times, answer });
+    }
+
+    pub(super) fn last_mut(&mut self) -> Option<&mut Step> {
+        self.steps.last_mut()
+    }
+
+    fn next(&mut self) -> Option<Step> {
+        let mut first = 0;
+        let at = self.steps.iter().find(|step| {
+            first += step.times;
+            self.given < first
+        });
+        let step = at.or(self.steps.last())?.clone();
+        self.given += 1;
+        Some(step)
+    }
+}
+
+/// Everything that stands in for functions of a world.
+pub(super) struct Mocks {
+    tables: Mutex<Tables>,
+    journal: Arc<Journal>,
+    clock: WorldClock,
+    /// Real activities: what is neither here nor mocked is a mistake of the test.
+    pub(super) real: Vec<FunctionName>,
+}
+
+#[derive(Clone, Default)]
+pub(super) struct Tables {
+    activities: HashMap<FunctionName, Steps>,
+    orchestrators: HashMap<FunctionName, Steps>,
+    /// The answer that each mocked orchestration has got: a replay gets it again.
+    settled: HashMap<(InstanceId, String), Option<Step>>,
+    calls: Vec<MockCall>,
+}
+
+impl Mocks {
+    pub(super) fn new(tables: Tables, journal: Arc<Journal>, clock: WorldClock, real: Vec<FunctionName>) -> Arc<Self> {
+        Arc::new(Self { tables: Mutex::new(tables), journal, clock, real })
+    }
+
+    /// A copy of all answers and calls.
+    pub(super) fn tables(&self) -> Tables {
+        self.tables.lock().clone()
+    }
+
+    pub(super) fn calls(&self) -> Vec<MockCall> {
+        self.tables.lock().calls.clone()
+    }
+
+    pub(super) fn of_activity<T>(&self, name: &FunctionName, change: impl FnOnce(&mut Steps) -> T) -> T {
+        change(self.tables.lock().activities.entry(name.clone()).or_default())
+    }
+
+    pub(super) fn of_orchestrator<T>(&self, name: &FunctionName, change: impl FnOnce(&mut Steps) -> T) -> T {
+        change(self.tables.lock().orchestrators.entry(name.clone()).or_default())
+    }
+
+    fn note(&self, function: &FunctionName, instance: &InstanceId, input: &Payload, (attempt, delivery): (u32, u32)) {
+        let mut tables = self.tables.lock();
+        let call = MockCall {
+            function: function.clone(),
+            instance: instance.clone(),
+            input: input.decode().unwrap_or_default(),
+            attempt,
+            delivery,
+            at: self.clock.coarse(),
+            order: tables.calls.len(),
+        };
+        tables.calls.push(call);
+    }
+
+    async fn run_activity(self: Arc<Self>, ctx: ActivityContext, input: Payload) -> Result<Payload, FailureDetails> {
+        self.note(ctx.name(), ctx.instance_id(), &input, (ctx.attempt(), ctx.delivery()));
+        let step = self.tables.lock().activities.get_mut(ctx.name()).and_then(Steps::next);
+        let Some(step) = step else { return Err(self.unexpected("activity", ctx.name(), ctx.instance_id(), &input)) };
+        if !step.takes.is_zero() {
+            self.clock.sleep_until(self.clock.coarse().saturating_add(step.takes)).await;
+        }
+        match step.answer {
+            Answer::Returns(output) => Ok(output),
+            Answer::Fails(failure) => Err(failure),
+            Answer::Panics(message) => std::panic::panic_any(message),
+            Answer::Hangs => std::future::pending().await,
+            Answer::Does(answer) => answer(input, ctx.attempt()),
+        }
+    }
+
+    async fn run_orchestrator(
+        self: Arc<Self>,
+        ctx: OrchestrationContext,
+        input: Payload,
+    ) -> Result<Ended, FailureDetails> {
+        let key = (ctx.instance_id().clone(), ctx.execution_id().to_string());
+        let known = self.tables.lock().settled.get(&key).cloned();
+        let step = known.unwrap_or_else(|| {
+            self.note(ctx.name(), ctx.instance_id(), &input, (1, 1));
+            let mut tables = self.tables.lock();
+            let step = tables.orchestrators.get_mut(ctx.name()).and_then(Steps::next);
+            tables.settled.insert(key, step.clone());
+            step
+        });
+        let Some(step) = step else {
+            return Err(self.unexpected("orchestrator", ctx.name(), ctx.instance_id(), &input));
+        };
+        if !step.takes.is_zero() {
+            ctx.create_timer(step.takes).await;
+        }
+        match step.answer {
+            Answer::Returns(output) => Ok(Ended::Output(output)),
+            Answer::Fails(failure) => Err(failure),
+            Answer::Panics(message) => std::panic::panic_any(message),
+            Answer::Hangs => {
+                let _: Result<Payload, _> = ctx.wait_for_external_event("this mock never answers").await;
+                Err(FailureDetails::new("Error", "somebody has raised the event that a hanging mock waits for"))
+            }
+            Answer::Does(answer) => answer(input, 1).map(Ended::Output),
+        }
+    }
+
+    /// A call that the test has not foreseen: the test fails, and so does the call.
+    fn unexpected(&self, kind: &str, name: &FunctionName, caller: &InstanceId, input: &Payload) -> FailureDetails {
+        let message = format!(
+            "{kind} '{name}' was called by '{caller}' with {input}, and the world has no answer: mock it, or add it to the world"
+        );
+        self.journal.complain(message.clone());
+        FailureDetails::new("UnexpectedCall", message).non_retriable()
+    }
+}
+
+/// What a hub asks for code.
+pub(super) struct Stand(pub(super) Arc<Mocks>);
+
+impl StandIns for Stand {
+    fn activity(&self, name: &FunctionName, real: Option<ActivityProgram>) -> Option<ActivityProgram> {
+        let is_mocked = self.0.tables.lock().activities.contains_key(name);
+        let mocks = Arc::clone(&self.0);
+        if let Some(real) = real.filter(|_| !is_mocked && mocks.real.contains(name)) {
+            // Whenever it goes on, something was due.
+            return Some(Arc::new(move |ctx, input| {
+                let mut run = real(ctx, input);
+                let clock = mocks.clock.clone();
+                Box::pin(poll_fn(move |cx| {
+                    clock.pulse();
+                    run.as_mut().poll(cx)
+                }))
+            }));
+        }
+        Some(Arc::new(move |ctx, input| Box::pin(Arc::clone(&mocks).run_activity(ctx, input))))
+    }
+
+    fn orchestrator(&self, name: &FunctionName) -> Option<Program> {
+        if !self.0.tables.lock().orchestrators.contains_key(name) {
+            return None;
+        }
+        let mocks = Arc::clone(&self.0);
+        Some(program(move |ctx, input| Arc::clone(&mocks).run_orchestrator(ctx, input)))
+    }
+}
+
+/// Only so that ids of tasks can be compared in messages.
+pub(super) fn task(id: TaskId) -> String {
+    format!("#{}", id.0)
+}

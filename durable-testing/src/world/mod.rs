@@ -1,0 +1,303 @@
+//! A world for tests: the real engine on virtual time.
+
+mod builder;
+mod client;
+mod core;
+mod deadlock;
+mod instance;
+mod journal;
+mod mock;
+mod mocks;
+mod time;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use durable_core::activity::{ActivityDefinition, ActivityItem};
+use durable_core::client::Client;
+use durable_core::model::{FunctionName, InstanceId, Timestamp};
+use durable_core::orchestration::{OrchestratorDefinition, OrchestratorFn, OrchestratorItem};
+
+use self::client::WorldClient;
+use self::core::Core;
+use self::mock::Kind;
+use self::time::Time;
+
+pub use self::builder::WorldBuilder;
+pub use self::deadlock::{Deadlock, Stuck};
+pub use self::instance::Instance;
+pub use self::mock::Mock;
+pub use self::mocks::MockCall;
+
+/// A task hub on virtual time: orchestrations run on the real engine and an in-memory store, and time passes only when the
+/// test asks for it.
+///
+/// After every call everything has happened that can happen at this time. [`advance`](Self::advance) lets time pass, and all
+/// that is due meanwhile happens in its order, each at its own time. So a test reads like the story:
+///
+/// ```
+/// use durable_core::prelude::*;
+/// use durable_testing::World;
+/// use std::time::Duration;
+///
+/// const DAY: Duration = Duration::from_secs(24 * 3600);
+///
+/// #[activity]
+/// async fn remind(person: String) -> Result<(), ActivityError> { println!("{person}?"); Ok(()) }
+///
+/// #[orchestrator]
+/// async fn approval(ctx: OrchestrationContext, person: String) -> Result<bool, OrchestratorError> {
+///     let answer = ctx.wait_for_external_event::<bool>("Approval");
+///     let reminder = ctx.create_timer(3 * DAY);
+///     match select(answer, reminder).await {
+///         Either::Left((answer, _)) => Ok(answer?),
+///         Either::Right(((), answer)) => {
+///             ctx.call_activity(remind, person).await?;
+///             answer.await
+///         }
+///     }
+/// }
+///
+/// let world = World::builder().orchestrator(approval).build();
+/// let reminders = world.mock(remind);
+/// reminders.returns(());
+///
+/// let run = world.start(approval, "Ada".to_owned());
+/// world.advance(2 * DAY);
+/// reminders.assert_never_called();
+/// world.advance(DAY);
+/// reminders.assert_called_once_with("Ada".to_owned());
+/// assert!(!run.is_finished());
+/// run.raise("Approval", &true);
+/// assert_eq!(run.output(), true);
+/// ```
+///
+/// Nothing is shared between worlds: any number of them run in parallel, in a plain `#[test]` as well as in a
+/// `#[tokio::test]`, without a port, a thread that stays, or a file. The same calls give the same story each time.
+///
+/// # Activities
+///
+/// Real ones are added with [`WorldBuilder::activity`], and others are [mocked](Self::mock). A call of one that is neither
+/// fails the test. The sleeps of tokio are virtual in a world, so a real activity that sleeps for an hour takes an hour of the
+/// world, and none of the test. One that waits for something outside, a socket for example, has no place in it.
+///
+/// # Always-on checks
+///
+/// Each of the first 64 turns of an execution, those at doublings and the last one are run once more by a fresh executor on
+/// the stored history. What differs, by a clock, the order of a `HashMap` or a random number, fails the test and says where
+/// the calls were made. [`WorldBuilder::exhaustive`] does so for every turn.
+///
+/// # Time
+///
+/// The clock has a resolution of a millisecond. Whatever is due in the same one happens in the order in which it was set.
+#[derive(Clone)]
+pub struct World(Arc<Core>);
+
+impl World {
+    /// Starts to describe a world.
+    pub fn builder() -> WorldBuilder {
+        WorldBuilder::new()
+    }
+
+    fn of(core: Core) -> Self {
+        Self(Arc::new(core))
+    }
+
+    /// A client of this world, for code that takes one. It is the same trait as in production. Its `wait` lets time pass, up to
+    /// its timeout; without one, up to the end of the instance, and it is an error when that never comes.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        Client::new(Arc::new(WorldClient(Arc::clone(&self.0))))
+    }
+
+    /// Starts an orchestration, given as the annotated function or by name.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be started. [`client`](Self::client) gives the error, and has more options.
+    #[track_caller]
+    #[must_use]
+    pub fn start<M, F: OrchestratorFn<M>>(&self, orchestrator: F, input: F::Input) -> Instance<F::Output>
+    where
+        F::Input: Send,
+    {
+        let client = self.client();
+        let start = client.start(orchestrator, input).into_future();
+        self.started(start)
+    }
+
+    /// Starts an orchestration under an id.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start).
+    #[track_caller]
+    #[must_use]
+    pub fn start_as<M, F: OrchestratorFn<M>>(&self, id: &str, orchestrator: F, input: F::Input) -> Instance<F::Output>
+    where
+        F::Input: Send,
+    {
+        let client = self.client();
+        let start = client.start(orchestrator, input).id(id).into_future();
+        self.started(start)
+    }
+
+    #[track_caller]
+    fn started<O>(
+        &self,
+        start: impl Future<Output = Result<durable_core::client::InstanceHandle<O>, durable_core::client::ClientError>>
+        + Send,
+    ) -> Instance<O> {
+        let handle = block_on(start).unwrap_or_else(|error| panic!("the start failed: {error:?}"));
+        self.0.object();
+        Instance::new(Arc::clone(&self.0), handle.id().clone())
+    }
+
+    /// An instance that is there, whose output is an `O`.
+    ///
+    /// # Panics
+    ///
+    /// When the text is no id.
+    #[track_caller]
+    #[must_use]
+    pub fn instance<O>(&self, id: &str) -> Instance<O> {
+        let id = InstanceId::new(id).unwrap_or_else(|error| panic!("{error}"));
+        Instance::new(Arc::clone(&self.0), id)
+    }
+
+    /// The time in this world.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+
+    /// How much time has passed since the world began.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.now().saturating_since(self.0.plan.start)
+    }
+
+    /// Lets so much time pass. All that is due meanwhile happens in its order, each at its own time, with all that follows from
+    /// it.
+    ///
+    /// # Panics
+    ///
+    /// When a check fails meanwhile.
+    #[track_caller]
+    pub fn advance(&self, time: Duration) {
+        self.0.time.pass(time);
+        self.0.object();
+    }
+
+    /// Lets time pass up to the next thing that is due, and gives how much that was; `None` when nothing is.
+    ///
+    /// # Panics
+    ///
+    /// When a check fails meanwhile.
+    #[track_caller]
+    pub fn advance_to_next(&self) -> Option<Duration> {
+        let before = self.now();
+        let was_due = self.0.time.pass_to_next(Time::NO_LIMIT);
+        self.0.object();
+        was_due.then(|| self.now().saturating_since(before))
+    }
+
+    /// Lets time pass until `reached` is true: it is asked after each thing that was due.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is due any more, and it is still false: what each live instance waits for.
+    ///
+    /// # Panics
+    ///
+    /// When a check fails meanwhile.
+    #[track_caller]
+    pub fn run_until(&self, mut reached: impl FnMut(&Self) -> bool) -> Result<(), Deadlock> {
+        while !reached(self) {
+            if self.advance_to_next().is_none() {
+                return if reached(self) { Ok(()) } else { Err(Deadlock::of(&self.0)) };
+            }
+        }
+        Ok(())
+    }
+
+    /// Does everything that can happen at this time. Every call does so by itself; this one is for code that has changed the
+    /// world behind its back.
+    ///
+    /// # Panics
+    ///
+    /// When a check fails meanwhile.
+    #[track_caller]
+    pub fn run_until_blocked(&self) {
+        self.0.settle();
+        self.0.object();
+    }
+
+    /// The answers of a mocked activity, given as the annotated function. From now on they go before the real one.
+    ///
+    /// # Panics
+    ///
+    /// Never: the annotation has checked the name.
+    pub fn mock<M, F: ActivityItem<M>>(
+        &self,
+        _activity: F,
+    ) -> Mock<<F::Definition as ActivityDefinition>::Input, <F::Definition as ActivityDefinition>::Output> {
+        let name = FunctionName::new(<F::Definition as ActivityDefinition>::NAME).expect("checked by its annotation");
+        Mock::new(Arc::clone(&self.0.mocks), name, Kind::Activity)
+    }
+
+    /// The answers of a mocked activity, by its name.
+    ///
+    /// # Panics
+    ///
+    /// When it is no name.
+    #[track_caller]
+    #[must_use]
+    pub fn mock_named(&self, activity: &str) -> Mock<serde_json::Value, serde_json::Value> {
+        let name = FunctionName::new(activity).unwrap_or_else(|error| panic!("{error}"));
+        Mock::new(Arc::clone(&self.0.mocks), name, Kind::Activity)
+    }
+
+    /// The answers of a mocked sub-orchestration, which must be known to the world: added, or declared with
+    /// [`WorldBuilder::mocked_orchestrator`]. Instances that have begun keep the code that they began with.
+    ///
+    /// # Panics
+    ///
+    /// Never: the annotation has checked the name.
+    pub fn mock_orchestrator<M, F: OrchestratorItem<M>>(
+        &self,
+        _orchestrator: F,
+    ) -> Mock<<F::Definition as OrchestratorDefinition>::Input, <F::Definition as OrchestratorDefinition>::Output> {
+        let name =
+            FunctionName::new(<F::Definition as OrchestratorDefinition>::NAME).expect("checked by its annotation");
+        Mock::new(Arc::clone(&self.0.mocks), name, Kind::Orchestrator)
+    }
+
+    /// Every call that reached a mock, in order.
+    #[must_use]
+    pub fn mock_calls(&self) -> Vec<MockCall> {
+        self.0.mocks.calls()
+    }
+
+    /// What live instances wait for.
+    #[must_use]
+    pub fn waits(&self) -> Deadlock {
+        Deadlock::of(&self.0)
+    }
+}
+
+/// Runs a future of the world's client: it does everything when it is polled, and never waits.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let mut future = std::pin::pin!(future);
+    match future.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())) {
+        std::task::Poll::Ready(output) => output,
+        std::task::Poll::Pending => unreachable!("the client of a world answers at once"),
+    }
+}
+
+impl fmt::Debug for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("World").field("now", &self.now()).finish_non_exhaustive()
+    }
+}
