@@ -63,7 +63,7 @@ fn all_mistakes_are_told_at_once() {
                  that has the path or the URL, not these themselves"
             ),
             format!(
-                "{place}.httpSettings.publicOrigin = *** (host.json): it must be http or https, a host and perhaps a port, \
+                "{place}.httpSettings.publicOrigin = *** (host.json): it must be http or https, a host, perhaps a port and a path, \
                  such as \"https://example.com\""
             ),
             format!("{place}.httpSettings.keys.none = *** (host.json): the environment variable KEY is not set"),

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
+use durable_core::model::Payload;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, StatusCode};
 use http_body::{Frame, SizeHint};
@@ -74,6 +75,22 @@ pub(crate) fn json_text(status: StatusCode, text: impl Into<Bytes>) -> Response<
 /// A response with this value as its compact JSON body.
 pub(crate) fn json<T: Serialize + ?Sized>(status: StatusCode, value: &T) -> Result<Response<Body>, Refusal> {
     serde_json::to_vec(value).map(|text| json_text(status, text)).map_err(Refusal::Unprintable)
+}
+
+/// The JSON of a request body, whatever its content type.
+pub(crate) fn payload(body: &[u8]) -> Result<Payload, Refusal> {
+    Payload::from_json(text(body)?).map_err(|error| Refusal::InvalidJson(error.into()))
+}
+
+/// The JSON of a request body; `null` when there is none.
+pub(crate) fn payload_or_null(body: &[u8]) -> Result<Payload, Refusal> {
+    if text(body)?.is_empty() { Ok(Payload::null()) } else { payload(body) }
+}
+
+/// The text of a request body, without the byte order mark that some editors put in front.
+fn text(body: &[u8]) -> Result<&str, Refusal> {
+    let text = std::str::from_utf8(body).map_err(|error| Refusal::InvalidJson(error.into()))?;
+    Ok(text.strip_prefix('\u{feff}').unwrap_or(text).trim())
 }
 
 /// The most that is read of a request body, and the longest silence within it.

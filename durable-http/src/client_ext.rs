@@ -19,6 +19,9 @@ use crate::status_json::{Show, StatusJson};
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 const DEFAULT_RETRY_INTERVAL: Duration = Duration::from_secs(1);
+/// The longest wait that a request can ask for. A caller who went away looks like one who only closed his sending half, so
+/// nobody may hold a connection for ever.
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
 /// An interval of nothing must not become a loop without a pause.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
 

@@ -174,7 +174,8 @@ struct Long<'a> {
     exception: &'a Exception,
 }
 
-fn short(status: StatusCode, message: &str) -> Response<Body> {
+/// The short error object.
+pub(crate) fn short(status: StatusCode, message: &str) -> Response<Body> {
     json(status, &Short { message }).unwrap_or_else(|_| empty(status))
 }
 

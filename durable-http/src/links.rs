@@ -20,7 +20,7 @@ use crate::router::{Route, WEBHOOK_PATH};
 /// What links call the place where our hub is stored; clients of Azure name a storage account here.
 const DEFAULT_CONNECTION: &str = "Storage";
 /// Everything but the unreserved characters of RFC 3986: a space is `%20` and a plus `%2B`.
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub(crate) const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The addresses with which a caller manages one instance.
 ///
@@ -71,9 +71,9 @@ impl HttpManagementPayload {
 /// What links look like: where they point to, and what lets in the one who follows them.
 ///
 /// [`DurableService`](crate::DurableService) leaves its own in the extensions of each request that it passes on, and
-/// [`DurableClientHttpExt`](crate::DurableClientHttpExt) finds them there; its waits end when the service stops. For functions beside a mounted service, put
-/// [`DurableService::links`](crate::DurableService::links) into the extensions of their requests, with
-/// `axum::Extension` for example:
+/// [`DurableClientHttpExt`](crate::DurableClientHttpExt) finds them there; its waits end when the service stops. For functions
+/// beside a mounted service, put [`DurableService::links`](crate::DurableService::links) into the extensions of their requests,
+/// with `axum::Extension` for example:
 ///
 /// ```
 /// # fn doc(service: durable_http::DurableService) -> axum::Router {
@@ -123,6 +123,11 @@ impl Links {
     /// Cancelled when the service that answers this request stops.
     pub(crate) fn closing_of(request: &impl RequestHead) -> CancellationToken {
         request.extensions().get::<Self>().map(|links| links.closing.clone()).unwrap_or_default()
+    }
+
+    /// True when the service that answers this request starts nothing.
+    pub(crate) fn is_read_only(request: &impl RequestHead) -> bool {
+        request.extensions().get::<Self>().is_some_and(|links| links.settings.access.read_only)
     }
 
     /// Where a request was sent to, as callers outside see it.

@@ -31,8 +31,9 @@ const DEFAULT_BODY_READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The HTTP API of one task hub as a [`tower_service::Service`], for any body type and any server.
 ///
-/// It answers under both `/runtime/webhooks/durabletask` and `/durabletask`, on `/healthz` and `/readyz`, and with an empty
-/// 404 everywhere else. Cloning is cheap. It never fails: whatever goes wrong becomes a response.
+/// It answers under both `/runtime/webhooks/durabletask` and `/durabletask`, on `/healthz` and `/readyz`, on the routes of its
+/// [`starters`](Self::starters) below `/api`, and with an empty 404 everywhere else. Cloning is cheap. It never fails: whatever
+/// goes wrong becomes a response.
 ///
 /// [`serve`](crate::serve) runs it alone. In an axum application it is the fallback, so that the paths of the application
 /// go first:
@@ -92,7 +93,8 @@ impl DurableService {
     }
 
     /// Signs links, instead of putting the key itself into them. Each link is then good for one operation on one instance,
-    /// for this long, in whole seconds. Whoever has a key can still do everything. Without keys this changes nothing.
+    /// for this long, in whole seconds. Whoever has a key can still do everything. Without keys this changes nothing. Links that
+    /// answer no request are not signed, and carry no key either.
     #[must_use]
     pub fn signed_links(mut self, valid_for: Duration) -> Self {
         self.links.access_mut().signed_links = Some(valid_for);
@@ -108,7 +110,8 @@ impl DurableService {
         self
     }
 
-    /// Refuses everything that changes something with 403.
+    /// Refuses with 403 whatever changes something in the management API, and the requests that start orchestrators by their
+    /// `http` option. What other starters do is their own business.
     #[must_use]
     pub fn read_only(mut self) -> Self {
         self.links.access_mut().read_only = true;

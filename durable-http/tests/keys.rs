@@ -27,7 +27,7 @@ fn from(peer: [u8; 4], request: TestRequest) -> http::Request<durable_http::Body
 }
 
 /// Every route of the management API, with something to do it to.
-fn routes() -> [(&'static str, String); 12] {
+fn routes() -> [(&'static str, String); 16] {
     let instance = |operation| format!("{WEBHOOK}/instances/i1{operation}");
     [
         ("GET", instance("")),
@@ -42,6 +42,10 @@ fn routes() -> [(&'static str, String); 12] {
         ("POST", instance("/restart")),
         ("DELETE", instance("")),
         ("DELETE", format!("{WEBHOOK}/instances?createdTimeFrom=2024-01-01")),
+        ("GET", format!("{WEBHOOK}/entities")),
+        ("POST", format!("{WEBHOOK}/entities/Counter/a")),
+        ("DELETE", format!("{WEBHOOK}/entities/Counter/a")),
+        ("GET", format!("{WEBHOOK}/openapi.json")),
     ]
 }
 

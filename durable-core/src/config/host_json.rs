@@ -1,5 +1,6 @@
 //! Reading a `host.json`.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::Value;
@@ -46,6 +47,7 @@ pub(super) fn put(
         Ok(_) => return mistakes.push(syntax("it must be a JSON object".to_owned())),
         Err(error) => return mistakes.push(syntax(format!("it is no JSON: {error}")).caused_by(error)),
     };
+    let mut seen = BTreeSet::new();
     flatten(&value, &mut Vec::new(), &mut |path, raw| {
         if path.first().is_some_and(|first| first.eq_ignore_ascii_case("durableTask")) {
             let what = "it has no effect: its place is `extensions.durableTask`";
@@ -55,8 +57,8 @@ pub(super) fn put(
         }
         let Some(key) = settings::key_of_path(path) else { return };
         let (written, name) = (settings::spelling(&key, path), path.last().cloned().unwrap_or_default());
-        let replaced = layers.put(&key, Entry { written: written.clone(), name, raw, source: source.clone() });
-        if replaced.is_some_and(|replaced| replaced.source == *source) {
+        layers.put(&key, Entry { written: written.clone(), name, raw, source: source.clone() });
+        if !seen.insert(key) {
             let rule = "it stands there twice: names are the same without regard to case";
             mistakes.push(Mistake::new(MistakeKind::Twice, &written, source, rule));
         }

@@ -95,7 +95,8 @@ impl Starters {
         self
     }
 
-    /// Lets everybody call these starters, also where the service asks for keys.
+    /// Lets everybody call these starters, also where the service asks for keys. The links in their answers carry a key that
+    /// opens everything, unless they are [signed](crate::DurableService::signed_links).
     pub fn anonymous(mut self) -> Self {
         self.anonymous = true;
         self
