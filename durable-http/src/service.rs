@@ -100,8 +100,9 @@ impl DurableService {
     }
 
     /// Asks programs on this machine for no key under `/durabletask`, which the SDKs of other languages use without one.
-    /// Requests that a proxy has passed on, or that name another host than this machine, still need a key. Say this only
-    /// when everybody on this machine may manage the hub.
+    /// Requests that a proxy has passed on, that name another host than this machine, or that a web page made a browser send
+    /// still need a key. Say this only when everybody on this machine may manage the hub, and no proxy on it leaves out
+    /// that it is one: nginx does, unless it is told to set `X-Forwarded-For` or `X-Real-IP`.
     #[must_use]
     pub fn local_rpc_without_key(mut self) -> Self {
         self.links.access_mut().local_rpc_is_open = true;

@@ -150,10 +150,14 @@ async fn programs_on_this_machine_need_no_key_where_that_is_said() {
     let rpc = || request("GET", format!("{RPC}/instances/i1"));
     let open = guarded(&mock).local_rpc_without_key();
     assert_eq!(call(&open, from(here, rpc())).await.status, 202);
+    assert_eq!(call(&open, from(here, rpc().header("sec-fetch-site", "none"))).await.status, 202, "typed by a person");
     for refused in [
         from([10, 0, 0, 1], rpc()),
         from(here, rpc().header("host", "evil.example")),
         from(here, rpc().header("x-forwarded-for", "1.2.3.4")),
+        from(here, rpc().header("x-real-ip", "1.2.3.4")),
+        from(here, rpc().header("origin", "https://evil.example")),
+        from(here, rpc().header("sec-fetch-site", "cross-site")),
         from(here, request("GET", format!("{WEBHOOK}/instances/i1"))),
         rpc().build(),
     ] {

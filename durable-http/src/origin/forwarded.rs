@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderName, header};
 const X_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
 /// The host and the scheme that the outermost trusted proxy was asked for.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -58,7 +59,10 @@ fn outermost(mut hops: Vec<Hop>, is_trusted: impl Fn(IpAddr) -> bool) -> Forward
 
 /// True when a proxy says that it has passed this request on.
 pub(super) fn is_there(headers: &HeaderMap) -> bool {
-    [header::FORWARDED, header::VIA, X_FOR, X_HOST, X_PROTO].iter().any(|name| headers.contains_key(name))
+    let is_proxys = |name: &HeaderName| {
+        [header::FORWARDED, header::VIA, X_REAL_IP].contains(name) || name.as_str().starts_with("x-forwarded-")
+    };
+    headers.keys().any(is_proxys)
 }
 
 /// The hops of `Forwarded`.
