@@ -109,7 +109,7 @@ impl DurableService {
         self
     }
 
-    /// Refuses everything that changes something with 403.
+    /// Refuses everything that changes something with 403, and all starters.
     #[must_use]
     pub fn read_only(mut self) -> Self {
         self.links.access_mut().read_only = true;
@@ -239,9 +239,7 @@ impl DurableService {
             Match::WrongMethod(allowed) => return Ok(wrong_method(&allowed)),
             Match::None => return Err(Refusal::NotFound),
         };
-        if !starters.is_anonymous() {
-            self.links.access().check_key(&head, &Query::parse(head.uri.query()))?;
-        }
+        self.links.access().check_starter(&head, starters.is_anonymous())?;
         let body = read(body, self.body_limits).await?;
         let client = self.client_at(&Links::origin_of(&head));
         Ok(starters.answer(found, client, head, body).await)

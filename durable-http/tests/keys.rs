@@ -7,9 +7,13 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
+use durable_core::client::Client;
 use durable_core::model::RuntimeStatus;
 use durable_http::testing::{TestRequest, TestResponse, call, request};
-use durable_http::{DurableClientHttpExt, DurableService, HttpManagementPayload, Keys, PeerAddr, Server};
+use durable_http::{
+    DurableClientHttpExt, DurableService, HttpError, HttpManagementPayload, Keys, PeerAddr, Server, Starters,
+    http_starter,
+};
 use support::*;
 
 const KEY: &str = "a-long+and/secret=key";
@@ -180,6 +184,26 @@ async fn a_read_only_service_only_looks() {
         }
     }
     assert!(mock.calls().iter().all(|call| matches!(call, Call::List(_))), "{:?}", mock.calls());
+}
+
+#[http_starter(route = "begin", methods("GET", "POST"))]
+async fn begin(client: Client) -> Result<(), HttpError> {
+    client.start("Hello", 1).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_read_only_service_starts_nothing() {
+    let mock = MockClient::new();
+    for (starters, without_key) in [(Starters::new(), 401), (Starters::new().anonymous(), 403)] {
+        let service = guarded(&mock).starters(starters.starter(begin)).unwrap().read_only();
+        for method in ["GET", "POST"] {
+            assert_eq!(call(&service, request(method, "/api/begin")).await.status, without_key);
+            let response = call(&service, request(method, "/api/begin").header("x-functions-key", KEY)).await;
+            assert_json(&response, 403, r#"{"Message":"This server is read-only."}"#);
+        }
+    }
+    assert_eq!(mock.calls(), []);
 }
 
 #[tokio::test]

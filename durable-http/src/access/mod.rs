@@ -48,9 +48,13 @@ impl Access {
         Ok(())
     }
 
-    /// Refuses a caller of a function of the user's without a key.
-    pub(crate) fn check_key(&self, head: &Parts, query: &Query) -> Result<(), Refusal> {
-        if self.knows_caller(head, query, None) { Ok(()) } else { Err(Refusal::Unauthorized) }
+    /// Refuses what the caller of a starter may not do. What a starter does is not known, but that it starts something is
+    /// what it is for.
+    pub(crate) fn check_starter(&self, head: &Parts, is_anonymous: bool) -> Result<(), Refusal> {
+        if !is_anonymous && !self.knows_caller(head, &Query::parse(head.uri.query()), None) {
+            return Err(Refusal::Unauthorized);
+        }
+        if self.read_only { Err(Refusal::ReadOnly) } else { Ok(()) }
     }
 
     fn knows_caller(&self, head: &Parts, query: &Query, management: Option<(Found<'_>, &TaskHubName)>) -> bool {
