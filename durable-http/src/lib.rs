@@ -57,6 +57,7 @@
 //! and [`ServerBuilder`].
 
 mod access;
+mod activity;
 mod body;
 mod client_ext;
 mod configured;
