@@ -182,7 +182,8 @@ impl DurableService {
         self
     }
 
-    /// The longest silence within a request body, 30 seconds unless set. A longer one is refused with 408.
+    /// The longest silence within a request body, 30 seconds unless set. A longer one is refused with 408, as is a body that
+    /// after that time has come with less than 500 bytes a second.
     #[must_use]
     pub fn body_read_timeout(mut self, timeout: Duration) -> Self {
         self.body_limits.idle = timeout;
