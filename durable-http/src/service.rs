@@ -229,7 +229,7 @@ impl DurableService {
         answer.unwrap_or_else(Refusal::into_response)
     }
 
-    async fn start<B>(&self, head: Parts, body: B) -> Result<Response<Body>, Refusal>
+    async fn start<B>(&self, mut head: Parts, body: B) -> Result<Response<Body>, Refusal>
     where
         B: http_body::Body + Send + 'static,
         B::Error: Into<BoxError>,
@@ -240,7 +240,11 @@ impl DurableService {
             Match::WrongMethod(allowed) => return Ok(wrong_method(&allowed)),
             Match::None => return Err(Refusal::NotFound),
         };
-        self.links.access().check_starter(&head, starters.is_anonymous())?;
+        let has_key = self.links.access().check_starter(&head, starters.is_anonymous())?;
+        if !has_key {
+            // Who has no key is not given one.
+            head.extensions.insert(self.links.clone().signed());
+        }
         let body = read(body, self.body_limits).await?;
         let client = self.client_at(&Links::origin_of(&head));
         Ok(starters.answer(found, client, head, body).await)

@@ -11,8 +11,8 @@ use durable_core::client::Client;
 use durable_core::model::RuntimeStatus;
 use durable_http::testing::{TestRequest, TestResponse, call, request};
 use durable_http::{
-    DurableClientHttpExt, DurableService, HttpError, HttpManagementPayload, Keys, PeerAddr, Server, Starters,
-    http_starter,
+    DurableClientHttpExt, DurableService, HttpError, HttpManagementPayload, HttpRequest, Json, Keys, PeerAddr, Server,
+    Starters, http_starter,
 };
 use support::*;
 
@@ -204,6 +204,27 @@ async fn a_read_only_service_starts_nothing() {
         }
     }
     assert_eq!(mock.calls(), []);
+}
+
+#[http_starter(route = "links")]
+async fn links(client: Client, request: HttpRequest) -> Result<Json<HttpManagementPayload>, HttpError> {
+    let instance = client.start("Hello", 1).await?;
+    Ok(Json(client.create_http_management_payload_for(&request, instance.id())))
+}
+
+#[tokio::test]
+async fn a_caller_of_an_anonymous_starter_is_not_given_the_key() {
+    let mock = MockClient::new();
+    let service = guarded(&mock).starters(Starters::new().starter(links).anonymous()).unwrap();
+    let response = call(&service, request("POST", "/api/links")).await;
+    assert!(!response.body.contains(ENCODED), "{}", response.body);
+    let links: serde_json::Value = response.json();
+    let link = |name: &str| links[name].as_str().unwrap().strip_prefix(ORIGIN).unwrap().to_owned();
+    assert_eq!(call(&service, request("GET", link("statusQueryGetUri"))).await.status, 202);
+    let other = link("statusQueryGetUri").replace("/instances/", "/instances/other");
+    assert_empty(&call(&service, request("GET", other)).await, 401);
+    let with_key = call(&service, request("POST", "/api/links").header("x-functions-key", KEY)).await;
+    assert!(with_key.body.contains(ENCODED), "{}", with_key.body);
 }
 
 #[tokio::test]

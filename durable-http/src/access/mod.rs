@@ -49,12 +49,13 @@ impl Access {
     }
 
     /// Refuses what the caller of a starter may not do. What a starter does is not known, but that it starts something is
-    /// what it is for.
-    pub(crate) fn check_starter(&self, head: &Parts, is_anonymous: bool) -> Result<(), Refusal> {
-        if !is_anonymous && !self.knows_caller(head, &Query::parse(head.uri.query()), None) {
+    /// what it is for. The answer is whether the caller has a key, where one is asked for.
+    pub(crate) fn check_starter(&self, head: &Parts, is_anonymous: bool) -> Result<bool, Refusal> {
+        let has_key = self.knows_caller(head, &Query::parse(head.uri.query()), None);
+        if !has_key && !is_anonymous {
             return Err(Refusal::Unauthorized);
         }
-        if self.read_only { Err(Refusal::ReadOnly) } else { Ok(()) }
+        if self.read_only { Err(Refusal::ReadOnly) } else { Ok(has_key) }
     }
 
     fn knows_caller(&self, head: &Parts, query: &Query, management: Option<(Found<'_>, &TaskHubName)>) -> bool {
