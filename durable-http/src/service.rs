@@ -156,7 +156,8 @@ impl DurableService {
 
     /// Believes `Forwarded` and `X-Forwarded-*` headers in requests from these proxies, each an address or a network such as
     /// `10.0.0.0/8`: links then start with the host that the proxy was asked for. Others can write into these headers what
-    /// they like.
+    /// they like, so the proxy has to set or remove each of them. Where `Forwarded` and the others say different things,
+    /// neither is believed.
     ///
     /// # Errors
     ///
