@@ -19,6 +19,8 @@ use crate::router::{Route, WEBHOOK_PATH};
 
 /// What links call the place where our hub is stored; clients of Azure name a storage account here.
 const DEFAULT_CONNECTION: &str = "Storage";
+/// How long the links are good for that somebody without a key is given.
+const LINKS_WITHOUT_KEY: Duration = Duration::from_secs(24 * 3_600);
 /// Everything but the unreserved characters of RFC 3986: a space is `%20` and a plus `%2B`.
 pub(crate) const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -115,6 +117,12 @@ impl Links {
         LinkBase::new(format!("{}{WEBHOOK_PATH}", origins.of(request)), Pass::of(access))
     }
 
+    /// The same links, but never with the key itself.
+    pub(crate) fn signed(mut self) -> Self {
+        self.access_mut().signed_links.get_or_insert(LINKS_WITHOUT_KEY);
+        self
+    }
+
     /// Cancelled when the service stops, so that nobody waits any longer.
     pub(crate) fn closing(&self) -> &CancellationToken {
         &self.closing
@@ -123,11 +131,6 @@ impl Links {
     /// Cancelled when the service that answers this request stops.
     pub(crate) fn closing_of(request: &impl RequestHead) -> CancellationToken {
         request.extensions().get::<Self>().map(|links| links.closing.clone()).unwrap_or_default()
-    }
-
-    /// True when the service that answers this request starts nothing.
-    pub(crate) fn is_read_only(request: &impl RequestHead) -> bool {
-        request.extensions().get::<Self>().is_some_and(|links| links.settings.access.read_only)
     }
 
     /// Where a request was sent to, as callers outside see it.

@@ -102,19 +102,28 @@ impl DurableService {
     }
 
     /// Asks programs on this machine for no key under `/durabletask`, which the SDKs of other languages use without one.
-    /// Requests that a proxy has passed on, or that name another host than this machine, still need a key. Say this only
-    /// when everybody on this machine may manage the hub.
+    /// Requests that a proxy has passed on, that name another host than this machine, or that a web page made a browser send
+    /// still need a key. Say this only when everybody on this machine may manage the hub, and no proxy on it leaves out
+    /// that it is one: nginx does, unless it is told to set `X-Forwarded-For` or `X-Real-IP`.
     #[must_use]
     pub fn local_rpc_without_key(mut self) -> Self {
         self.links.access_mut().local_rpc_is_open = true;
         self
     }
 
-    /// Refuses with 403 whatever changes something in the management API, and the requests that start orchestrators by their
-    /// `http` option. What other starters do is their own business.
+    /// Refuses everything that changes something with 403, and all starters.
     #[must_use]
     pub fn read_only(mut self) -> Self {
         self.links.access_mut().read_only = true;
+        self
+    }
+
+    /// Lets pages of other web sites change something, where nobody is asked for a key. Without this, requests that a browser
+    /// marks as theirs are refused with 403 in that case: everybody who may reach the service would do their will by looking
+    /// at them. Say it where a layer of yours knows the users.
+    #[must_use]
+    pub fn allow_other_sites(mut self) -> Self {
+        self.links.access_mut().other_sites_may = true;
         self
     }
 
@@ -158,7 +167,8 @@ impl DurableService {
 
     /// Believes `Forwarded` and `X-Forwarded-*` headers in requests from these proxies, each an address or a network such as
     /// `10.0.0.0/8`: links then start with the host that the proxy was asked for. Others can write into these headers what
-    /// they like.
+    /// they like, so the proxy has to set or remove each of them. Where `Forwarded` and the others say different things,
+    /// neither is believed.
     ///
     /// # Errors
     ///
@@ -184,7 +194,8 @@ impl DurableService {
         self
     }
 
-    /// The longest silence within a request body, 30 seconds unless set. A longer one is refused with 408.
+    /// The longest silence within a request body, 30 seconds unless set. A longer one is refused with 408, as is a body that
+    /// after that time has come with less than 500 bytes a second.
     #[must_use]
     pub fn body_read_timeout(mut self, timeout: Duration) -> Self {
         self.body_limits.idle = timeout;
@@ -230,7 +241,7 @@ impl DurableService {
         answer.unwrap_or_else(Refusal::into_response)
     }
 
-    async fn start<B>(&self, head: Parts, body: B) -> Result<Response<Body>, Refusal>
+    async fn start<B>(&self, mut head: Parts, body: B) -> Result<Response<Body>, Refusal>
     where
         B: http_body::Body + Send + 'static,
         B::Error: Into<BoxError>,
@@ -241,8 +252,10 @@ impl DurableService {
             Match::WrongMethod(allowed) => return Ok(wrong_method(&allowed)),
             Match::None => return Err(Refusal::NotFound),
         };
-        if !starters.is_anonymous() {
-            self.links.access().check_key(&head, &Query::parse(head.uri.query()))?;
+        let has_key = self.links.access().check_starter(&head, starters.is_anonymous())?;
+        if !has_key {
+            // Who has no key is not given one.
+            head.extensions.insert(self.links.clone().signed());
         }
         let body = read(body, self.body_limits).await?;
         let client = self.client_at(&Links::origin_of(&head));

@@ -95,8 +95,9 @@ impl Starters {
         self
     }
 
-    /// Lets everybody call these starters, also where the service asks for keys. The links in their answers carry a key that
-    /// opens everything, unless they are [signed](crate::DurableService::signed_links).
+    /// Lets everybody call these starters, also where the service asks for keys. Links in the answer to a caller without a key
+    /// are [signed](crate::DurableService::signed_links), for a day unless another time is set: they are good for what was
+    /// started, and do not show the key.
     pub fn anonymous(mut self) -> Self {
         self.anonymous = true;
         self

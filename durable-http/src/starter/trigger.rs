@@ -14,7 +14,6 @@ use super::set::Described;
 use crate::body::payload_or_null;
 use crate::client_ext::{DurableClientHttpExt, LONGEST_WAIT, check_intervals};
 use crate::error_json::Refusal;
-use crate::links::Links;
 use crate::trace;
 
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
@@ -30,9 +29,6 @@ pub(super) fn described(trigger: &HttpTrigger) -> Described {
 }
 
 async fn start(trigger: HttpTrigger, context: RequestContext) -> Answer {
-    if Links::is_read_only(context.request()) {
-        return Err(HttpError::refused(Refusal::ReadOnly));
-    }
     // All that can be wrong is found before anything is started.
     let id: Option<InstanceId> = if context.route.has("id") { context.optional("id")? } else { None };
     let timeout = wait_of(&context)?;
