@@ -137,8 +137,9 @@ impl ServerBuilder {
         {
             return Err(ServeError::public(*public));
         }
-        let listener = TcpListener::bind(&*addresses).await.map_err(ServeError::bind)?;
-        let local_addr = listener.local_addr().map_err(ServeError::bind)?;
+        let refused = |error| ServeError::bind(&addresses, error);
+        let listener = TcpListener::bind(&*addresses).await.map_err(refused)?;
+        let local_addr = listener.local_addr().map_err(refused)?;
         Ok(BoundServer { service: self.service, listener, local_addr, limits: self.limits })
     }
 }
