@@ -13,7 +13,8 @@ use crate::setting_error::InvalidSetting;
 const EVERYBODY: [&str; 2] = ["0.0.0.0/0", "::/0"];
 
 /// Serves a task hub as its configuration says, until Ctrl-C or SIGTERM: [`serve`](crate::serve()) with the address, the
-/// keys, the origin of links and the route prefix of `host.json` and the environment.
+/// keys, the origin of links and the route prefix of `host.json` and the environment. The store is that of
+/// `storageProvider.type`, unless the hub is given one in code.
 ///
 /// ```no_run
 /// # async fn doc() -> Result<(), Box<dyn std::error::Error>> {
