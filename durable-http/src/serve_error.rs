@@ -106,9 +106,9 @@ impl fmt::Debug for ServeError {
 impl fmt::Display for ServeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
-            Kind::Resolve => {
-                f.write_str("the address to listen on is no host with a port, such as 127.0.0.1:7071, or the host is not known")
-            }
+            Kind::Resolve => f.write_str(
+                "the address to listen on is no host with a port, such as 127.0.0.1:7071, or the host is not known",
+            ),
             Kind::Public(address) => write!(
                 f,
                 "other machines could reach {address}, and this server asks nobody for a key: give it one with \

@@ -183,6 +183,7 @@ impl BoundServer {
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) {
         let Self { service, listener, local_addr, limits } = self;
         tracing::info!(address = %local_addr, task_hub = %service.task_hub(), "serving the Durable Functions HTTP API");
+        service.log_starters();
         let slots = Arc::new(Semaphore::new(limits.max_connections));
         let graceful = GracefulShutdown::new();
         let abandon = CancellationToken::new();

@@ -58,7 +58,8 @@ pub struct DurableService {
 }
 
 impl DurableService {
-    /// The service for the task hub of `client`.
+    /// The service for the task hub of `client`, without any [starters](Self::starters); [`of`](Self::of) brings along those
+    /// of orchestrators with the option `http`.
     #[must_use]
     pub fn new(client: Client) -> Self {
         let body_limits = BodyLimits { max_bytes: DEFAULT_MAX_BODY_BYTES, idle: DEFAULT_BODY_READ_TIMEOUT };
@@ -108,21 +109,24 @@ impl DurableService {
         self
     }
 
-    /// Refuses everything that changes something with 403.
+    /// Refuses with 403 what changes something through the management API. [Starters](Self::starters) are functions of yours
+    /// and still answer, and so do orchestrators with the option `http`: give such a service none.
     #[must_use]
     pub fn read_only(mut self) -> Self {
         self.links.access_mut().read_only = true;
         self
     }
 
-    /// Leaves the management API out: its paths are answered with an empty 404.
+    /// Leaves the management API out: its paths are answered with an empty 404. The links of a check-status response lead
+    /// there, too, so that starters and handlers of yours answer with something else then.
     #[must_use]
     pub fn without_management(mut self) -> Self {
         self.manages = false;
         self
     }
 
-    /// Answers with these starters as well, instead of with others that were given before. With [`keys`](Self::keys), they
+    /// Answers with these starters as well. They replace all that were there before, those of [`of`](Self::of) too: say
+    /// [`Starters::starters_of`] to have both. With [`keys`](Self::keys), they
     /// ask for one, too, unless they are [anonymous](Starters::anonymous). Where only the verb of a request is another, the
     /// answer is 405.
     ///
@@ -196,6 +200,13 @@ impl DurableService {
 
     pub(crate) fn task_hub(&self) -> &TaskHubName {
         self.client.task_hub()
+    }
+
+    /// Writes to the log what the starters answer to: nothing else shows that one was forgotten.
+    pub(crate) fn log_starters(&self) {
+        for request in self.starters.iter().flat_map(|starters| starters.requests(&self.route_prefix)) {
+            tracing::info!(%request, "a starter answers");
+        }
     }
 
     /// True when everybody who reaches this service may do something.

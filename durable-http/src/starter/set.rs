@@ -34,7 +34,8 @@ pub(super) struct Ready {
     pub(super) methods: Vec<Method>,
     pub(super) route: Arc<Route>,
     pub(super) handler: Handler,
-    written: String,
+    /// The route as it is written.
+    pub(super) written: String,
 }
 
 /// A set of HTTP starters, made of functions annotated with `#[http_starter]` and of orchestrators with the option `http`.

@@ -53,6 +53,15 @@ impl Table {
         self.anonymous
     }
 
+    /// What each starter answers to, for people: `POST /api/hello/{id?}`.
+    pub(crate) fn requests<'a>(&'a self, prefix: &'a [String]) -> impl Iterator<Item = String> + 'a {
+        self.starters.iter().map(|starter| {
+            let methods: Vec<_> = starter.methods.iter().map(Method::as_str).collect();
+            let path: Vec<_> = prefix.iter().chain([&starter.written]).map(String::as_str).collect();
+            format!("{} /{}", methods.join(","), path.join("/"))
+        })
+    }
+
     /// The starter for a request to this path, which is not decoded yet, behind a prefix of segments.
     pub(crate) fn find(&self, method: &Method, path: &str, prefix: &[String]) -> Match {
         let segments = route::segments(path);
@@ -139,5 +148,29 @@ impl fmt::Debug for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.starters.iter().map(|starter| &starter.name).collect();
         f.debug_struct("Table").field("starters", &names).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::starter::route::Route;
+
+    #[test]
+    fn it_can_tell_what_its_starters_answer_to() {
+        let written = "hello/{id?}".to_owned();
+        let starter = Ready {
+            name: "hello".to_owned(),
+            methods: vec![Method::GET, Method::POST],
+            route: Arc::new(Route::parse(&written).unwrap()),
+            handler: Arc::new(|_| Box::pin(async { Ok(empty(StatusCode::OK)) })),
+            written,
+        };
+        let table = Table::new(StateMap::default(), vec![starter], false);
+        for (prefix, request) in
+            [(vec![], "GET,POST /hello/{id?}"), (vec!["a".into(), "v1".into()], "GET,POST /a/v1/hello/{id?}")]
+        {
+            assert_eq!(table.requests(&prefix).collect::<Vec<_>>(), [request]);
+        }
     }
 }
