@@ -61,6 +61,9 @@ impl DurableService {
         if !http.trusted_proxies.is_empty() {
             self = self.trusted_proxies(&http.trusted_proxies)?;
         } else if http.use_forwarded_host {
+            tracing::warn!(
+                "`useForwardedHost` without `trustedProxies`: links name the host that any caller writes into a header"
+            );
             self = self.trusted_proxies(EVERYBODY)?;
         }
         if let Some(valid_for) = http.signed_links {
