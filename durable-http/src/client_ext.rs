@@ -79,8 +79,8 @@ pub trait DurableClientHttpExt<M> {
     }
 
     /// Waits for the instance, 10 seconds unless told otherwise: awaiting this gives the output of an instance that
-    /// completes in time, its state if it ends in another way, and the check-status response if it does not end. An id
-    /// that no instance has gives the check-status response at once.
+    /// completes in time, its state if it ends in another way, and the check-status response if it does not end. An
+    /// instance that does not exist yet is waited for, too; see [`retry_interval`](WaitForCompletion::retry_interval).
     fn wait_for_completion_or_create_check_status_response(
         &self,
         request: &impl RequestHead,

@@ -13,7 +13,8 @@ use crate::setting_error::InvalidSetting;
 const EVERYBODY: [&str; 2] = ["0.0.0.0/0", "::/0"];
 
 /// Serves a task hub as its configuration says, until Ctrl-C or SIGTERM: [`serve`](crate::serve()) with the address, the
-/// keys, the origin of links and the route prefix of `host.json` and the environment.
+/// keys, the origin of links and the route prefix of `host.json` and the environment. The store is that of
+/// `storageProvider.type`, unless the hub is given one in code.
 ///
 /// ```no_run
 /// # async fn doc() -> Result<(), Box<dyn std::error::Error>> {
@@ -61,6 +62,9 @@ impl DurableService {
         if !http.trusted_proxies.is_empty() {
             self = self.trusted_proxies(&http.trusted_proxies)?;
         } else if http.use_forwarded_host {
+            tracing::warn!(
+                "`useForwardedHost` without `trustedProxies`: links name the host that any caller writes into a header"
+            );
             self = self.trusted_proxies(EVERYBODY)?;
         }
         if let Some(valid_for) = http.signed_links {

@@ -87,6 +87,8 @@ mod status_json;
 pub mod testing;
 mod trace;
 
+pub use http;
+
 pub use self::access::Keys;
 pub use self::body::{Body, BoxError};
 pub use self::client_ext::{DurableClientHttpExt, WaitForCompletion};

@@ -140,8 +140,9 @@ impl ServerBuilder {
         {
             return Err(ServeError::public(*public));
         }
-        let listener = TcpListener::bind(&*addresses).await.map_err(ServeError::bind)?;
-        let local_addr = listener.local_addr().map_err(ServeError::bind)?;
+        let refused = |error| ServeError::bind(&addresses, error);
+        let listener = TcpListener::bind(&*addresses).await.map_err(refused)?;
+        let local_addr = listener.local_addr().map_err(refused)?;
         Ok(BoundServer { service: self.service, listener, local_addr, limits: self.limits })
     }
 }
@@ -185,6 +186,7 @@ impl BoundServer {
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) {
         let Self { service, listener, local_addr, limits } = self;
         tracing::info!(address = %local_addr, task_hub = %service.task_hub(), "serving the Durable Functions HTTP API");
+        service.log_starters();
         let slots = Arc::new(Semaphore::new(limits.max_connections));
         let graceful = GracefulShutdown::new();
         let abandon = CancellationToken::new();

@@ -59,7 +59,8 @@ pub struct DurableService {
 }
 
 impl DurableService {
-    /// The service for the task hub of `client`.
+    /// The service for the task hub of `client`, without any [starters](Self::starters); [`of`](Self::of) brings along those
+    /// of orchestrators with the option `http`.
     #[must_use]
     pub fn new(client: Client) -> Self {
         let body_limits = BodyLimits { max_bytes: DEFAULT_MAX_BODY_BYTES, idle: DEFAULT_BODY_READ_TIMEOUT };
@@ -127,23 +128,24 @@ impl DurableService {
         self
     }
 
-    /// Leaves the management API out: its paths are answered with an empty 404.
+    /// Leaves the management API out: its paths are answered with an empty 404. The links of a check-status response lead
+    /// there, too, so that starters and handlers of yours answer with something else then.
     #[must_use]
     pub fn without_management(mut self) -> Self {
         self.manages = false;
         self
     }
 
-    /// Answers with these starters as well, instead of with others that were given before. With [`keys`](Self::keys), they
-    /// ask for one, too, unless they are [anonymous](Starters::anonymous). Where only the verb of a request is another, the
-    /// answer is 405.
+    /// Answers with these starters as well, beside those that are there. With [`keys`](Self::keys), they ask for one, too,
+    /// unless they are [anonymous](Starters::anonymous). Where only the verb of a request is another, the answer is 405.
+    /// Orchestrators with the option `http` come with [`of`](Self::of) or [`Starters::starters_of`].
     ///
     /// # Errors
     ///
     /// [`StartersError`] with every mistake: two starters that answer the same requests, or state that a starter asks for and
     /// nobody gave.
     pub fn starters(mut self, starters: Starters) -> Result<Self, StartersError> {
-        self.starters = Some(starters.check()?);
+        self.starters = Some(starters.check(self.starters.as_ref())?);
         Ok(self)
     }
 
@@ -212,6 +214,13 @@ impl DurableService {
         self.client.task_hub()
     }
 
+    /// Writes to the log what the starters answer to: nothing else shows that one was forgotten.
+    pub(crate) fn log_starters(&self) {
+        for request in self.starters.iter().flat_map(|starters| starters.requests(&self.route_prefix)) {
+            tracing::info!(%request, "a starter answers");
+        }
+    }
+
     /// True when everybody who reaches this service may do something.
     pub(crate) fn is_open(&self) -> bool {
         self.links.access().keys.is_none()
@@ -252,7 +261,7 @@ impl DurableService {
             Match::WrongMethod(allowed) => return Ok(wrong_method(&allowed)),
             Match::None => return Err(Refusal::NotFound),
         };
-        let has_key = self.links.access().check_starter(&head, starters.is_anonymous())?;
+        let has_key = self.links.access().check_starter(&head, starters.is_anonymous(&found))?;
         if !has_key {
             // Who has no key is not given one.
             head.extensions.insert(self.links.clone().signed());

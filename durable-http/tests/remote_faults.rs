@@ -214,7 +214,7 @@ async fn a_server_that_is_not_there_is_an_error() {
     let error = within_reason(client.status(&i())).await.unwrap_err();
     assert_remote(&error, "cannot be reached");
     assert!(error.source().is_some() && !format!("{error:?}").contains("very-secret"), "{error:?}");
-    assert_remote(&client.start("Hello", 1).id("i").await.unwrap_err(), "whether the instance 'i' was started");
+    assert_remote(&client.start("Hello", 1).id("i").await.unwrap_err(), "the instance 'i' was not started");
 }
 
 #[tokio::test]

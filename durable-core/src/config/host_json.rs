@@ -36,7 +36,7 @@ pub(super) fn put(
     mistakes: &mut Vec<Mistake>,
     warnings: &mut Vec<Remark>,
 ) {
-    let syntax = |rule: String| Mistake::new(MistakeKind::Syntax, "", source, rule);
+    let syntax = |rule: &str| Mistake::new(MistakeKind::Syntax, "", source, rule);
     let text = blank_out(text.strip_prefix('\u{feff}').unwrap_or(text));
     if text.trim().is_empty() {
         warnings.push(Remark::new("host.json", source.clone(), "it is empty"));
@@ -44,8 +44,8 @@ pub(super) fn put(
     }
     let value: Value = match serde_json::from_str(&text) {
         Ok(value @ Value::Object(_)) => value,
-        Ok(_) => return mistakes.push(syntax("it must be a JSON object".to_owned())),
-        Err(error) => return mistakes.push(syntax(format!("it is no JSON: {error}")).caused_by(error)),
+        Ok(_) => return mistakes.push(syntax("it must be a JSON object")),
+        Err(error) => return mistakes.push(syntax("it is no JSON").caused_by(error)),
     };
     let mut seen = BTreeSet::new();
     flatten(&value, &mut Vec::new(), &mut |path, raw| {

@@ -96,7 +96,7 @@ const USED: &[Setting] = settings! {
     "extensions.durableTask.httpSettings.publicOrigin", Kind::Text(origin, "http or https, a host, perhaps a port and a path, such as \"https://example.com\""), "none";
     "extensions.durableTask.httpSettings.trustedProxies", Kind::List(network, "IP addresses, or networks such as \"10.0.0.0/8\""), "none";
     "extensions.durableTask.httpSettings.keys", Kind::Secrets, "none";
-    "extensions.durableTask.httpSettings.listen", Kind::Text(listen_address, "a host and a port, such as \"127.0.0.1:7071\""), "127.0.0.1:7071";
+    "extensions.durableTask.httpSettings.listen", Kind::Text(listen_address, "a text such as \"127.0.0.1:7071\", or \"7071\" for the port alone"), "127.0.0.1:7071";
     "extensions.durableTask.httpSettings.allowPublic", Kind::Bool, "false";
     "extensions.durableTask.httpSettings.readOnly", Kind::Bool, "false";
     "extensions.durableTask.httpSettings.signedLinks", Kind::Seconds, "none";

@@ -41,7 +41,7 @@ use crate::error_json::Refusal;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an argument of an HTTP starter",
     label = "neither a parameter of the route nor an extractor",
-    note = "name the argument in the route, or take a `Client`, an `HttpRequest`, `Json<T>`, `Text`, `RawBody` or `State<T>`, or implement `FromHttpRequest` for your type"
+    note = "name the argument in the route, in braces, or take a `Client`, an `HttpRequest`, `Json<T>`, `Text`, `RawBody` or `State<T>`, or implement `FromHttpRequest` for your type"
 )]
 pub trait FromHttpRequest: Sized {
     /// Makes the argument.
