@@ -43,7 +43,6 @@ fn without_anything_there_are_defaults() {
     assert_eq!((&http.public_origin, http.signed_links), (&None, None));
     assert!(!http.use_forwarded_host && !http.allow_public && !http.read_only);
     assert!(http.keys.is_empty() && http.trusted_proxies.is_empty());
-    assert_eq!(http.async_request_sleep, Duration::from_secs(30));
     assert!(config.effective().settings().iter().all(|setting| setting.source() == &Source::Default));
     assert!(config.warnings().is_empty() && config.notes().is_empty());
 }
@@ -64,7 +63,7 @@ fn every_setting_is_read_from_the_file() {
                 "httpSettings": {
                     "useForwardedHost": true, "publicOrigin": "https://shop.example/", "listen": "0.0.0.0:80",
                     "trustedProxies": ["10.0.0.0/8", "::1"], "keys": { "Ops": "s3cret" }, "readOnly": true,
-                    "allowPublic": true, "signedLinks": 90, "defaultAsyncRequestSleepTimeMilliseconds": 250
+                    "allowPublic": true, "signedLinks": 90
                 }
             }
         }
@@ -87,10 +86,7 @@ fn every_setting_is_read_from_the_file() {
     assert_eq!(http.trusted_proxies, ["10.0.0.0/8", "::1"]);
     assert_eq!(http.keys["Ops"].expose(), "s3cret");
     assert!(http.use_forwarded_host && http.allow_public && http.read_only);
-    assert_eq!(
-        (http.signed_links, http.async_request_sleep),
-        (Some(Duration::from_secs(90)), Duration::from_millis(250))
-    );
+    assert_eq!(http.signed_links, Some(Duration::from_secs(90)));
     assert!(config.warnings().is_empty() && config.notes().is_empty(), "{:?}", config.warnings());
     let file = Source::File("host.json".to_owned());
     for setting in config.effective().settings() {
@@ -275,6 +271,8 @@ fn files_are_read_in_order_and_may_be_missing_where_that_is_said() {
     assert_eq!(config.hub_name().as_str(), "Second");
     assert_eq!(config.effective().get("hubName").unwrap().source(), &Source::File(second.display().to_string()));
     assert_eq!(config.default_version().unwrap().as_str(), "1.0", "null says nothing");
+    let texts = HostConfig::builder().json(ours(r#"{ "hubName": "First" }"#)).json(ours(r#"{ "hubName": "Second" }"#));
+    assert_eq!(texts.load().unwrap().hub_name().as_str(), "Second", "texts share a name, and are not the same");
 }
 
 #[test]

@@ -151,6 +151,20 @@ async fn the_start_tells_what_holds_and_why_once() {
 }
 
 #[tokio::test]
+async fn a_backend_in_code_is_told_instead_of_that_of_the_configuration() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let config =
+        config(&[("DURABLE__storageProvider__type", "sqlite"), ("DURABLE__storageProvider__connectionName", "DB")]);
+    let hub = TaskHub::builder().config(&config).backend(Memory::new()).start().await.unwrap();
+    let told = log.text();
+    assert!(told.contains("storageProvider.type = the program's own (code)"), "{told}");
+    assert!(told.contains("storageProvider.connectionName = none (code)"), "{told}");
+    hub.shutdown().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_hub_takes_its_name_and_leaves_what_is_not_configured() {
     let nothing = config(&[]);
     let hub = TaskHub::builder().name("Mine").backend(Memory::new()).config(&nothing).start().await.unwrap();

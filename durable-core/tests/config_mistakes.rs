@@ -63,7 +63,7 @@ fn all_mistakes_are_told_at_once() {
                  that has the path or the URL, not these themselves"
             ),
             format!(
-                "{place}.httpSettings.publicOrigin = *** (host.json): it must be http or https, a host and perhaps a port, \
+                "{place}.httpSettings.publicOrigin = *** (host.json): it must be http or https, a host, perhaps a port and a path, \
                  such as \"https://example.com\""
             ),
             format!("{place}.httpSettings.keys.none = *** (host.json): the environment variable KEY is not set"),
@@ -116,7 +116,14 @@ fn values_must_be_of_their_type() {
         (r#"{ "httpSettings": { "keys": "x" } }"#, "keys are names with texts that are not empty"),
         (r#"{ "httpSettings": { "keys": { "a": 5 } } }"#, "keys are names with texts that are not empty"),
         (r#"{ "httpSettings": { "readOnly": 1 } }"#, "it must be true or false"),
-        (r#"{ "httpSettings": { "listen": "nowhere" } }"#, "it must be a host and a port, such as \"127.0.0.1:7071\""),
+        (
+            r#"{ "httpSettings": { "listen": "nowhere" } }"#,
+            "it must be a text such as \"127.0.0.1:7071\", or \"7071\" for the port alone",
+        ),
+        (
+            r#"{ "httpSettings": { "listen": 7071 } }"#,
+            "it must be a text such as \"127.0.0.1:7071\", or \"7071\" for the port alone",
+        ),
         (
             r#"{ "httpSettings": { "signedLinks": 0 } }"#,
             "it must be a number of seconds above 0, or a time such as \"00:10:00\"",
@@ -164,7 +171,9 @@ fn a_file_that_cannot_be_read_is_told_with_its_path() {
     let path = dir.path().join("host.json");
     let shown = path.display();
     let error = refused(HostConfig::builder().file(&path));
-    assert_eq!(lines(&error), [format!("{shown}: it cannot be read")]);
+    let cause = error.source().unwrap();
+    assert_eq!(lines(&error), [format!("{shown}: it cannot be read: {cause}")]);
+    assert_eq!(format!("{error:?}"), error.to_string(), "the cause is told once");
     assert!(error.source().unwrap().downcast_ref::<std::io::Error>().is_some());
     HostConfig::builder().optional_file(&path).load().unwrap();
 
@@ -177,7 +186,8 @@ fn a_file_that_cannot_be_read_is_told_with_its_path() {
     std::fs::remove_dir(&path).unwrap();
 
     std::fs::write(&path, [b'{', 0xff, b'}']).unwrap();
-    assert_eq!(lines(&refused(HostConfig::builder().file(&path))), [format!("{shown}: it is no UTF-8 text")]);
+    let error = refused(HostConfig::builder().file(&path));
+    assert!(lines(&error)[0].starts_with(&format!("{shown}: it is no UTF-8 text: invalid utf-8")), "{error}");
 
     std::fs::write(&path, ours(r#"{ "hubName": "-" }"#)).unwrap();
     let error = refused(HostConfig::builder().file(&path));

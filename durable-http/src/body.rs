@@ -7,16 +7,21 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
+use durable_core::model::Payload;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, StatusCode};
 use http_body::{Frame, SizeHint};
 use http_body_util::{BodyExt, Full};
 use serde::Serialize;
+use tokio::time::Instant;
 
 use crate::error_json::Refusal;
 
 /// What is reserved before the first byte of a request body has come, whatever its length claims to be.
 const FIRST_RESERVE: usize = 64 * 1024;
+
+/// A body that comes more slowly than this on the whole is refused, once the longest silence is over.
+const SLOWEST_BYTES_PER_SECOND: u64 = 500;
 
 /// Any error: what the body of a request may fail with.
 pub type BoxError = Box<dyn Error + Send + Sync>;
@@ -76,6 +81,22 @@ pub(crate) fn json<T: Serialize + ?Sized>(status: StatusCode, value: &T) -> Resu
     serde_json::to_vec(value).map(|text| json_text(status, text)).map_err(Refusal::Unprintable)
 }
 
+/// The JSON of a request body, whatever its content type.
+pub(crate) fn payload(body: &[u8]) -> Result<Payload, Refusal> {
+    Payload::from_json(text(body)?).map_err(|error| Refusal::InvalidJson(error.into()))
+}
+
+/// The JSON of a request body; `null` when there is none.
+pub(crate) fn payload_or_null(body: &[u8]) -> Result<Payload, Refusal> {
+    if text(body)?.is_empty() { Ok(Payload::null()) } else { payload(body) }
+}
+
+/// The text of a request body, without the byte order mark that some editors put in front.
+fn text(body: &[u8]) -> Result<&str, Refusal> {
+    let text = std::str::from_utf8(body).map_err(|error| Refusal::InvalidJson(error.into()))?;
+    Ok(text.strip_prefix('\u{feff}').unwrap_or(text).trim())
+}
+
 /// The most that is read of a request body, and the longest silence within it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BodyLimits {
@@ -97,8 +118,12 @@ where
     }
     let mut bytes = Vec::with_capacity(announced.min(FIRST_RESERVE));
     let mut body = pin!(body);
+    let started = Instant::now();
     loop {
-        let frame = tokio::time::timeout(idle, body.frame()).await.map_err(|_| Refusal::BodyTooSlow)?;
+        // Who sends a byte now and then is never silent for long, and would still be here for years.
+        let earned = Duration::from_secs(bytes.len() as u64 / SLOWEST_BYTES_PER_SECOND);
+        let rest = idle.saturating_add(earned).saturating_sub(started.elapsed());
+        let frame = tokio::time::timeout(rest.min(idle), body.frame()).await.map_err(|_| Refusal::BodyTooSlow)?;
         let Some(frame) = frame else { return Ok(bytes) };
         let Ok(mut data) = frame.map_err(|error| Refusal::BodyBroken(error.into()))?.into_data() else { continue };
         if data.remaining() > max_bytes - bytes.len() {
@@ -110,5 +135,48 @@ where
             bytes.extend_from_slice(chunk);
             data.advance(read);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::{Sleep, sleep};
+
+    use super::*;
+
+    /// A body that sends a piece of this size every 20 seconds.
+    struct Dripping {
+        piece: usize,
+        left: usize,
+        pause: Pin<Box<Sleep>>,
+    }
+
+    const PAUSE: Duration = Duration::from_secs(20);
+
+    impl http_body::Body for Dripping {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            let this = self.get_mut();
+            if this.left == 0 {
+                return Poll::Ready(None);
+            }
+            std::task::ready!(this.pause.as_mut().poll(cx));
+            this.pause = Box::pin(sleep(PAUSE));
+            this.left -= 1;
+            Poll::Ready(Some(Ok(Frame::data(vec![b'1'; this.piece].into()))))
+        }
+    }
+
+    async fn read_pieces_of(piece: usize) -> Result<Vec<u8>, Refusal> {
+        let limits = BodyLimits { max_bytes: 1 << 20, idle: Duration::from_secs(30) };
+        read(Dripping { piece, left: 60, pause: Box::pin(sleep(PAUSE)) }, limits).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_drips_is_refused_and_a_slow_one_is_not() {
+        assert!(matches!(read_pieces_of(1).await, Err(Refusal::BodyTooSlow)));
+        assert_eq!(read_pieces_of(10_000).await.unwrap().len(), 600_000);
     }
 }

@@ -19,6 +19,9 @@ use crate::status_json::{Show, StatusJson};
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 const DEFAULT_RETRY_INTERVAL: Duration = Duration::from_secs(1);
+/// The longest wait that a request can ask for. A caller who went away looks like one who only closed his sending half, so
+/// nobody may hold a connection for ever.
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
 /// An interval of nothing must not become a loop without a pause.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -76,8 +79,8 @@ pub trait DurableClientHttpExt<M> {
     }
 
     /// Waits for the instance, 10 seconds unless told otherwise: awaiting this gives the output of an instance that
-    /// completes in time, its state if it ends in another way, and the check-status response if it does not end. An id
-    /// that no instance has gives the check-status response at once.
+    /// completes in time, its state if it ends in another way, and the check-status response if it does not end. An
+    /// instance that does not exist yet is waited for, too; see [`retry_interval`](WaitForCompletion::retry_interval).
     fn wait_for_completion_or_create_check_status_response(
         &self,
         request: &impl RequestHead,

@@ -1,6 +1,6 @@
 //! Taking over what `host.json` and the environment say.
 
-use durable_core::config::HostConfig;
+use durable_core::config::{HostConfig, Source};
 
 use crate::access::Keys;
 use crate::serve::AsClient;
@@ -13,7 +13,8 @@ use crate::setting_error::InvalidSetting;
 const EVERYBODY: [&str; 2] = ["0.0.0.0/0", "::/0"];
 
 /// Serves a task hub as its configuration says, until Ctrl-C or SIGTERM: [`serve`](crate::serve()) with the address, the
-/// keys, the origin of links and the route prefix of `host.json` and the environment.
+/// keys, the origin of links and the route prefix of `host.json` and the environment. The store is that of
+/// `storageProvider.type`, unless the hub is given one in code.
 ///
 /// ```no_run
 /// # async fn doc() -> Result<(), Box<dyn std::error::Error>> {
@@ -37,7 +38,8 @@ pub async fn serve_configured<S: AsClient + ?Sized>(source: &S, config: &HostCon
 
 impl DurableService {
     /// Takes over what `host.json` and the environment say: keys, signed links, the origin of links, trusted proxies, the route
-    /// prefix of starters, and whether it is read-only. What is called after this wins over it.
+    /// prefix of starters, and whether it is read-only. What nobody has set stays as it is, and what is called after this wins
+    /// over it.
     ///
     /// `useForwardedHost` without `trustedProxies` believes everybody, as it does in Durable Functions: set it only where
     /// nobody reaches the server but through a proxy.
@@ -60,6 +62,9 @@ impl DurableService {
         if !http.trusted_proxies.is_empty() {
             self = self.trusted_proxies(&http.trusted_proxies)?;
         } else if http.use_forwarded_host {
+            tracing::warn!(
+                "`useForwardedHost` without `trustedProxies`: links name the host that any caller writes into a header"
+            );
             self = self.trusted_proxies(EVERYBODY)?;
         }
         if let Some(valid_for) = http.signed_links {
@@ -68,16 +73,21 @@ impl DurableService {
         if http.read_only {
             self = self.read_only();
         }
-        Ok(self.route_prefix(&http.route_prefix))
+        Ok(if is_set(config, "extensions.http.routePrefix") { self.route_prefix(&http.route_prefix) } else { self })
     }
 }
 
 impl ServerBuilder {
     /// Takes over what `host.json` and the environment say: where to listen, and whether other machines may reach it without
-    /// a key.
+    /// a key. What nobody has set stays as it is.
     pub fn config(self, config: &HostConfig) -> Self {
         let http = config.http();
-        let server = self.addr(http.listen.as_str());
+        let server = if is_set(config, "httpSettings.listen") { self.addr(http.listen.as_str()) } else { self };
         if http.allow_public { server.allow_public_without_key() } else { server }
     }
+}
+
+/// True when a source says something about a setting, so that its value is more than the built-in one.
+fn is_set(config: &HostConfig, name: &str) -> bool {
+    config.effective().get(name).is_some_and(|setting| *setting.source() != Source::Default)
 }

@@ -26,6 +26,8 @@ pub(crate) enum Refusal {
     Unauthorized,
     #[error("the server is read-only")]
     ReadOnly,
+    #[error("the request comes from a page of another web site")]
+    OtherSite,
     #[error("only application/json is supported")]
     MediaType,
     #[error("invalid JSON")]
@@ -62,6 +64,9 @@ impl Refusal {
             Self::NotFound => empty(StatusCode::NOT_FOUND),
             Self::Gone => empty(StatusCode::GONE),
             Self::Unauthorized => empty(StatusCode::UNAUTHORIZED),
+            Self::OtherSite => {
+                short(StatusCode::FORBIDDEN, "This server has no key and takes no requests of other web sites.")
+            }
             Self::ReadOnly => short(StatusCode::FORBIDDEN, "This server is read-only."),
             Self::MediaType => short(StatusCode::BAD_REQUEST, "Only application/json request content is supported"),
             Self::InvalidJson(error) => {
@@ -174,7 +179,8 @@ struct Long<'a> {
     exception: &'a Exception,
 }
 
-fn short(status: StatusCode, message: &str) -> Response<Body> {
+/// The short error object.
+pub(crate) fn short(status: StatusCode, message: &str) -> Response<Body> {
     json(status, &Short { message }).unwrap_or_else(|_| empty(status))
 }
 

@@ -49,6 +49,9 @@
 //! [`DurableService::signed_links`] a link is good for one operation on one instance, for some time. Keys are compared in
 //! constant time and are not logged.
 //!
+//! A page of another web site, which a browser on the same machine happens to show, changes nothing:
+//! see [`DurableService::allow_other_sites`].
+//!
 //! Links repeat the host that a request named only when it is a plain host name or address. Behind a proxy, name the
 //! [public origin](DurableService::public_origin) or the [proxies to trust](DurableService::trusted_proxies).
 //!
@@ -57,6 +60,7 @@
 //! and [`ServerBuilder`].
 
 mod access;
+mod activity;
 mod body;
 mod client_ext;
 mod configured;
@@ -82,6 +86,8 @@ mod starter;
 mod status_json;
 pub mod testing;
 mod trace;
+
+pub use http;
 
 pub use self::access::Keys;
 pub use self::body::{Body, BoxError};

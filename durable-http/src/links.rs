@@ -19,8 +19,10 @@ use crate::router::{Route, WEBHOOK_PATH};
 
 /// What links call the place where our hub is stored; clients of Azure name a storage account here.
 const DEFAULT_CONNECTION: &str = "Storage";
+/// How long the links are good for that somebody without a key is given.
+const LINKS_WITHOUT_KEY: Duration = Duration::from_secs(24 * 3_600);
 /// Everything but the unreserved characters of RFC 3986: a space is `%20` and a plus `%2B`.
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub(crate) const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The addresses with which a caller manages one instance.
 ///
@@ -71,9 +73,9 @@ impl HttpManagementPayload {
 /// What links look like: where they point to, and what lets in the one who follows them.
 ///
 /// [`DurableService`](crate::DurableService) leaves its own in the extensions of each request that it passes on, and
-/// [`DurableClientHttpExt`](crate::DurableClientHttpExt) finds them there; its waits end when the service stops. For functions beside a mounted service, put
-/// [`DurableService::links`](crate::DurableService::links) into the extensions of their requests, with
-/// `axum::Extension` for example:
+/// [`DurableClientHttpExt`](crate::DurableClientHttpExt) finds them there; its waits end when the service stops. For functions
+/// beside a mounted service, put [`DurableService::links`](crate::DurableService::links) into the extensions of their requests,
+/// with `axum::Extension` for example:
 ///
 /// ```
 /// # fn doc(service: durable_http::DurableService) -> axum::Router {
@@ -113,6 +115,12 @@ impl Links {
         let links = request.extensions().get::<Self>().cloned().unwrap_or_default();
         let Settings { origins, access } = &*links.settings;
         LinkBase::new(format!("{}{WEBHOOK_PATH}", origins.of(request)), Pass::of(access))
+    }
+
+    /// The same links, but never with the key itself.
+    pub(crate) fn signed(mut self) -> Self {
+        self.access_mut().signed_links.get_or_insert(LINKS_WITHOUT_KEY);
+        self
     }
 
     /// Cancelled when the service stops, so that nobody waits any longer.

@@ -80,7 +80,17 @@ pub async fn serve<S: AsClient + ?Sized>(source: &S, address: impl ToSocketAddrs
 }
 
 impl DurableService {
-    /// The service for a task hub, with its orchestrators that have an `http` option as [`starters`](Self::starters).
+    /// The service for a task hub, with its orchestrators that have an `http` option as [`starters`](Self::starters). For
+    /// functions of yours beside them, name both:
+    ///
+    /// ```
+    /// # use durable_http::{DurableService, Json, Starters, StartersError, http_starter};
+    /// # #[http_starter(methods("GET"))]
+    /// # async fn ping() -> Json<bool> { Json(true) }
+    /// # fn doc(hub: &durable_core::hub::TaskHub) -> Result<DurableService, StartersError> {
+    /// DurableService::new(hub.client()).starters(Starters::new().starters_of(hub).starter(ping))
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

@@ -21,7 +21,8 @@ pub struct ServeError {
 enum Kind {
     Resolve,
     Public(SocketAddr),
-    Bind,
+    /// The last address that was tried.
+    Bind(Option<SocketAddr>),
     Signal,
     Drain,
     Starters,
@@ -37,8 +38,8 @@ impl ServeError {
         Self { kind: Kind::Public(address), source: None }
     }
 
-    pub(crate) fn bind(source: io::Error) -> Self {
-        Self { kind: Kind::Bind, source: Some(source.into()) }
+    pub(crate) fn bind(addresses: &[SocketAddr], source: io::Error) -> Self {
+        Self { kind: Kind::Bind(addresses.last().copied()), source: Some(source.into()) }
     }
 
     pub(crate) fn signal(source: io::Error) -> Self {
@@ -105,14 +106,17 @@ impl fmt::Debug for ServeError {
 impl fmt::Display for ServeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
-            Kind::Resolve => f.write_str("the address to listen on cannot be resolved"),
+            Kind::Resolve => f.write_str(
+                "the address to listen on is no host with a port, such as 127.0.0.1:7071, or the host is not known",
+            ),
             Kind::Public(address) => write!(
                 f,
                 "other machines could reach {address}, and this server asks nobody for a key: give it one with \
-                 `DurableService::key`, listen on a loopback address such as 127.0.0.1, or say \
-                 `ServerBuilder::allow_public_without_key`"
+                 `DurableService::key` or the setting `httpSettings.keys`, listen on a loopback address such as \
+                 127.0.0.1, or say `ServerBuilder::allow_public_without_key` or `httpSettings.allowPublic`"
             ),
-            Kind::Bind => f.write_str("the server cannot listen on its address"),
+            Kind::Bind(Some(address)) => write!(f, "the server cannot listen on {address}"),
+            Kind::Bind(None) => f.write_str("the server has no address to listen on"),
             Kind::Signal => f.write_str("the server cannot wait for Ctrl-C"),
             Kind::Setting => f.write_str("the configuration cannot be used"),
             Kind::Starters => f.write_str("the HTTP starters cannot be served"),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use durable_core::client::Client;
-use http::Request;
+use http::{Request, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -18,6 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tower_service::Service;
 
+use crate::activity::Activity;
 use crate::origin::{LocalAddr, PeerAddr};
 use crate::serve_error::ServeError;
 use crate::service::DurableService;
@@ -27,7 +28,8 @@ const DEFAULT_ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::ne
 const DEFAULT_HEADER_READ_TIMEOUT: Duration = Duration::from_secs(30);
 const DEFAULT_WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 const DEFAULT_SHUTDOWN_GRACE: Duration = Duration::from_secs(30);
-const DEFAULT_MAX_CONNECTIONS: usize = 1_024;
+/// Half of what systems usually allow a process to open, so that the hub and its activities keep the other half.
+const DEFAULT_MAX_CONNECTIONS: usize = 512;
 /// The longest request line and header section together.
 const MAX_HEAD_BYTES: u32 = 64 * 1024;
 /// How long to wait after the system refused a connection, for lack of file descriptors for example.
@@ -98,7 +100,8 @@ impl ServerBuilder {
     }
 
     /// How long a client may take to send a request line and its header fields, 30 seconds unless set; also the longest
-    /// pause between two requests on a connection. After that the connection is closed.
+    /// pause between two requests on a connection, which over HTTP/2 is never shorter than the
+    /// [write timeout](Self::write_timeout). After that the connection is closed.
     pub fn header_read_timeout(mut self, timeout: Duration) -> Self {
         self.limits.header_read_timeout = timeout;
         self
@@ -110,7 +113,7 @@ impl ServerBuilder {
         self
     }
 
-    /// The most connections at a time, 1,024 unless set; at least 1. More wait in the queue of the system.
+    /// The most connections at a time, 512 unless set; at least 1. More wait in the queue of the system.
     pub fn max_connections(mut self, max_connections: usize) -> Self {
         self.limits.max_connections = max_connections.clamp(1, Semaphore::MAX_PERMITS);
         self
@@ -137,8 +140,9 @@ impl ServerBuilder {
         {
             return Err(ServeError::public(*public));
         }
-        let listener = TcpListener::bind(&*addresses).await.map_err(ServeError::bind)?;
-        let local_addr = listener.local_addr().map_err(ServeError::bind)?;
+        let refused = |error| ServeError::bind(&addresses, error);
+        let listener = TcpListener::bind(&*addresses).await.map_err(refused)?;
+        let local_addr = listener.local_addr().map_err(refused)?;
         Ok(BoundServer { service: self.service, listener, local_addr, limits: self.limits })
     }
 }
@@ -182,6 +186,7 @@ impl BoundServer {
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) {
         let Self { service, listener, local_addr, limits } = self;
         tracing::info!(address = %local_addr, task_hub = %service.task_hub(), "serving the Durable Functions HTTP API");
+        service.log_starters();
         let slots = Arc::new(Semaphore::new(limits.max_connections));
         let graceful = GracefulShutdown::new();
         let abandon = CancellationToken::new();
@@ -236,18 +241,28 @@ impl Connection {
         // Answers are written whole, so there is nothing to gather; an error here means that the peer has gone.
         let _ = stream.set_nodelay(true);
         let local_addr = stream.local_addr().ok().map(LocalAddr);
-        let first_request = CancellationToken::new();
+        let io = StallGuard::new(stream, self.limits.write_timeout);
+        let activity = Arc::new(Activity::new(io.written()));
+        let (first_request, is_http2) = (CancellationToken::new(), CancellationToken::new());
         let service = service_fn(|mut request: Request<Incoming>| {
             first_request.cancel();
+            if request.version() == Version::HTTP_2 {
+                is_http2.cancel();
+            }
             if let Some(address) = local_addr {
                 request.extensions_mut().insert(address);
             }
             request.extensions_mut().insert(self.peer);
-            self.service.clone().call(request)
+            let (activity, answer) = (Arc::clone(&activity), self.service.clone().call(request));
+            async move { activity.during(answer).await }
         });
+        // hyper has a timeout for the pauses of HTTP/1.
+        let all_is_said = async {
+            is_http2.cancelled().await;
+            activity.ended(self.limits.header_read_timeout.max(self.limits.write_timeout)).await;
+        };
         let builder = protocol(self.limits);
-        let io = TokioIo::new(StallGuard::new(stream, self.limits.write_timeout));
-        let connection = watcher.watch(builder.serve_connection(io, service));
+        let connection = watcher.watch(builder.serve_connection(TokioIo::new(io), service));
         tokio::select! {
             result = connection => {
                 if let Err(error) = result {
@@ -255,6 +270,7 @@ impl Connection {
                 }
             }
             () = never_asked(&first_request, self.limits.header_read_timeout) => {}
+            () = all_is_said => {}
             () = abandon.cancelled() => {}
         }
         drop(self.slot);

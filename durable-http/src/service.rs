@@ -31,8 +31,9 @@ const DEFAULT_BODY_READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The HTTP API of one task hub as a [`tower_service::Service`], for any body type and any server.
 ///
-/// It answers under both `/runtime/webhooks/durabletask` and `/durabletask`, on `/healthz` and `/readyz`, and with an empty
-/// 404 everywhere else. Cloning is cheap. It never fails: whatever goes wrong becomes a response.
+/// It answers under both `/runtime/webhooks/durabletask` and `/durabletask`, on `/healthz` and `/readyz`, on the routes of its
+/// [`starters`](Self::starters) below `/api`, and with an empty 404 everywhere else. Cloning is cheap. It never fails: whatever
+/// goes wrong becomes a response.
 ///
 /// [`serve`](crate::serve) runs it alone. In an axum application it is the fallback, so that the paths of the application
 /// go first:
@@ -58,7 +59,8 @@ pub struct DurableService {
 }
 
 impl DurableService {
-    /// The service for the task hub of `client`.
+    /// The service for the task hub of `client`, without any [starters](Self::starters); [`of`](Self::of) brings along those
+    /// of orchestrators with the option `http`.
     #[must_use]
     pub fn new(client: Client) -> Self {
         let body_limits = BodyLimits { max_bytes: DEFAULT_MAX_BODY_BYTES, idle: DEFAULT_BODY_READ_TIMEOUT };
@@ -92,7 +94,8 @@ impl DurableService {
     }
 
     /// Signs links, instead of putting the key itself into them. Each link is then good for one operation on one instance,
-    /// for this long, in whole seconds. Whoever has a key can still do everything. Without keys this changes nothing.
+    /// for this long, in whole seconds. Whoever has a key can still do everything. Without keys this changes nothing. Links that
+    /// answer no request are not signed, and carry no key either.
     #[must_use]
     pub fn signed_links(mut self, valid_for: Duration) -> Self {
         self.links.access_mut().signed_links = Some(valid_for);
@@ -100,38 +103,49 @@ impl DurableService {
     }
 
     /// Asks programs on this machine for no key under `/durabletask`, which the SDKs of other languages use without one.
-    /// Requests that a proxy has passed on, or that name another host than this machine, still need a key. Say this only
-    /// when everybody on this machine may manage the hub.
+    /// Requests that a proxy has passed on, that name another host than this machine, or that a web page made a browser send
+    /// still need a key. Say this only when everybody on this machine may manage the hub, and no proxy on it leaves out
+    /// that it is one: nginx does, unless it is told to set `X-Forwarded-For` or `X-Real-IP`.
     #[must_use]
     pub fn local_rpc_without_key(mut self) -> Self {
         self.links.access_mut().local_rpc_is_open = true;
         self
     }
 
-    /// Refuses everything that changes something with 403.
+    /// Refuses everything that changes something with 403, and all starters.
     #[must_use]
     pub fn read_only(mut self) -> Self {
         self.links.access_mut().read_only = true;
         self
     }
 
-    /// Leaves the management API out: its paths are answered with an empty 404.
+    /// Lets pages of other web sites change something, where nobody is asked for a key. Without this, requests that a browser
+    /// marks as theirs are refused with 403 in that case: everybody who may reach the service would do their will by looking
+    /// at them. Say it where a layer of yours knows the users.
+    #[must_use]
+    pub fn allow_other_sites(mut self) -> Self {
+        self.links.access_mut().other_sites_may = true;
+        self
+    }
+
+    /// Leaves the management API out: its paths are answered with an empty 404. The links of a check-status response lead
+    /// there, too, so that starters and handlers of yours answer with something else then.
     #[must_use]
     pub fn without_management(mut self) -> Self {
         self.manages = false;
         self
     }
 
-    /// Answers with these starters as well, instead of with others that were given before. With [`keys`](Self::keys), they
-    /// ask for one, too, unless they are [anonymous](Starters::anonymous). Where only the verb of a request is another, the
-    /// answer is 405.
+    /// Answers with these starters as well, beside those that are there. With [`keys`](Self::keys), they ask for one, too,
+    /// unless they are [anonymous](Starters::anonymous). Where only the verb of a request is another, the answer is 405.
+    /// Orchestrators with the option `http` come with [`of`](Self::of) or [`Starters::starters_of`].
     ///
     /// # Errors
     ///
     /// [`StartersError`] with every mistake: two starters that answer the same requests, or state that a starter asks for and
     /// nobody gave.
     pub fn starters(mut self, starters: Starters) -> Result<Self, StartersError> {
-        self.starters = Some(starters.check()?);
+        self.starters = Some(starters.check(self.starters.as_ref())?);
         Ok(self)
     }
 
@@ -155,7 +169,8 @@ impl DurableService {
 
     /// Believes `Forwarded` and `X-Forwarded-*` headers in requests from these proxies, each an address or a network such as
     /// `10.0.0.0/8`: links then start with the host that the proxy was asked for. Others can write into these headers what
-    /// they like.
+    /// they like, so the proxy has to set or remove each of them. Where `Forwarded` and the others say different things,
+    /// neither is believed.
     ///
     /// # Errors
     ///
@@ -181,7 +196,8 @@ impl DurableService {
         self
     }
 
-    /// The longest silence within a request body, 30 seconds unless set. A longer one is refused with 408.
+    /// The longest silence within a request body, 30 seconds unless set. A longer one is refused with 408, as is a body that
+    /// after that time has come with less than 500 bytes a second.
     #[must_use]
     pub fn body_read_timeout(mut self, timeout: Duration) -> Self {
         self.body_limits.idle = timeout;
@@ -196,6 +212,13 @@ impl DurableService {
 
     pub(crate) fn task_hub(&self) -> &TaskHubName {
         self.client.task_hub()
+    }
+
+    /// Writes to the log what the starters answer to: nothing else shows that one was forgotten.
+    pub(crate) fn log_starters(&self) {
+        for request in self.starters.iter().flat_map(|starters| starters.requests(&self.route_prefix)) {
+            tracing::info!(%request, "a starter answers");
+        }
     }
 
     /// True when everybody who reaches this service may do something.
@@ -227,7 +250,7 @@ impl DurableService {
         answer.unwrap_or_else(Refusal::into_response)
     }
 
-    async fn start<B>(&self, head: Parts, body: B) -> Result<Response<Body>, Refusal>
+    async fn start<B>(&self, mut head: Parts, body: B) -> Result<Response<Body>, Refusal>
     where
         B: http_body::Body + Send + 'static,
         B::Error: Into<BoxError>,
@@ -238,8 +261,10 @@ impl DurableService {
             Match::WrongMethod(allowed) => return Ok(wrong_method(&allowed)),
             Match::None => return Err(Refusal::NotFound),
         };
-        if !starters.is_anonymous() {
-            self.links.access().check_key(&head, &Query::parse(head.uri.query()))?;
+        let has_key = self.links.access().check_starter(&head, starters.is_anonymous(&found))?;
+        if !has_key {
+            // Who has no key is not given one.
+            head.extensions.insert(self.links.clone().signed());
         }
         let body = read(body, self.body_limits).await?;
         let client = self.client_at(&Links::origin_of(&head));

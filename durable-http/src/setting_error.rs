@@ -54,8 +54,8 @@ impl fmt::Display for InvalidSetting {
         match &self.kind {
             Kind::Key { name } => write!(
                 f,
-                "the key '{name}' is empty, or has other characters than the letters, digits and signs of ASCII: it could \
-                 not be sent in a header"
+                "the key '{name}' is empty, or has a space, a line break or a character outside of ASCII: it could not be \
+                 sent in a header"
             ),
             Kind::Origin { text, problem } => {
                 write!(f, "'{text}' cannot be the start of links, {problem}: write something like https://example.com")

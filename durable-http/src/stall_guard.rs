@@ -2,6 +2,8 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -14,11 +16,24 @@ pub(crate) struct StallGuard<S> {
     timeout: Duration,
     /// Runs while a write stands still.
     stalled: Option<Pin<Box<Sleep>>>,
+    written: Arc<AtomicU64>,
 }
 
 impl<S: Unpin> StallGuard<S> {
     pub(crate) fn new(stream: S, timeout: Duration) -> Self {
-        Self { stream, timeout, stalled: None }
+        Self { stream, timeout, stalled: None, written: Arc::default() }
+    }
+
+    /// How many bytes were written; it goes on counting.
+    pub(crate) fn written(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.written)
+    }
+
+    fn count(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(bytes)) = written {
+            self.written.fetch_add(bytes as u64, Ordering::Relaxed);
+        }
+        written
     }
 
     fn guard<T>(
@@ -44,7 +59,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for StallGuard<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for StallGuard<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.get_mut().guard(cx, |stream, cx| stream.poll_write(cx, bytes))
+        let this = self.get_mut();
+        let written = this.guard(cx, |stream, cx| stream.poll_write(cx, bytes));
+        this.count(written)
     }
 
     fn poll_write_vectored(
@@ -52,7 +69,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for StallGuard<S> {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.get_mut().guard(cx, |stream, cx| stream.poll_write_vectored(cx, slices))
+        let this = self.get_mut();
+        let written = this.guard(cx, |stream, cx| stream.poll_write_vectored(cx, slices));
+        this.count(written)
     }
 
     fn is_write_vectored(&self) -> bool {

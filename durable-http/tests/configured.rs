@@ -41,6 +41,14 @@ async fn without_settings_nothing_changes() {
     let service = mock.service().config(&config("{}", &[])).unwrap();
     let started = call(&service, request("POST", format!("{RPC}/orchestrators/Hello/i1"))).await;
     assert_json(&started, 202, &check_status("http://localhost:7071", "i1", "i1"));
+
+    let starters = mock.service().starters(Starters::new().starter(hello)).unwrap();
+    let prefixed = |vars| starters.clone().route_prefix("own").config(&config("{}", vars)).unwrap();
+    assert_empty(&call(&prefixed(&[]), request("GET", "/own/hello")).await, 204);
+    let set = [("AzureFunctionsJobHost__extensions__http__routePrefix", "api")];
+    assert_empty(&call(&prefixed(&set), request("GET", "/api/hello")).await, 204);
+    let server = Server::builder(mock.service()).addr("127.0.0.1:0").config(&config("{}", &[]));
+    assert_ne!(server.bind().await.unwrap().local_addr().port(), 7071, "a free one was asked for");
 }
 
 #[tokio::test]

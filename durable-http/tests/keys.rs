@@ -7,9 +7,13 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
+use durable_core::client::Client;
 use durable_core::model::RuntimeStatus;
 use durable_http::testing::{TestRequest, TestResponse, call, request};
-use durable_http::{DurableClientHttpExt, DurableService, HttpManagementPayload, Keys, PeerAddr, Server};
+use durable_http::{
+    DurableClientHttpExt, DurableService, HttpError, HttpManagementPayload, HttpRequest, Json, Keys, PeerAddr, Server,
+    Starters, http_starter,
+};
 use support::*;
 
 const KEY: &str = "a-long+and/secret=key";
@@ -27,7 +31,7 @@ fn from(peer: [u8; 4], request: TestRequest) -> http::Request<durable_http::Body
 }
 
 /// Every route of the management API, with something to do it to.
-fn routes() -> [(&'static str, String); 12] {
+fn routes() -> [(&'static str, String); 16] {
     let instance = |operation| format!("{WEBHOOK}/instances/i1{operation}");
     [
         ("GET", instance("")),
@@ -42,6 +46,10 @@ fn routes() -> [(&'static str, String); 12] {
         ("POST", instance("/restart")),
         ("DELETE", instance("")),
         ("DELETE", format!("{WEBHOOK}/instances?createdTimeFrom=2024-01-01")),
+        ("GET", format!("{WEBHOOK}/entities")),
+        ("POST", format!("{WEBHOOK}/entities/Counter/a")),
+        ("DELETE", format!("{WEBHOOK}/entities/Counter/a")),
+        ("GET", format!("{WEBHOOK}/openapi.json")),
     ]
 }
 
@@ -150,10 +158,14 @@ async fn programs_on_this_machine_need_no_key_where_that_is_said() {
     let rpc = || request("GET", format!("{RPC}/instances/i1"));
     let open = guarded(&mock).local_rpc_without_key();
     assert_eq!(call(&open, from(here, rpc())).await.status, 202);
+    assert_eq!(call(&open, from(here, rpc().header("sec-fetch-site", "none"))).await.status, 202, "typed by a person");
     for refused in [
         from([10, 0, 0, 1], rpc()),
         from(here, rpc().header("host", "evil.example")),
         from(here, rpc().header("x-forwarded-for", "1.2.3.4")),
+        from(here, rpc().header("x-real-ip", "1.2.3.4")),
+        from(here, rpc().header("origin", "https://evil.example")),
+        from(here, rpc().header("sec-fetch-site", "cross-site")),
         from(here, request("GET", format!("{WEBHOOK}/instances/i1"))),
         rpc().build(),
     ] {
@@ -176,6 +188,75 @@ async fn a_read_only_service_only_looks() {
         }
     }
     assert!(mock.calls().iter().all(|call| matches!(call, Call::List(_))), "{:?}", mock.calls());
+}
+
+#[http_starter(route = "begin", methods("GET", "POST"))]
+async fn begin(client: Client) -> Result<(), HttpError> {
+    client.start("Hello", 1).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_read_only_service_starts_nothing() {
+    let mock = MockClient::new();
+    for (starters, without_key) in [(Starters::new(), 401), (Starters::new().anonymous(), 403)] {
+        let service = guarded(&mock).starters(starters.starter(begin)).unwrap().read_only();
+        for method in ["GET", "POST"] {
+            assert_eq!(call(&service, request(method, "/api/begin")).await.status, without_key);
+            let response = call(&service, request(method, "/api/begin").header("x-functions-key", KEY)).await;
+            assert_json(&response, 403, r#"{"Message":"This server is read-only."}"#);
+        }
+    }
+    assert_eq!(mock.calls(), []);
+}
+
+#[http_starter(route = "links")]
+async fn links(client: Client, request: HttpRequest) -> Result<Json<HttpManagementPayload>, HttpError> {
+    let instance = client.start("Hello", 1).await?;
+    Ok(Json(client.create_http_management_payload_for(&request, instance.id())))
+}
+
+#[tokio::test]
+async fn a_caller_of_an_anonymous_starter_is_not_given_the_key() {
+    let mock = MockClient::new();
+    let service = guarded(&mock).starters(Starters::new().starter(links).anonymous()).unwrap();
+    let response = call(&service, request("POST", "/api/links")).await;
+    assert!(!response.body.contains(ENCODED), "{}", response.body);
+    let links: serde_json::Value = response.json();
+    let link = |name: &str| links[name].as_str().unwrap().strip_prefix(ORIGIN).unwrap().to_owned();
+    assert_eq!(call(&service, request("GET", link("statusQueryGetUri"))).await.status, 202);
+    let other = link("statusQueryGetUri").replace("/instances/", "/instances/other");
+    assert_empty(&call(&service, request("GET", other)).await, 401);
+    let with_key = call(&service, request("POST", "/api/links").header("x-functions-key", KEY)).await;
+    assert!(with_key.body.contains(ENCODED), "{}", with_key.body);
+}
+
+#[tokio::test]
+async fn pages_of_other_web_sites_change_nothing_where_there_is_no_key() {
+    let mock = MockClient::new();
+    mock.put("i1", RuntimeStatus::Running);
+    let start = || request("POST", format!("{WEBHOOK}/orchestrators/Hello"));
+    let refused = r#"{"Message":"This server has no key and takes no requests of other web sites."}"#;
+    for (name, value) in [
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-site", "same-site"),
+        ("origin", "https://evil.example"),
+        ("origin", "null"),
+        ("origin", "http://localhost:8080"),
+    ] {
+        assert_json(&send(&mock, start().header(name, value)).await, 403, refused);
+        let look = request("GET", format!("{WEBHOOK}/instances/i1")).header(name, value);
+        assert_eq!(send(&mock, look).await.status, 202, "its answer is not shown to the page");
+        let open = mock.service().allow_other_sites();
+        assert_eq!(call(&open, start().header(name, value)).await.status, 202);
+        let with_key = start().header(name, value).header("x-functions-key", KEY);
+        assert_eq!(call(&guarded(&mock), with_key).await.status, 202);
+    }
+    for (name, value) in
+        [("sec-fetch-site", "none"), ("sec-fetch-site", "same-origin"), ("origin", "http://localhost:7071")]
+    {
+        assert_eq!(send(&mock, start().header(name, value)).await.status, 202);
+    }
 }
 
 #[tokio::test]

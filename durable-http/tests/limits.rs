@@ -7,6 +7,7 @@ mod support;
 use std::time::Duration;
 
 use durable_core::model::RuntimeStatus;
+use durable_http::ServerBuilder;
 use durable_http::testing::{call, request};
 use http_body_util::BodyExt;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -252,4 +253,37 @@ async fn http_2_is_spoken_with_prior_knowledge() {
     assert_eq!(body, check_status("http://h2.example:8080", "i1", "i1"));
     drop(sender);
     within_reason(connection).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn an_http_2_connection_on_which_nothing_happens_is_closed() {
+    let mock = MockClient::new();
+    mock.complete("huge", &format!("\"{}\"", "x".repeat(4 * 1024 * 1024)));
+    let limits = |builder: ServerBuilder| builder.header_read_timeout(SHORTLY).write_timeout(SHORTLY);
+    let server = Running::start(&mock, limits).await;
+    // An answer that is not read to its end is something that does not happen.
+    for id in ["none", "huge"] {
+        let io = TokioIo::new(server.connect().await);
+        let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.unwrap();
+        let connection = tokio::spawn(connection);
+        let target = format!("http://localhost{RPC}/instances/{id}");
+        let request = http::Request::get(target).body(durable_http::Body::empty()).unwrap();
+        let unread = within_reason(sender.send_request(request)).await.unwrap();
+        let _ = within_reason(connection).await.unwrap();
+        drop((sender, unread));
+    }
+}
+
+#[tokio::test]
+async fn an_http_2_connection_is_not_closed_while_a_request_waits() {
+    let mock = MockClient::new();
+    let server = Running::start(&mock, |builder| builder.header_read_timeout(SHORTLY).write_timeout(SHORTLY)).await;
+    let io = TokioIo::new(server.connect().await);
+    let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let target = format!("http://localhost{RPC}/orchestrators/Hello/i1?timeout=0.2");
+    let request = http::Request::post(target).body(durable_http::Body::from("1")).unwrap();
+    assert_eq!(within_reason(sender.send_request(request)).await.unwrap().status(), 202);
+    drop(sender);
+    connection.abort();
 }

@@ -296,3 +296,27 @@ async fn a_body_that_is_too_large_is_refused() {
     let response = ask(&service, request("POST", "/api/order").body("", vec![b' '; 16 * 1024 * 1024 + 1])).await;
     assert_eq!(response.status, 413);
 }
+
+#[http_starter(methods("GET"))]
+async fn words() -> String {
+    "hello".to_owned()
+}
+
+#[http_starter(methods("GET"))]
+async fn number(State(number): State<u32>) -> Json<u32> {
+    Json(number)
+}
+
+#[tokio::test]
+async fn sets_of_starters_stand_side_by_side() {
+    let service = MockClient::new().service().key("a-long-and-secret-word").unwrap();
+    let service = service.starters(Starters::new().starter(words).anonymous()).unwrap();
+    let service = service.starters(Starters::new().starter(number).state(7_u32)).unwrap();
+    let text = call(&service, request("GET", "/api/words")).await;
+    assert_eq!((text.body.as_str(), text.header("content-type")), ("hello", Some("text/plain; charset=utf-8")));
+    assert_eq!(call(&service, request("GET", "/api/number")).await.status, 401, "the other set is not anonymous");
+    let with_key = request("GET", "/api/number").header("x-functions-key", "a-long-and-secret-word");
+    assert_eq!(call(&service, with_key).await.body, "7");
+    let error = service.starters(Starters::new().starter(words)).unwrap_err();
+    assert!(error.is_ambiguous(), "{error}");
+}

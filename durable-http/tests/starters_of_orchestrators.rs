@@ -7,6 +7,7 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
+use durable_core::client::InstanceQuery;
 use durable_core::prelude::*;
 use durable_http::testing::{TestResponse, call, request};
 use durable_http::{DurableService, Starters, StartersError};
@@ -66,6 +67,16 @@ async fn a_request_starts_and_waits_in_a_real_hub() {
     let twice = [greet(&service, "/api/hello").await, greet(&service, "/api/hello?id=mine").await];
     let ids = twice.map(|response| response.json::<serde_json::Value>()["id"].as_str().unwrap().to_owned());
     assert_eq!((ids[0].len(), ids[1].as_str()), (32, "mine"));
+    hub.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_read_only_service_starts_nothing() {
+    let hub = hub().await;
+    let service = DurableService::of(&hub).unwrap().read_only();
+    assert_json(&greet(&service, "/api/hello/one").await, 403, r#"{"Message":"This server is read-only."}"#);
+    assert_eq!(call(&service, request("GET", "/api/goodbye/0/0")).await.status, 403);
+    assert_eq!(hub.client().count(InstanceQuery::new()).await.unwrap(), 0);
     hub.shutdown().await.unwrap();
 }
 

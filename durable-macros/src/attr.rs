@@ -53,6 +53,10 @@ impl Options {
     }
 
     fn option(&mut self, kind: Kind, input: ParseStream<'_>, seen: &mut Vec<Ident>) -> syn::Result<()> {
+        if input.peek(LitStr) {
+            let option = if matches!(kind, Kind::Starter) { "route" } else { "name" };
+            return Err(input.error(format!("a text needs the name of its option: write `{option} = \"..\"`")));
+        }
         let key = input.call(Ident::parse_any)?;
         if seen.contains(&key) {
             return Err(syn::Error::new(key.span(), format!("the option `{key}` is given twice")));

@@ -5,7 +5,6 @@ use std::fmt;
 
 use super::Source;
 use super::layers::Raw;
-use crate::model::write_chain;
 
 /// Every mistake of a configuration.
 pub struct ConfigError {
@@ -112,7 +111,11 @@ impl fmt::Display for Mistake {
             (setting, None) => write!(f, "{setting} ({}): ", self.source)?,
             (setting, Some(value)) => write!(f, "{setting} = {value} ({}): ", self.source)?,
         }
-        f.write_str(&self.rule)
+        f.write_str(&self.rule)?;
+        match &self.cause {
+            Some(cause) => write!(f, ": {cause}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -147,9 +150,9 @@ impl fmt::Display for ConfigError {
 }
 
 impl fmt::Debug for ConfigError {
-    /// The text with all causes: what a program prints whose `main` returns the error.
+    /// The text, in which each mistake has its cause: what a program prints whose `main` returns the error.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_chain(f, self)
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -313,7 +313,6 @@ impl<'a> Found<'a> {
     fn http(&self) -> HttpSettings {
         let text = |name: &str| self.text(name).map(str::to_owned);
         let is_on = |name: &str| self.bool(name).unwrap_or_default();
-        let sleep = self.number("httpSettings.defaultAsyncRequestSleepTimeMilliseconds").unwrap_or(30_000);
         HttpSettings {
             route_prefix: text("extensions.http.routePrefix").unwrap_or_else(|| "api".to_owned()),
             use_forwarded_host: is_on("httpSettings.useForwardedHost"),
@@ -324,7 +323,6 @@ impl<'a> Found<'a> {
             allow_public: is_on("httpSettings.allowPublic"),
             read_only: is_on("httpSettings.readOnly"),
             signed_links: self.duration("httpSettings.signedLinks"),
-            async_request_sleep: Duration::from_millis(sleep),
         }
     }
 

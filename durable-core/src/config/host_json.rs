@@ -1,5 +1,6 @@
 //! Reading a `host.json`.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::Value;
@@ -35,7 +36,7 @@ pub(super) fn put(
     mistakes: &mut Vec<Mistake>,
     warnings: &mut Vec<Remark>,
 ) {
-    let syntax = |rule: String| Mistake::new(MistakeKind::Syntax, "", source, rule);
+    let syntax = |rule: &str| Mistake::new(MistakeKind::Syntax, "", source, rule);
     let text = blank_out(text.strip_prefix('\u{feff}').unwrap_or(text));
     if text.trim().is_empty() {
         warnings.push(Remark::new("host.json", source.clone(), "it is empty"));
@@ -43,9 +44,10 @@ pub(super) fn put(
     }
     let value: Value = match serde_json::from_str(&text) {
         Ok(value @ Value::Object(_)) => value,
-        Ok(_) => return mistakes.push(syntax("it must be a JSON object".to_owned())),
-        Err(error) => return mistakes.push(syntax(format!("it is no JSON: {error}")).caused_by(error)),
+        Ok(_) => return mistakes.push(syntax("it must be a JSON object")),
+        Err(error) => return mistakes.push(syntax("it is no JSON").caused_by(error)),
     };
+    let mut seen = BTreeSet::new();
     flatten(&value, &mut Vec::new(), &mut |path, raw| {
         if path.first().is_some_and(|first| first.eq_ignore_ascii_case("durableTask")) {
             let what = "it has no effect: its place is `extensions.durableTask`";
@@ -55,8 +57,8 @@ pub(super) fn put(
         }
         let Some(key) = settings::key_of_path(path) else { return };
         let (written, name) = (settings::spelling(&key, path), path.last().cloned().unwrap_or_default());
-        let replaced = layers.put(&key, Entry { written: written.clone(), name, raw, source: source.clone() });
-        if replaced.is_some_and(|replaced| replaced.source == *source) {
+        layers.put(&key, Entry { written: written.clone(), name, raw, source: source.clone() });
+        if !seen.insert(key) {
             let rule = "it stands there twice: names are the same without regard to case";
             mistakes.push(Mistake::new(MistakeKind::Twice, &written, source, rule));
         }

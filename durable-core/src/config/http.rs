@@ -16,18 +16,16 @@ pub struct HttpSettings {
     pub public_origin: Option<String>,
     /// Addresses of IP, or networks such as `10.0.0.0/8`, whose forwarding headers are believed.
     pub trusted_proxies: Vec<String>,
-    /// Keys that open the API, by their names.
+    /// Keys that open the API, by their names. The first one is for links.
     pub keys: BTreeMap<String, Secret>,
     /// A host and a port; `127.0.0.1:7071` unless set.
     pub listen: String,
-    /// True when other machines may reach the address.
+    /// True when other machines may reach the address although there is no key.
     pub allow_public: bool,
-    /// True when nothing may be changed.
+    /// True when the API changes nothing.
     pub read_only: bool,
     /// How long a signed link is valid; links are not signed without it.
     pub signed_links: Option<Duration>,
-    /// How long to wait between two polls of an asynchronous answer; 30 seconds unless set.
-    pub async_request_sleep: Duration,
 }
 
 /// A text that is never shown.

@@ -54,7 +54,6 @@ impl Setting {
 
 const COUNT: Kind = Kind::Number { least: 1, most: u32::MAX as u64 };
 const BYTES: Kind = Kind::Number { least: 1, most: i64::MAX as u64 };
-const MILLISECONDS: Kind = Kind::Number { least: 1, most: i32::MAX as u64 };
 
 const NO_ENTITIES: &str = "there are no entities";
 const NO_QUEUES: &str = "the store has no queues, tables or partitions";
@@ -93,12 +92,11 @@ const USED: &[Setting] = settings! {
     "extensions.durableTask.storageProvider.payloadStorageEnabled", Kind::Bool, "true";
     "extensions.durableTask.storageProvider.payloadStorageThresholdBytes", BYTES, "1048576";
     "extensions.durableTask.storageProvider.payloadStorageMaxPayloadBytes", BYTES, "67108864";
-    "extensions.durableTask.httpSettings.defaultAsyncRequestSleepTimeMilliseconds", MILLISECONDS, "30000";
     "extensions.durableTask.httpSettings.useForwardedHost", Kind::Bool, "false";
-    "extensions.durableTask.httpSettings.publicOrigin", Kind::Text(origin, "http or https, a host and perhaps a port, such as \"https://example.com\""), "none";
+    "extensions.durableTask.httpSettings.publicOrigin", Kind::Text(origin, "http or https, a host, perhaps a port and a path, such as \"https://example.com\""), "none";
     "extensions.durableTask.httpSettings.trustedProxies", Kind::List(network, "IP addresses, or networks such as \"10.0.0.0/8\""), "none";
     "extensions.durableTask.httpSettings.keys", Kind::Secrets, "none";
-    "extensions.durableTask.httpSettings.listen", Kind::Text(listen_address, "a host and a port, such as \"127.0.0.1:7071\""), "127.0.0.1:7071";
+    "extensions.durableTask.httpSettings.listen", Kind::Text(listen_address, "a text such as \"127.0.0.1:7071\", or \"7071\" for the port alone"), "127.0.0.1:7071";
     "extensions.durableTask.httpSettings.allowPublic", Kind::Bool, "false";
     "extensions.durableTask.httpSettings.readOnly", Kind::Bool, "false";
     "extensions.durableTask.httpSettings.signedLinks", Kind::Seconds, "none";
@@ -112,6 +110,7 @@ const IGNORED: &[Setting] = ignored! {
     "extensions.durableTask.entityMessageReorderWindowInMinutes", NO_ENTITIES;
     "extensions.durableTask.extendedSessionIdleTimeoutInSeconds", "instances stay in memory until others need the room";
     "extensions.durableTask.grpcHttpClientTimeout", NO_GRPC;
+    "extensions.durableTask.httpSettings.defaultAsyncRequestSleepTimeMilliseconds", "orchestrators make no HTTP requests of their own";
     "extensions.durableTask.localRpcEndpointEnabled", NO_GRPC;
     "extensions.durableTask.logReplayEvents", USE_FILTERS;
     "extensions.durableTask.maxConcurrentEntityFunctions", NO_ENTITIES;

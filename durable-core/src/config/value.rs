@@ -225,14 +225,15 @@ pub(super) fn clean_prefix(text: &str) -> Option<String> {
     allowed.then(|| text.to_owned())
 }
 
-/// Without a slash at the end.
+/// Without a slash at the end. There may be a path, where a proxy takes one off.
 pub(super) fn origin(text: &str) -> Option<String> {
-    let text = text.trim().trim_end_matches('/');
-    let (scheme, authority) = text.split_once("://")?;
+    let (scheme, rest) = text.trim().split_once("://")?;
     let scheme = scheme.to_ascii_lowercase();
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     let (host, port) = host_and_port(authority);
     let fits = ["http", "https"].contains(&scheme.as_str()) && is_host(host) && port.is_none_or(is_port);
-    fits.then(|| format!("{scheme}://{authority}"))
+    let path = clean_prefix(path).filter(|_| fits)?;
+    Some(if path.is_empty() { format!("{scheme}://{authority}") } else { format!("{scheme}://{authority}/{path}") })
 }
 
 /// A port alone is one of this machine.
@@ -293,7 +294,9 @@ mod tests {
             ("example.com", None),
             ("ftp://example.com", None),
             ("https://user:pw@example.com", None),
-            ("https://example.com/path", None),
+            ("https://example.com/path/", Some("https://example.com/path")),
+            ("https://example.com/a//b", None),
+            ("https://example.com/?a=b", None),
             ("https://example.com:99999", None),
             ("https://", None),
         ] {

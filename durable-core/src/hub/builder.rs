@@ -339,12 +339,18 @@ impl TaskHubBuilder {
         self.add_discovered();
         self.check_state();
         let http_triggers = self.http_triggers();
+        let is_own_backend = self.backend.is_some();
         let backend = self.take_backend()?;
         let (Some(backend), true) = (backend, self.mistakes.is_empty()) else {
             return Err(StartError::mistakes(self.mistakes));
         };
         if let Some(config) = &self.config {
-            apply::effective(config, &self.name, &self.engine, &self.worker).log();
+            let mut effective = apply::effective(config, &self.name, &self.engine, &self.worker);
+            if is_own_backend {
+                effective.in_code("storageProvider.type", &"the program's own");
+                effective.in_code("storageProvider.connectionName", &"none");
+            }
+            effective.log();
         }
         let engine = LocalEngine::attach(self.name, backend, Arc::clone(&self.clock), self.engine).await?;
         let orchestrators = self.registry.orchestrator_names().into();
@@ -369,7 +375,8 @@ impl TaskHubBuilder {
         }
         let configured = self.config.as_ref().filter(|config| config.storage_type().is_some());
         let Some(config) = configured else {
-            self.mistakes.push("it has no backend: add `.backend(Sqlite::open(\"hub.db\")?)`".to_owned());
+            let setting = self.config.as_ref().map_or("", |_| ", or set `storageProvider.type` in the configuration");
+            self.mistakes.push(format!("it has no backend: add `.backend(Sqlite::open(\"hub.db\")?)`{setting}"));
             return Ok(None);
         };
         if !self.mistakes.is_empty() {

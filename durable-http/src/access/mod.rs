@@ -28,6 +28,8 @@ pub(crate) struct Access {
     pub(crate) signed_links: Option<Duration>,
     pub(crate) read_only: bool,
     pub(crate) local_rpc_is_open: bool,
+    /// Pages of other web sites may change something where nobody is asked for a key.
+    pub(crate) other_sites_may: bool,
 }
 
 impl Access {
@@ -42,15 +44,29 @@ impl Access {
         if !self.knows_caller(head, query, Some((found, hub))) {
             return Err(Refusal::Unauthorized);
         }
-        if self.read_only && found.route.changes_something() {
-            return Err(Refusal::ReadOnly);
+        if !found.route.changes_something() {
+            return Ok(());
         }
-        Ok(())
+        self.check_site(head)?;
+        if self.read_only { Err(Refusal::ReadOnly) } else { Ok(()) }
     }
 
-    /// Refuses a caller of a function of the user's without a key.
-    pub(crate) fn check_key(&self, head: &Parts, query: &Query) -> Result<(), Refusal> {
-        if self.knows_caller(head, query, None) { Ok(()) } else { Err(Refusal::Unauthorized) }
+    /// Refuses a page of another web site. Where there are keys it would not know one; where there are none, it would do
+    /// its will through the browser of somebody who may reach this server.
+    fn check_site(&self, head: &Parts) -> Result<(), Refusal> {
+        let is_refused = self.keys.is_none() && !self.other_sites_may && origin::is_of_another_site(head);
+        if is_refused { Err(Refusal::OtherSite) } else { Ok(()) }
+    }
+
+    /// Refuses what the caller of a starter may not do. What a starter does is not known, but that it starts something is
+    /// what it is for. The answer is whether the caller has a key, where one is asked for.
+    pub(crate) fn check_starter(&self, head: &Parts, is_anonymous: bool) -> Result<bool, Refusal> {
+        let has_key = self.knows_caller(head, &Query::parse(head.uri.query()), None);
+        if !has_key && !is_anonymous {
+            return Err(Refusal::Unauthorized);
+        }
+        self.check_site(head)?;
+        if self.read_only { Err(Refusal::ReadOnly) } else { Ok(has_key) }
     }
 
     fn knows_caller(&self, head: &Parts, query: &Query, management: Option<(Found<'_>, &TaskHubName)>) -> bool {

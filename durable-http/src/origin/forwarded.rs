@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderName, header};
 const X_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
 /// The host and the scheme that the outermost trusted proxy was asked for.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -27,8 +28,24 @@ struct Hop {
 ///
 /// Every proxy appends to what it was sent, so the last entry is that of the proxy next to us, and the one before it may be
 /// believed when the last one came from a trusted proxy, too. What a client has written itself stands before all that.
+///
+/// Most proxies write one kind of header and pass the other on as it came. So where both kinds are there, one may be the
+/// client's own, and only what they agree on is believed.
 pub(super) fn of(headers: &HeaderMap, is_trusted: impl Fn(IpAddr) -> bool) -> Forwarded {
-    let mut hops = hops(headers);
+    let (standard, older) = (elements(headers), older_hops(headers));
+    if standard.is_empty() {
+        return outermost(older, is_trusted);
+    }
+    if older.is_empty() {
+        return outermost(standard, is_trusted);
+    }
+    let (standard, older) = (outermost(standard, &is_trusted), outermost(older, &is_trusted));
+    let agreed = |a: Option<String>, b: Option<String>| a.filter(|a| b.is_some_and(|b| a.eq_ignore_ascii_case(&b)));
+    Forwarded { host: agreed(standard.host, older.host), proto: agreed(standard.proto, older.proto) }
+}
+
+/// What the outermost trusted proxy says.
+fn outermost(mut hops: Vec<Hop>, is_trusted: impl Fn(IpAddr) -> bool) -> Forwarded {
     let mut found = Forwarded::default();
     while let Some(hop) = hops.pop() {
         found.host = hop.host.or(found.host);
@@ -42,14 +59,19 @@ pub(super) fn of(headers: &HeaderMap, is_trusted: impl Fn(IpAddr) -> bool) -> Fo
 
 /// True when a proxy says that it has passed this request on.
 pub(super) fn is_there(headers: &HeaderMap) -> bool {
-    [header::FORWARDED, header::VIA, X_FOR, X_HOST, X_PROTO].iter().any(|name| headers.contains_key(name))
+    let is_proxys = |name: &HeaderName| {
+        [header::FORWARDED, header::VIA, X_REAL_IP].contains(name) || name.as_str().starts_with("x-forwarded-")
+    };
+    headers.keys().any(is_proxys)
 }
 
-fn hops(headers: &HeaderMap) -> Vec<Hop> {
-    let forwarded = list(headers, &header::FORWARDED);
-    if !forwarded.is_empty() {
-        return forwarded.iter().map(|element| element_of(element)).collect();
-    }
+/// The hops of `Forwarded`.
+fn elements(headers: &HeaderMap) -> Vec<Hop> {
+    list(headers, &header::FORWARDED).iter().map(|element| element_of(element)).collect()
+}
+
+/// The hops of the `X-Forwarded-*` headers.
+fn older_hops(headers: &HeaderMap) -> Vec<Hop> {
     let [from, host, proto] = [X_FOR, X_HOST, X_PROTO].map(|name| list(headers, &name));
     let count = from.len().max(host.len()).max(proto.len());
     // The lists may have different lengths, when not every proxy writes all of them: they agree at their ends.
@@ -71,6 +93,10 @@ fn list(headers: &HeaderMap, name: &HeaderName) -> Vec<String> {
 /// One element of `Forwarded`: `for=192.0.2.1;host=example.com;proto=https`.
 fn element_of(element: &str) -> Hop {
     let mut hop = Hop::default();
+    // A client who opens quotes and leaves them open has put what the proxies appended into them.
+    if quoted(element).last().is_some_and(|(_, in_quotes)| in_quotes) {
+        return hop;
+    }
     for pair in split(element, ';') {
         let Some((name, value)) = pair.split_once('=') else { continue };
         let value = unquoted(value.trim());
@@ -97,21 +123,26 @@ fn address(text: &str) -> Option<IpAddr> {
 /// The parts between separators that do not stand in quotes.
 fn split(text: &str, separator: char) -> Vec<String> {
     let mut parts = vec![String::new()];
-    let (mut quoted, mut escaped) = (false, false);
-    for character in text.chars() {
-        if character == separator && !quoted {
+    for (character, in_quotes) in quoted(text) {
+        if character == separator && !in_quotes {
             parts.push(String::new());
-            continue;
-        }
-        if character == '"' && !escaped {
-            quoted = !quoted;
-        }
-        escaped = quoted && character == '\\' && !escaped;
-        if let Some(part) = parts.last_mut() {
+        } else if let Some(part) = parts.last_mut() {
             part.push(character);
         }
     }
     parts.into_iter().map(|part| part.trim().to_owned()).collect()
+}
+
+/// The characters, and whether the text is within quotes after each.
+fn quoted(text: &str) -> impl Iterator<Item = (char, bool)> {
+    let (mut in_quotes, mut escaped) = (false, false);
+    text.chars().map(move |character| {
+        if character == '"' && !escaped {
+            in_quotes = !in_quotes;
+        }
+        escaped = in_quotes && character == '\\' && !escaped;
+        (character, in_quotes)
+    })
 }
 
 fn unquoted(text: &str) -> String {
@@ -176,6 +207,31 @@ mod tests {
         assert_eq!(found(&all), pair("shop", "https"));
         assert_eq!(found(&[("x-forwarded-host", "evil, good")]), pair("good", ""));
         assert_eq!(found(&[("x-forwarded-proto", "https")]), pair("", "https"));
+    }
+
+    #[test]
+    fn quotes_of_a_client_do_not_swallow_what_the_proxy_says() {
+        for header in [
+            "host=evil;by=\", for=8.8.8.8;host=good",
+            "host=evil;by=\", for=8.8.8.8;host=\"good:80\"",
+            "host=evil, by=x\", for=8.8.8.8;host=good",
+            "host=evil;by=\"\\, for=\"8.8.8.8\";host=good",
+        ] {
+            assert_eq!(found(&[("forwarded", header)]), pair("", ""), "{header}");
+            let older = ("x-forwarded-host", "evil");
+            assert_eq!(found(&[("forwarded", header), older]), pair("", ""), "{header}");
+        }
+        let lines = [("forwarded", "host=evil;by=\""), ("forwarded", "for=8.8.8.8;host=good")];
+        assert_eq!(found(&lines), pair("good", ""));
+    }
+
+    #[test]
+    fn of_two_kinds_of_headers_only_what_they_agree_on_is_believed() {
+        let older = [("x-forwarded-for", "8.8.8.8"), ("x-forwarded-host", "shop"), ("x-forwarded-proto", "https")];
+        let with = |forwarded| found(&[&older[..], &[("forwarded", forwarded)]].concat());
+        assert_eq!(with("for=8.8.8.8;host=evil;proto=https"), pair("", "https"));
+        assert_eq!(with("for=10.0.0.1;proto=http"), pair("", ""));
+        assert_eq!(with("for=8.8.8.8;host=Shop;proto=HTTPS"), pair("Shop", "HTTPS"));
     }
 
     #[test]

@@ -6,14 +6,17 @@ mod head;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
-use http::header::HOST;
+use http::header::{HOST, ORIGIN};
 use http::uri::{Authority, Scheme};
-use http::{HeaderMap, Uri};
+use http::{HeaderMap, HeaderName, Uri};
 use ipnet::IpNet;
 
 use crate::setting_error::InvalidSetting;
 
 pub use self::head::RequestHead;
+
+/// How browsers say where a request comes from.
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// The address of the other end of a connection.
 ///
@@ -108,8 +111,10 @@ pub(crate) fn networks<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> Res
     texts.into_iter().map(network).collect()
 }
 
-/// True when a program on this machine sent the request to this machine, and no proxy says otherwise. The host is looked at
-/// since a web page can make a browser send requests to a name of its own that leads here.
+/// True when a program on this machine sent the request to this machine, and no proxy says otherwise.
+///
+/// A browser is no such program, since every web page can make it send requests here: by the name of this machine, which
+/// the browser itself tells us of, or by a name of the page's own that leads here, which the host shows.
 pub(crate) fn is_from_this_machine(request: &impl RequestHead) -> bool {
     let is_loopback = |address: IpAddr| address.to_canonical().is_loopback();
     let near = request.extensions().get::<PeerAddr>().is_some_and(|peer| is_loopback(peer.0.ip()));
@@ -118,7 +123,24 @@ pub(crate) fn is_from_this_machine(request: &impl RequestHead) -> bool {
         let host = authority.host().trim_start_matches('[').trim_end_matches(']');
         host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(is_loopback)
     });
-    near && local && !forwarded::is_there(request.headers())
+    near && local && !forwarded::is_there(request.headers()) && !is_of_a_page(request.headers())
+}
+
+/// True when a browser says that a page sent the request, and not the one who sits before it.
+fn is_of_a_page(headers: &HeaderMap) -> bool {
+    headers.contains_key(ORIGIN) || headers.get_all(SEC_FETCH_SITE).iter().any(|site| site != "none")
+}
+
+/// True when a browser says that the page of another web site sent the request.
+pub(crate) fn is_of_another_site(request: &impl RequestHead) -> bool {
+    let headers = request.headers();
+    if let Some(site) = headers.get(SEC_FETCH_SITE) {
+        return site != "none" && site != "same-origin";
+    }
+    let Some(origin) = headers.get(ORIGIN) else { return false };
+    let of_page = origin.to_str().ok().and_then(|origin| origin.parse::<Uri>().ok()?.into_parts().authority);
+    let own = request.uri().authority().cloned().or_else(|| host_header(headers)?.parse().ok());
+    of_page.is_none() || of_page != own
 }
 
 fn host_header(headers: &HeaderMap) -> Option<&str> {
@@ -243,8 +265,11 @@ mod tests {
         }
         assert!(!is_local([10, 0, 0, 1], "localhost", None), "another machine");
         assert!(!is_local(here, "evil.example", None), "a name that leads here");
-        for header in ["forwarded", "via", "x-forwarded-for", "x-forwarded-host"] {
+        for header in ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-port", "x-real-ip"] {
             assert!(!is_local(here, "localhost", Some(header)), "a proxy on this machine: {header}");
+        }
+        for header in ["origin", "sec-fetch-site"] {
+            assert!(!is_local(here, "localhost", Some(header)), "a web page: {header}");
         }
         let unknown = Request::builder().uri("/x").header(HOST, "localhost").body(()).unwrap();
         assert!(!is_from_this_machine(&unknown), "an unknown peer");

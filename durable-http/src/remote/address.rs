@@ -3,14 +3,13 @@
 use std::fmt;
 
 use durable_core::client::ClientError;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 use reqwest::Url;
 
 use super::error::RemoteClientError;
+use crate::links::ESCAPED;
 use crate::router::WEBHOOK_PATH;
 
-/// Everything but the unreserved characters of RFC 3986.
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// The parameter that holds a key.
 const CODE: &str = "code";
 const TASK_HUB: &str = "taskHub";

@@ -97,6 +97,7 @@ impl fmt::Display for RemoteAnswer {
         write!(f, "the answer was {}", self.status)?;
         match &self.explanation {
             Some(explanation) => write!(f, ": {explanation}"),
+            None if self.is_unauthorized() => f.write_str(": the key is missing or wrong"),
             None => Ok(()),
         }
     }

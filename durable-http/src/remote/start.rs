@@ -86,11 +86,21 @@ fn started(answer: &Answer) -> Result<InstanceId, ClientError> {
 fn lost_start(id: &InstanceId, error: ClientError) -> ClientError {
     match error.kind() {
         ClientErrorKind::Remote { message } => {
-            let message = format!("{message}; whether the instance '{id}' was started is not known");
+            let message = if was_not_sent(&error) {
+                format!("{message}; the instance '{id}' was not started")
+            } else {
+                format!("{message}; whether the instance '{id}' was started is not known")
+            };
             ClientError::new(ClientErrorKind::Remote { message }).with_source(error)
         }
         _ => error,
     }
+}
+
+/// True when there was no connection over which the request could have gone.
+fn was_not_sent(error: &ClientError) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<reqwest::Error>());
+    cause.is_some_and(reqwest::Error::is_connect)
 }
 
 fn trace_headers(trace: &TraceContext) -> HeaderMap {

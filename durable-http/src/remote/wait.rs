@@ -36,8 +36,8 @@ impl Default for Polling {
 }
 
 impl RemoteClient {
-    /// Asks until the instance has come so far or the time is over. A server that knows how to wait is asked again at once;
-    /// one that answers sooner than the pause that is due is given the rest of it.
+    /// Asks until the instance has come so far or the time is over. A server that has waited is asked again at once; any other
+    /// when the pause is over that began with the question.
     pub(super) async fn wait_for(
         &self,
         id: &InstanceId,
@@ -50,17 +50,17 @@ impl RemoteClient {
         loop {
             let asked = Instant::now();
             let left = deadline.map_or(LONGEST_SLICE, |deadline| deadline.saturating_duration_since(asked));
+            let slice = left.min(LONGEST_SLICE);
             let status = match until {
-                WaitUntil::Finished => self.status_within(id, left.min(LONGEST_SLICE)).await?,
+                WaitUntil::Finished => self.status_within(id, slice).await?,
                 _ => self.get_status(id).await?,
             };
             let over = deadline.is_some_and(|deadline| deadline <= asked);
             if over || status.as_ref().is_none_or(|status| until.is_reached(status.runtime_status)) {
                 return Ok(status);
             }
-            let answered = Instant::now();
-            let next = asked + pause;
-            if answered < next {
+            if !has_waited(until, slice, asked.elapsed()) {
+                let next = asked + pause;
                 // One more question at the deadline, as every waiting client of Durable Functions asks it.
                 tokio::time::sleep_until(deadline.map_or(next, |deadline| deadline.min(next))).await;
                 pause = (pause * 2).min(self.polling().longest);
@@ -77,5 +77,24 @@ impl RemoteClient {
         let url = self.transport().address().at(&["instances", id.as_str()], &[("timeout", &seconds)])?;
         let call = Call { patience: slice, ..Call::new(Method::GET, url) };
         super::status::read(&self.transport().send(call).await?)
+    }
+}
+
+/// True when the answer took so long because the server has waited, and not because the way to it is long.
+fn has_waited(until: WaitUntil, slice: Duration, took: Duration) -> bool {
+    matches!(until, WaitUntil::Finished) && took >= slice / 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_server_has_not_waited() {
+        let (latency, slice) = (Duration::from_millis(400), LONGEST_SLICE);
+        assert!(latency > Polling::default().first, "else it is asked after a pause in any case");
+        assert!(!has_waited(WaitUntil::Finished, slice, latency));
+        assert!(has_waited(WaitUntil::Finished, slice, slice));
+        assert!(!has_waited(WaitUntil::Started, slice, slice), "nobody waits for a start");
     }
 }

@@ -3,9 +3,8 @@
 //! No entity function can be registered yet. So a signal is refused as one to an unknown function is, after the checks
 //! that come before that.
 
-use durable_core::model::Payload;
-
-use super::{Answer, Exchange, body_text};
+use super::{Answer, Exchange};
+use crate::body::payload;
 use crate::error_json::Refusal;
 use crate::media_type;
 
@@ -29,9 +28,7 @@ pub(super) fn refuse(name: Option<&str>, key: &str) -> Answer {
 
 /// Elsewhere broken JSON is a long error object, here it is a short one.
 fn check_json(body: &[u8]) -> Result<(), Refusal> {
-    let parsed =
-        body_text(body).and_then(|text| Payload::from_json(text).map_err(|error| Refusal::InvalidJson(error.into())));
-    match parsed {
+    match payload(body) {
         Err(Refusal::InvalidJson(error)) => Err(Refusal::BadRequest(format!("Could not parse JSON content: {error}"))),
         other => other.map(drop),
     }

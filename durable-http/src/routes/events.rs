@@ -1,11 +1,11 @@
 //! `POST /instances/{instanceId}/raiseEvent/{eventName}`: sends an external event.
 
 use durable_core::client::ClientError;
-use durable_core::model::{EventName, Payload};
+use durable_core::model::EventName;
 use http::StatusCode;
 
-use super::{Answer, Exchange, body_text, existing_id};
-use crate::body::empty;
+use super::{Answer, Exchange, existing_id};
+use crate::body::{empty, payload};
 use crate::error_json::Refusal;
 use crate::media_type;
 
@@ -19,7 +19,7 @@ pub(super) async fn raise(exchange: &Exchange<'_>, id: &str, name: &str) -> Answ
     if !media_type::is_json(&exchange.head.headers) {
         return Err(Refusal::MediaType);
     }
-    let payload = Payload::from_json(body_text(&exchange.body)?).map_err(|error| Refusal::InvalidJson(error.into()))?;
+    let payload = payload(&exchange.body)?;
     let name = EventName::new(name).map_err(ClientError::from)?;
     exchange.client.raise_event(&id, name, payload).await?;
     Ok(empty(StatusCode::ACCEPTED))

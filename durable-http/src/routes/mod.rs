@@ -101,9 +101,3 @@ fn answer_for_an_empty_hub(exchange: &Exchange<'_>, route: Route<'_>) -> Answer 
 fn existing_id(id: &str) -> Result<InstanceId, Refusal> {
     InstanceId::new(id).map_err(|_| Refusal::NotFound)
 }
-
-/// The text of a request body, without the byte order mark that some editors put in front.
-fn body_text(body: &[u8]) -> Result<&str, Refusal> {
-    let text = std::str::from_utf8(body).map_err(|error| Refusal::InvalidJson(error.into()))?;
-    Ok(text.strip_prefix('\u{feff}').unwrap_or(text).trim())
-}

@@ -8,14 +8,10 @@ use http::Response;
 
 use super::{Answer, Exchange};
 use crate::body::Body;
-use crate::client_ext::{check_intervals, finished_response};
+use crate::client_ext::{LONGEST_WAIT, check_intervals, finished_response};
 use crate::error_json::Refusal;
 use crate::links::{FailedAs, Links, check_status_response};
 use crate::status_json::Show;
-
-/// The longest wait. A caller who went away looks like one who only closed his sending half, so nobody may hold a
-/// connection for ever.
-pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
 
 /// How long to wait. `timeout` alone is enough, since we wait by notification; `pollingInterval` alone means nothing.
 pub(super) fn wait_of(exchange: &Exchange<'_>) -> Result<Option<Duration>, Refusal> {

@@ -5,10 +5,9 @@ use durable_core::model::InstanceId;
 use http::header::{LOCATION, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 
-use super::started::LONGEST_WAIT;
 use super::{Answer, Exchange, existing_id};
 use crate::body::json;
-use crate::client_ext::finished_status;
+use crate::client_ext::{LONGEST_WAIT, finished_status};
 use crate::error_json::Refusal;
 use crate::links::Links;
 use crate::status_json::{Show, StatusJson};

@@ -5,10 +5,9 @@ use std::fmt;
 
 use durable_core::client::ClientError;
 use http::{Response, StatusCode};
-use serde::Serialize;
 
-use crate::body::{Body, BoxError, empty, json};
-use crate::error_json::Refusal;
+use crate::body::{Body, BoxError};
+use crate::error_json::{Refusal, short};
 
 /// Why a starter gives no answer of its own. `?` makes one of any error.
 ///
@@ -41,12 +40,6 @@ enum Kind {
     Other(BoxError),
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Message<'a> {
-    message: &'a str,
-}
-
 impl HttpError {
     /// A response of this code, with `{"Message": message}` as its body.
     #[must_use]
@@ -68,9 +61,7 @@ impl HttpError {
     #[must_use]
     pub fn into_response(self) -> Response<Body> {
         match *self.0 {
-            Kind::Said(status, message) => {
-                json(status, &Message { message: &message }).unwrap_or_else(|_| empty(status))
-            }
+            Kind::Said(status, message) => short(status, &message),
             Kind::Refused(refusal) => refusal.into_response(),
             Kind::Other(error) => Refusal::InvalidOperation(error.to_string()).into_response(),
         }

@@ -3,12 +3,12 @@
 use bytes::Bytes;
 use durable_core::activity::{State, StateKey};
 use durable_core::client::Client;
-use durable_core::model::Payload;
 use serde::de::DeserializeOwned;
 
 use super::context::RequestContext;
 use super::error::HttpError;
 use super::request::HttpRequest;
+use crate::body::payload_or_null;
 use crate::error_json::Refusal;
 
 /// A type that an argument of a starter may have, apart from the parameters of its route.
@@ -41,7 +41,7 @@ use crate::error_json::Refusal;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an argument of an HTTP starter",
     label = "neither a parameter of the route nor an extractor",
-    note = "name the argument in the route, or take a `Client`, an `HttpRequest`, `Json<T>`, `Text`, `RawBody` or `State<T>`, or implement `FromHttpRequest` for your type"
+    note = "name the argument in the route, in braces, or take a `Client`, an `HttpRequest`, `Json<T>`, `Text`, `RawBody` or `State<T>`, or implement `FromHttpRequest` for your type"
 )]
 pub trait FromHttpRequest: Sized {
     /// Makes the argument.
@@ -82,7 +82,8 @@ pub struct Json<T>(pub T);
 
 impl<T: DeserializeOwned> FromHttpRequest for Json<T> {
     fn from_http_request(context: &RequestContext) -> Result<Self, HttpError> {
-        let value = payload(context.request())?.decode().map_err(|error| Refusal::InvalidJson(error.into()));
+        let payload = payload_or_null(context.request().body());
+        let value = payload.and_then(|payload| payload.decode().map_err(|error| Refusal::InvalidJson(error.into())));
         value.map(Self).map_err(HttpError::refused)
     }
 }
@@ -118,15 +119,5 @@ impl<T: Clone + Send + Sync + 'static> FromHttpRequest for State<T> {
 
     fn required_state() -> Option<StateKey> {
         Some(StateKey::of::<T>())
-    }
-}
-
-/// The body of a request as JSON, without the byte order mark that some editors put in front.
-pub(super) fn payload(request: &HttpRequest) -> Result<Payload, HttpError> {
-    let invalid = |error| HttpError::refused(Refusal::InvalidJson(error));
-    let text = std::str::from_utf8(request.body()).map_err(|error| invalid(error.into()))?;
-    match text.strip_prefix('\u{feff}').unwrap_or(text).trim() {
-        "" => Ok(Payload::null()),
-        text => Payload::from_json(text).map_err(|error| invalid(error.into())),
     }
 }

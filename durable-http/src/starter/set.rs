@@ -34,7 +34,11 @@ pub(super) struct Ready {
     pub(super) methods: Vec<Method>,
     pub(super) route: Arc<Route>,
     pub(super) handler: Handler,
-    written: String,
+    /// The route as it is written.
+    pub(super) written: String,
+    /// What its set was given for all of its starters.
+    pub(super) state: StateMap,
+    pub(super) anonymous: bool,
 }
 
 /// A set of HTTP starters, made of functions annotated with `#[http_starter]` and of orchestrators with the option `http`.
@@ -95,7 +99,9 @@ impl Starters {
         self
     }
 
-    /// Lets everybody call these starters, also where the service asks for keys.
+    /// Lets everybody call these starters, also where the service asks for keys. Links in the answer to a caller without a key
+    /// are [signed](crate::DurableService::signed_links), for a day unless another time is set: they are good for what was
+    /// started, and do not show the key.
     pub fn anonymous(mut self) -> Self {
         self.anonymous = true;
         self
@@ -109,22 +115,22 @@ impl Starters {
         self
     }
 
-    /// Checks the set: every mistake is reported.
-    pub(crate) fn check(self) -> Result<Table, StartersError> {
+    /// Checks the set together with the starters that are there already: every mistake is reported.
+    pub(crate) fn check(self, others: Option<&Table>) -> Result<Table, StartersError> {
         let Self { state, starters, anonymous, mut mistakes } = self;
-        let mut ready: Vec<Ready> = Vec::new();
+        let mut ready: Vec<Arc<Ready>> = others.map(Table::all).unwrap_or_default();
         for starter in starters {
             let missing = starter.state.iter().filter(|key| !state.contains(**key));
             mistakes.extend(missing.map(|key| Mistake::MissingState { starter: starter.name.clone(), key: *key }));
-            match Ready::new(starter) {
+            match Ready::new(starter, state.clone(), anonymous) {
                 Ok(starter) => {
                     mistakes.extend(ready.iter().filter_map(|other| other.ambiguous_with(&starter)));
-                    ready.push(starter);
+                    ready.push(Arc::new(starter));
                 }
                 Err(mistake) => mistakes.push(mistake),
             }
         }
-        if mistakes.is_empty() { Ok(Table::new(state, ready, anonymous)) } else { Err(StartersError::new(mistakes)) }
+        if mistakes.is_empty() { Ok(Table::new(ready)) } else { Err(StartersError::new(mistakes)) }
     }
 }
 
@@ -135,13 +141,13 @@ impl Default for Starters {
 }
 
 impl Ready {
-    fn new(starter: Described) -> Result<Self, Mistake> {
+    fn new(starter: Described, state: StateMap, anonymous: bool) -> Result<Self, Mistake> {
         let Described { name, route: written, methods, handler, .. } = starter;
         let problem = |problem: String| Mistake::Route { starter: name.clone(), problem };
         let route = Arc::new(Route::parse(&written).map_err(problem)?);
         let methods: Result<_, _> = methods.iter().map(|method| method.parse::<Method>()).collect();
         let methods = methods.map_err(|error| problem(error.to_string()))?;
-        Ok(Self { name, methods, route, handler, written })
+        Ok(Self { name, methods, route, handler, written, state, anonymous })
     }
 
     fn ambiguous_with(&self, other: &Self) -> Option<Mistake> {

@@ -5,7 +5,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::Poll;
 
-use durable_core::activity::StateMap;
 use durable_core::client::Client;
 use http::header::ALLOW;
 use http::request::Parts;
@@ -23,9 +22,7 @@ use crate::query::Query;
 /// Starters whose routes can be told apart. Cloning is cheap.
 #[derive(Clone)]
 pub(crate) struct Table {
-    state: StateMap,
-    starters: Arc<[Ready]>,
-    anonymous: bool,
+    starters: Arc<[Arc<Ready>]>,
 }
 
 /// What there is for a request.
@@ -44,13 +41,26 @@ pub(crate) struct Found {
 }
 
 impl Table {
-    pub(super) fn new(state: StateMap, starters: Vec<Ready>, anonymous: bool) -> Self {
-        Self { state, starters: starters.into(), anonymous }
+    pub(super) fn new(starters: Vec<Arc<Ready>>) -> Self {
+        Self { starters: starters.into() }
     }
 
-    /// True when callers need no key.
-    pub(crate) fn is_anonymous(&self) -> bool {
-        self.anonymous
+    pub(super) fn all(&self) -> Vec<Arc<Ready>> {
+        self.starters.to_vec()
+    }
+
+    /// True when callers of this starter need no key.
+    pub(crate) fn is_anonymous(&self, found: &Found) -> bool {
+        self.starters.get(found.index).is_some_and(|starter| starter.anonymous)
+    }
+
+    /// What each starter answers to, for people: `POST /api/hello/{id?}`.
+    pub(crate) fn requests<'a>(&'a self, prefix: &'a [String]) -> impl Iterator<Item = String> + 'a {
+        self.starters.iter().map(|starter| {
+            let methods: Vec<_> = starter.methods.iter().map(Method::as_str).collect();
+            let path: Vec<_> = prefix.iter().chain([&starter.written]).map(String::as_str).collect();
+            format!("{} /{}", methods.join(","), path.join("/"))
+        })
     }
 
     /// The starter for a request to this path, which is not decoded yet, behind a prefix of segments.
@@ -87,7 +97,7 @@ impl Table {
             request: HttpRequest::new(head, body.into()),
             route: Arc::clone(&starter.route),
             path: found.values,
-            state: self.state.clone(),
+            state: starter.state.clone(),
         };
         let handler = Arc::clone(&starter.handler);
         let answer = unless_it_panics(async move { handler(context).await }).await;
@@ -139,5 +149,31 @@ impl fmt::Debug for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.starters.iter().map(|starter| &starter.name).collect();
         f.debug_struct("Table").field("starters", &names).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::starter::route::Route;
+
+    #[test]
+    fn it_can_tell_what_its_starters_answer_to() {
+        let written = "hello/{id?}".to_owned();
+        let starter = Ready {
+            name: "hello".to_owned(),
+            methods: vec![Method::GET, Method::POST],
+            route: Arc::new(Route::parse(&written).unwrap()),
+            handler: Arc::new(|_| Box::pin(async { Ok(empty(StatusCode::OK)) })),
+            written,
+            state: durable_core::activity::StateMap::default(),
+            anonymous: false,
+        };
+        let table = Table::new(vec![Arc::new(starter)]);
+        for (prefix, request) in
+            [(vec![], "GET,POST /hello/{id?}"), (vec!["a".into(), "v1".into()], "GET,POST /a/v1/hello/{id?}")]
+        {
+            assert_eq!(table.requests(&prefix).collect::<Vec<_>>(), [request]);
+        }
     }
 }

@@ -10,16 +10,13 @@ use durable_core::registry::HttpTrigger;
 use super::context::RequestContext;
 use super::definition::Answer;
 use super::error::HttpError;
-use super::extract::payload;
 use super::set::Described;
-use crate::client_ext::{DurableClientHttpExt, check_intervals};
+use crate::body::payload_or_null;
+use crate::client_ext::{DurableClientHttpExt, LONGEST_WAIT, check_intervals};
 use crate::error_json::Refusal;
 use crate::trace;
 
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
-
-/// Nobody may hold a connection for ever.
-const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
 
 pub(super) fn described(trigger: &HttpTrigger) -> Described {
     let (method, route) = trigger.binding().split_once(' ').unwrap_or(("POST", trigger.binding()));
@@ -35,7 +32,7 @@ async fn start(trigger: HttpTrigger, context: RequestContext) -> Answer {
     // All that can be wrong is found before anything is started.
     let id: Option<InstanceId> = if context.route.has("id") { context.optional("id")? } else { None };
     let timeout = wait_of(&context)?;
-    let input = payload(context.request())?;
+    let input = payload_or_null(context.request().body()).map_err(HttpError::refused)?;
     trigger.check_input(&input).map_err(|error| HttpError::refused(Refusal::InvalidJson(error.into())))?;
     let mut request = StartRequest::new(trigger.name().clone(), input);
     request.id = id;

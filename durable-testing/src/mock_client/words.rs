@@ -70,20 +70,6 @@ impl Expect<'_, Start> {
                 if request.version.as_ref().is_some_and(|asked| asked.as_str() == version))
         })
     }
-
-    /// The instance gets this id.
-    ///
-    /// # Panics
-    ///
-    /// The id is not valid.
-    #[track_caller]
-    pub fn returns_id<I>(self, id: I)
-    where
-        I: TryInto<InstanceId>,
-        I::Error: Display,
-    {
-        self.returns(valid_id(id));
-    }
 }
 
 impl Expect<'_, Restart> {
@@ -96,7 +82,10 @@ impl Expect<'_, Restart> {
     pub fn under_own_id(self) -> Self {
         self.when("under its own id", |call| matches!(call, Call::Restart { request, .. } if !request.new_id))
     }
+}
 
+/// Calls that give a new instance: starts and restarts.
+impl<O: Operation<Answer = InstanceId>> Expect<'_, O> {
     /// The new instance has this id.
     ///
     /// # Panics

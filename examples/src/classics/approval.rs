@@ -9,14 +9,11 @@ const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Approval {
-    #[serde(alias = "name")]
-    #[serde(rename = "Name")]
+    #[serde(rename = "Name", alias = "name")]
     name: String,
-    #[serde(alias = "isApproved")]
-    #[serde(rename = "IsApproved")]
+    #[serde(rename = "IsApproved", alias = "isApproved")]
     is_approved: bool,
-    #[serde(alias = "reason", default)]
-    #[serde(rename = "Reason")]
+    #[serde(rename = "Reason", alias = "reason", default)]
     reason: Option<String>,
 }
 

@@ -75,9 +75,9 @@ async fn text(Text(text): Text) -> http::StatusCode {
     if text.is_empty() { http::StatusCode::NO_CONTENT } else { http::StatusCode::OK }
 }
 
-fn all(client: Client) -> Starters {
+fn all() -> Starters {
     #[allow(deprecated, reason = "a deprecated starter can still be used")]
-    Starters::new(client).state(1_u32).starter(everything).starter(bytes).starter(text).starter(inner::plain)
+    Starters::new().state(1_u32).starter(everything).starter(bytes).starter(text).starter(inner::plain)
 }
 
 fn main() {
