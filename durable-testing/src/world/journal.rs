@@ -31,14 +31,17 @@ impl Default for Checks {
 /// Every turn of every execution, and what was found wrong.
 #[derive(Default)]
 pub(super) struct Journal {
-    executions: Mutex<BTreeMap<InstanceId, Execution>>,
+    executions: Mutex<Executions>,
     complaints: Mutex<Vec<String>>,
     checks: Mutex<Checks>,
 }
 
+/// The current executions of instances.
+pub(super) type Executions = BTreeMap<InstanceId, Execution>;
+
 /// The current execution of an instance, turn by turn.
 #[derive(Clone)]
-struct Execution {
+pub(super) struct Execution {
     id: ExecutionId,
     header: Arc<ExecutionHeader>,
     fresh: Arc<dyn Fn() -> Executor + Send + Sync>,
@@ -46,8 +49,13 @@ struct Execution {
 }
 
 impl Journal {
-    pub(super) fn new(checks: Checks) -> Arc<Self> {
-        Arc::new(Self { checks: Mutex::new(checks), ..Self::default() })
+    pub(super) fn new(checks: Checks, executions: Executions) -> Arc<Self> {
+        Arc::new(Self { checks: Mutex::new(checks), executions: Mutex::new(executions), ..Self::default() })
+    }
+
+    /// A copy of all executions.
+    pub(super) fn executions(&self) -> Executions {
+        self.executions.lock().clone()
     }
 
     /// Notes that something is wrong; the test fails for it at the next occasion.

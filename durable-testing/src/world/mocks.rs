@@ -97,7 +97,77 @@ pub(super) struct Tables {
     orchestrators: HashMap<FunctionName, Steps>,
     /// The answer that each mocked orchestration has got: a replay gets it again.
     settled: HashMap<(InstanceId, String), Option<Step>>,
+    /// The answer that each call of an activity has got: when it is handed out again, it gets it again.
+    given: HashMap<CallKey, Given>,
     calls: Vec<MockCall>,
+    runs: Vec<Run>,
+}
+
+/// One call, and one attempt of it.
+type CallKey = (String, TaskId);
+
+fn key(ctx: &ActivityContext) -> CallKey {
+    (ctx.idempotency_key(), ctx.task_id())
+}
+
+/// The answer that a call has got.
+#[derive(Clone)]
+struct Given {
+    step: Step,
+    until: Timestamp,
+    is_under_way: bool,
+    /// What happens when it is handed out for the first time, as it seems, once more.
+    again: Again,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Again {
+    /// It is called once more, and gets the next answer: it was taken back.
+    Next,
+    /// It begins again: its process was shut down.
+    Same,
+    /// It goes on: it was under way when its world was copied.
+    GoesOn,
+}
+
+/// One run of an activity, mocked or real.
+#[derive(Debug, Clone)]
+pub(super) struct Run {
+    pub(super) function: FunctionName,
+    pub(super) instance: InstanceId,
+    pub(super) input: Payload,
+    pub(super) delivery: u32,
+}
+
+impl Tables {
+    /// Calls that are under way begin again without being counted as called again.
+    fn repeat(&mut self, again: Again) {
+        for given in self.given.values_mut().filter(|given| given.is_under_way) {
+            given.again = again;
+        }
+    }
+
+    /// The answer for a call and the time of it; and whether it goes on, so that it does not count as a call.
+    fn answer(&mut self, ctx: &ActivityContext, now: Timestamp) -> (Option<(Step, Timestamp)>, bool) {
+        let key = key(ctx);
+        let until = |step: &Step| now.saturating_add(step.takes);
+        if let Some(given) = self.given.get_mut(&key) {
+            let again = std::mem::replace(&mut given.again, Again::Next);
+            given.is_under_way = true;
+            if again == Again::GoesOn {
+                return (Some((given.step.clone(), given.until)), true);
+            }
+            if again == Again::Same || ctx.delivery() > 1 {
+                given.until = until(&given.step);
+                return (Some((given.step.clone(), given.until)), false);
+            }
+        }
+        let Some(step) = self.activities.get_mut(ctx.name()).and_then(Steps::next) else { return (None, false) };
+        let until = until(&step);
+        let given = Given { step: step.clone(), until, is_under_way: true, again: Again::Next };
+        self.given.insert(key, given);
+        (Some((step, until)), false)
+    }
 }
 
 impl Mocks {
@@ -105,9 +175,31 @@ impl Mocks {
         Arc::new(Self { tables: Mutex::new(tables), journal, clock, real })
     }
 
-    /// A copy of all answers and calls.
+    /// A copy of all answers and calls, for a copy of the world.
     pub(super) fn tables(&self) -> Tables {
-        self.tables.lock().clone()
+        let mut tables = self.tables.lock().clone();
+        tables.repeat(Again::GoesOn);
+        tables
+    }
+
+    /// What is under way will begin again: the process is shut down.
+    pub(super) fn run_again(&self) {
+        self.tables.lock().repeat(Again::Same);
+    }
+
+    /// Every run of an activity, mocked or real, in order.
+    pub(super) fn runs(&self) -> Vec<Run> {
+        self.tables.lock().runs.clone()
+    }
+
+    fn note_run(&self, ctx: &ActivityContext, input: &Payload) {
+        let run = Run {
+            function: ctx.name().clone(),
+            instance: ctx.instance_id().clone(),
+            input: input.clone(),
+            delivery: ctx.delivery(),
+        };
+        self.tables.lock().runs.push(run);
     }
 
     pub(super) fn calls(&self) -> Vec<MockCall> {
@@ -137,11 +229,21 @@ impl Mocks {
     }
 
     async fn run_activity(self: Arc<Self>, ctx: ActivityContext, input: Payload) -> Result<Payload, FailureDetails> {
-        self.note(ctx.name(), ctx.instance_id(), &input, (ctx.attempt(), ctx.delivery()));
-        let step = self.tables.lock().activities.get_mut(ctx.name()).and_then(Steps::next);
-        let Some(step) = step else { return Err(self.unexpected("activity", ctx.name(), ctx.instance_id(), &input)) };
+        let (given, goes_on) = self.tables.lock().answer(&ctx, self.clock.coarse());
+        if !goes_on {
+            self.note(ctx.name(), ctx.instance_id(), &input, (ctx.attempt(), ctx.delivery()));
+            self.note_run(&ctx, &input);
+        }
+        let Some((step, until)) = given else {
+            return Err(self.unexpected("activity", ctx.name(), ctx.instance_id(), &input));
+        };
         if !step.takes.is_zero() {
-            self.clock.sleep_until(self.clock.coarse().saturating_add(step.takes)).await;
+            self.clock.sleep_until(until).await;
+        }
+        if !matches!(step.answer, Answer::Hangs)
+            && let Some(given) = self.tables.lock().given.get_mut(&key(&ctx))
+        {
+            given.is_under_way = false;
         }
         match step.answer {
             Answer::Returns(output) => Ok(output),
@@ -204,6 +306,7 @@ impl StandIns for Stand {
         if let Some(real) = real.filter(|_| !is_mocked && mocks.real.contains(name)) {
             // Whenever it goes on, something was due.
             return Some(Arc::new(move |ctx, input| {
+                mocks.note_run(&ctx, &input);
                 let mut run = real(ctx, input);
                 let clock = mocks.clock.clone();
                 Box::pin(poll_fn(move |cx| {

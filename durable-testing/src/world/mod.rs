@@ -1,13 +1,16 @@
 //! A world for tests: the real engine on virtual time.
 
 mod builder;
+pub mod chaos;
 mod client;
 mod core;
+mod crash;
 mod deadlock;
 mod instance;
 mod journal;
 mod mock;
 mod mocks;
+mod snapshot;
 mod time;
 
 use std::fmt;
@@ -29,6 +32,7 @@ pub use self::deadlock::{Deadlock, Stuck};
 pub use self::instance::Instance;
 pub use self::mock::Mock;
 pub use self::mocks::MockCall;
+pub use self::snapshot::Snapshot;
 
 /// A task hub on virtual time: orchestrations run on the real engine and an in-memory store, and time passes only when the
 /// test asks for it.
@@ -100,8 +104,8 @@ impl World {
         WorldBuilder::new()
     }
 
-    fn of(core: Core) -> Self {
-        Self(Arc::new(core))
+    fn of(core: Arc<Core>) -> Self {
+        Self(core)
     }
 
     /// A client of this world, for code that takes one. It is the same trait as in production. Its `wait` lets time pass, up to
