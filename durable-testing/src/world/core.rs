@@ -1,7 +1,7 @@
 //! What a world is made of: a hub on virtual time.
 
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use durable_core::backend::memory::Memory;
@@ -46,7 +46,7 @@ pub(super) struct Memories {
 pub(super) struct Core {
     // Dropped in this order: first what runs, then the clock on which it runs.
     hub: Mutex<Option<TaskHub>>,
-    hub_name: TaskHubName,
+    hub_name: OnceLock<TaskHubName>,
     pub(super) time: Time,
     pub(super) mishaps: Arc<Mishaps>,
     pub(super) journal: Arc<Journal>,
@@ -70,6 +70,13 @@ impl Core {
     /// Begins a world on a store, at a time.
     #[track_caller]
     pub(super) fn start(plan: Plan, store: Memory, now: Moment, memories: Memories) -> Arc<Self> {
+        let core = Self::prepare(plan, store, now, memories);
+        core.settle();
+        core
+    }
+
+    /// As [`start`](Self::start), but nothing happens before the first call that makes something happen.
+    pub(super) fn prepare(plan: Plan, store: Memory, now: Moment, memories: Memories) -> Arc<Self> {
         let mishaps = Mishaps::new(Arc::new(store.clone()), plan.trial.is_some());
         let time = Time::new(now, Arc::clone(&mishaps));
         let journal = Journal::new(plan.checks, memories.executions);
@@ -78,20 +85,15 @@ impl Core {
         if let Some(trial) = &plan.trial {
             trial.begin(&mishaps.faults, &journal, &mocks);
         }
-        let (hub, hub_name) = (Mutex::default(), TaskHubName::default());
-        let mut core = Self { hub, hub_name, time, mishaps, journal, mocks, store, plan };
-        core.boot();
-        core.hub_name = core.hub().map(|hub| hub.name().clone()).unwrap_or_default();
-        let core = Arc::new(core);
+        let (hub, hub_name) = (Mutex::default(), OnceLock::new());
+        let core = Arc::new(Self { hub, hub_name, time, mishaps, journal, mocks, store, plan });
         let next = Arc::downgrade(&core);
         core.mishaps.on_crash(move || next.upgrade().iter().for_each(|core| core.revive()));
-        core.settle();
         core
     }
 
-    /// Starts the hub.
-    #[track_caller]
-    pub(super) fn boot(&self) {
+    /// The description of the hub.
+    pub(super) fn describe(&self) -> TaskHubBuilder {
         let clock = self.time.clock().clone();
         let mut hub = TaskHub::builder().backend(Arc::clone(&self.mishaps.faults)).clock(clock);
         hub = hub.turn_check(Watcher(Arc::clone(&self.journal)));
@@ -99,13 +101,23 @@ impl Core {
         for part in &self.plan.parts {
             hub = part(hub);
         }
-        let hub = self.time.run(hub.start()).unwrap_or_else(|error| panic!("the world cannot begin: {error:?}"));
-        *self.hub.lock() = Some(hub);
+        hub
     }
 
-    /// The present hub.
-    pub(super) fn hub(&self) -> Option<TaskHub> {
-        self.hub.lock().clone()
+    /// Starts the hub.
+    #[track_caller]
+    pub(super) fn boot(&self) -> TaskHub {
+        let start = self.describe().start();
+        let hub = self.time.run(start).unwrap_or_else(|error| panic!("the world cannot begin: {error:?}"));
+        *self.hub.lock() = Some(hub.clone());
+        hub
+    }
+
+    /// The present hub. It is started when there is none yet.
+    #[track_caller]
+    pub(super) fn hub(&self) -> TaskHub {
+        let hub = self.hub.lock().clone();
+        hub.unwrap_or_else(|| self.boot())
     }
 
     pub(super) fn take_hub(&self) -> Option<TaskHub> {
@@ -113,19 +125,21 @@ impl Core {
     }
 
     pub(super) fn hub_name(&self) -> &TaskHubName {
-        &self.hub_name
+        self.hub_name.get_or_init(|| self.hub().name().clone())
     }
 
+    #[track_caller]
     pub(super) fn inner_client(&self) -> Inner {
-        let Some(hub) = self.hub() else { unreachable!("the hub is taken only when another takes its place") };
-        Inner(hub.client())
+        Inner(self.hub().client())
     }
 
     pub(super) fn now(&self) -> Timestamp {
         self.time.clock().coarse()
     }
 
+    #[track_caller]
     pub(super) fn settle(&self) {
+        drop(self.hub());
         self.time.settle();
     }
 

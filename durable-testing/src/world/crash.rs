@@ -233,12 +233,11 @@ impl World {
     #[track_caller]
     pub fn restart(&self) {
         self.0.settle();
-        if let Some(hub) = self.0.hub() {
-            let drained = self.0.time.run_or_crash(hub.shutdown());
-            if let Some(Err(error)) = drained {
-                panic!("the hub cannot be shut down: {error:?}");
-            }
+        let hub = self.0.hub();
+        if let Some(Err(error)) = self.0.time.run_or_crash(hub.shutdown()) {
+            panic!("the hub cannot be shut down: {error:?}");
         }
+        drop(hub);
         self.0.mocks.run_again();
         self.0.revive();
         self.0.settle();

@@ -28,6 +28,17 @@ impl Default for Checks {
     }
 }
 
+impl Execution {
+    /// One that has had these turns.
+    pub(super) fn new(
+        id: ExecutionId,
+        fresh: impl Fn() -> Executor + Send + Sync + 'static,
+        inputs: Vec<TurnInput>,
+    ) -> Self {
+        Self { id, fresh: Arc::new(fresh), inputs }
+    }
+}
+
 /// Every turn of every execution, and what was found wrong.
 #[derive(Default)]
 pub(super) struct Journal {
@@ -43,7 +54,6 @@ pub(super) type Executions = BTreeMap<InstanceId, Execution>;
 #[derive(Clone)]
 pub(super) struct Execution {
     id: ExecutionId,
-    header: Arc<ExecutionHeader>,
     fresh: Arc<dyn Fn() -> Executor + Send + Sync>,
     inputs: Vec<TurnInput>,
 }
@@ -51,6 +61,11 @@ pub(super) struct Execution {
 impl Journal {
     pub(super) fn new(checks: Checks, executions: Executions) -> Arc<Self> {
         Arc::new(Self { checks: Mutex::new(checks), executions: Mutex::new(executions), ..Self::default() })
+    }
+
+    /// Puts an execution in the place of what is known of its instance.
+    pub(super) fn put(&self, instance: InstanceId, execution: Execution) {
+        self.executions.lock().insert(instance, execution);
     }
 
     /// A copy of all executions.
@@ -93,13 +108,11 @@ impl Journal {
         };
         let execution = executions.entry(header.instance.clone()).or_insert_with(|| Execution {
             id: header.execution.clone(),
-            header: Arc::clone(header),
             fresh: Arc::clone(&fresh),
             inputs: Vec::new(),
         });
         if execution.id != header.execution || turn.input.turn == 1 {
-            *execution =
-                Execution { id: header.execution.clone(), header: Arc::clone(header), fresh, inputs: Vec::new() };
+            *execution = Execution { id: header.execution.clone(), fresh, inputs: Vec::new() };
         }
         // A turn that was refused or lost is run once more.
         while execution.inputs.last().is_some_and(|input| input.turn >= turn.input.turn) {

@@ -1,17 +1,19 @@
 //! Mocked activities and sub-orchestrations: their answers, and the calls that reached them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
 use durable_core::activity::ActivityContext;
 use durable_core::engine::Clock as _;
+use durable_core::history::ExecutionHeader;
 use durable_core::model::{FailureDetails, FunctionName, InstanceId, Payload, TaskId, Timestamp};
 use durable_core::orchestration::OrchestrationContext;
 use durable_core::registry::{ActivityProgram, StandIns, program};
 use durable_core::replay::{Ended, Program};
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
 use super::journal::Journal;
 use super::time::WorldClock;
@@ -87,6 +89,8 @@ pub(super) struct Mocks {
     tables: Mutex<Tables>,
     journal: Arc<Journal>,
     clock: WorldClock,
+    /// There are other answers.
+    changed: Notify,
     /// Real activities: what is neither here nor mocked is a mistake of the test.
     pub(super) real: Vec<FunctionName>,
 }
@@ -99,6 +103,8 @@ pub(super) struct Tables {
     settled: HashMap<(InstanceId, String), Option<Step>>,
     /// The answer that each call of an activity has got: when it is handed out again, it gets it again.
     given: HashMap<CallKey, Given>,
+    /// Calls that were under way in a past to which a test has gone back: they wait for its answers.
+    open: HashSet<(InstanceId, TaskId)>,
     calls: Vec<MockCall>,
     runs: Vec<Run>,
 }
@@ -140,6 +146,16 @@ pub(super) struct Run {
 }
 
 impl Tables {
+    /// Those of a past in which these calls of an execution are under way. What a test has said of the future does not hold
+    /// there: only which functions are mocked.
+    pub(super) fn of_the_past(mut self, past: &ExecutionHeader, open: impl Iterator<Item = TaskId>) -> Self {
+        self.activities.values_mut().chain(self.orchestrators.values_mut()).for_each(|steps| *steps = Steps::default());
+        self.open = open.map(|task| (past.instance.clone(), task)).collect();
+        let own = format!("{}:{}:", past.instance, past.execution);
+        self.given.retain(|(key, _), _| !key.starts_with(&own));
+        Self { calls: Vec::new(), runs: Vec::new(), ..self }
+    }
+
     /// Calls that are under way begin again without being counted as called again.
     fn repeat(&mut self, again: Again) {
         for given in self.given.values_mut().filter(|given| given.is_under_way) {
@@ -172,7 +188,7 @@ impl Tables {
 
 impl Mocks {
     pub(super) fn new(tables: Tables, journal: Arc<Journal>, clock: WorldClock, real: Vec<FunctionName>) -> Arc<Self> {
-        Arc::new(Self { tables: Mutex::new(tables), journal, clock, real })
+        Arc::new(Self { tables: Mutex::new(tables), journal, clock, changed: Notify::new(), real })
     }
 
     /// A copy of all answers and calls, for a copy of the world.
@@ -207,7 +223,9 @@ impl Mocks {
     }
 
     pub(super) fn of_activity<T>(&self, name: &FunctionName, change: impl FnOnce(&mut Steps) -> T) -> T {
-        change(self.tables.lock().activities.entry(name.clone()).or_default())
+        let changed = change(self.tables.lock().activities.entry(name.clone()).or_default());
+        self.changed.notify_waiters();
+        changed
     }
 
     pub(super) fn of_orchestrator<T>(&self, name: &FunctionName, change: impl FnOnce(&mut Steps) -> T) -> T {
@@ -229,10 +247,16 @@ impl Mocks {
     }
 
     async fn run_activity(self: Arc<Self>, ctx: ActivityContext, input: Payload) -> Result<Payload, FailureDetails> {
-        let (given, goes_on) = self.tables.lock().answer(&ctx, self.clock.coarse());
+        let mut changed = self.changed.notified();
+        let (mut given, goes_on) = self.tables.lock().answer(&ctx, self.clock.coarse());
         if !goes_on {
             self.note(ctx.name(), ctx.instance_id(), &input, (ctx.attempt(), ctx.delivery()));
             self.note_run(&ctx, &input);
+        }
+        while given.is_none() && self.tables.lock().open.contains(&(ctx.instance_id().clone(), ctx.task_id())) {
+            changed.await;
+            changed = self.changed.notified();
+            (given, _) = self.tables.lock().answer(&ctx, self.clock.coarse());
         }
         let Some((step, until)) = given else {
             return Err(self.unexpected("activity", ctx.name(), ctx.instance_id(), &input));

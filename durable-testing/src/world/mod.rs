@@ -12,6 +12,7 @@ mod mock;
 mod mocks;
 mod snapshot;
 mod time;
+mod travel;
 
 use std::fmt;
 use std::sync::Arc;
@@ -33,6 +34,7 @@ pub use self::instance::Instance;
 pub use self::mock::Mock;
 pub use self::mocks::MockCall;
 pub use self::snapshot::Snapshot;
+pub use self::travel::TravelError;
 
 /// A task hub on virtual time: orchestrations run on the real engine and an in-memory store, and time passes only when the
 /// test asks for it.
@@ -190,6 +192,7 @@ impl World {
     /// When a check fails meanwhile.
     #[track_caller]
     pub fn advance(&self, time: Duration) {
+        drop(self.0.hub());
         self.0.time.pass(time);
         self.0.object();
     }
@@ -201,6 +204,7 @@ impl World {
     /// When a check fails meanwhile.
     #[track_caller]
     pub fn advance_to_next(&self) -> Option<Duration> {
+        drop(self.0.hub());
         let before = self.now();
         let was_due = self.0.time.pass_to_next(Time::NO_LIMIT);
         self.0.object();
