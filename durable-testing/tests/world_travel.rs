@@ -266,3 +266,44 @@ fn a_paused_instance_is_paused_in_the_past() {
     run.resume("go on");
     assert!(!run.output());
 }
+
+#[orchestrator]
+async fn pays(ctx: OrchestrationContext) -> Result<u64, OrchestratorError> {
+    ctx.call_activity(charge, 5).retry(RetryPolicy::fixed(3, HOUR)).await
+}
+
+#[test]
+fn a_retry_goes_on_with_its_attempt() {
+    let world = World::builder().orchestrator(pays).build();
+    world.mock(charge).fails_times(2, "closed").returns(7);
+    let run = world.start(pays, ());
+    assert_eq!(run.output(), 7);
+    let completed = position(&run, "TaskCompleted");
+    let past = world.at(&run, completed).unwrap();
+    past.mock(charge).fails("closed for ever");
+    let failure = past.instance_of(&run).failure();
+    assert!(format!("{failure:#}").contains("closed for ever"), "{failure:#}");
+    assert_eq!(past.mock(charge).calls().iter().map(|call| call.attempt).collect::<Vec<_>>(), [3]);
+}
+
+#[orchestrator]
+async fn starts(ctx: OrchestrationContext) -> Result<(), OrchestratorError> {
+    let _ = ctx.start_orchestrator(child, ())?.id("first")?;
+    ctx.create_timer(HOUR).await;
+    let _ = ctx.start_orchestrator(child, ())?.id("second")?;
+    Ok(())
+}
+
+#[test]
+fn what_an_instance_has_started_later_is_not_there_yet() {
+    let world = World::builder().orchestrator(starts).orchestrator(child).build();
+    let run = world.start(starts, ());
+    world.advance(HOUR);
+    assert!(run.is_finished());
+    let past = world.at(&run, position(&run, "TimerFired")).unwrap();
+    let ids = || past.waits().stuck().iter().map(|stuck| stuck.instance.to_string()).collect::<Vec<_>>();
+    assert_eq!(ids(), [run.id().to_string(), "first".to_owned()]);
+    past.advance(HOUR);
+    assert!(past.instance_of(&run).is_finished());
+    assert_eq!(ids(), ["first", "second"]);
+}

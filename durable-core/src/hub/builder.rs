@@ -12,13 +12,11 @@ use crate::backend::Backend;
 use crate::client::Client;
 use crate::config::{HostConfig, StorageError};
 use crate::engine::{Clock, EngineOptions, LocalEngine, SystemClock};
-use crate::history::ExecutionHeader;
 use crate::model::{FunctionName, IdReusePolicy, Limits, TaskHubName, Version};
 use crate::orchestration::OrchestratorItem;
 use crate::registry::{HttpTrigger, Registry, RegistryError, StandIns};
-use crate::replay::Executor;
 use crate::worker::{
-    EventOrder, NonDeterminismPolicy, TurnCheck, VersionMatch, VersionMismatch, Worker, WorkerOptions,
+    Code, EventOrder, NonDeterminismPolicy, TurnCheck, VersionMatch, VersionMismatch, Worker, WorkerOptions,
 };
 
 /// The description of a task hub. Mistakes are collected and reported together by [`start`](Self::start).
@@ -331,21 +329,15 @@ impl TaskHubBuilder {
         self
     }
 
-    /// Makes executors of the code that a hub of this description has for an execution, for tests that run it on a recorded
-    /// history; `None` when it has none.
+    /// The code that a hub of this description runs, for tests that run it on recorded histories.
     #[must_use]
-    pub fn executors(&self, header: &Arc<ExecutionHeader>) -> Option<impl Fn() -> Executor + Send + Sync + use<>> {
+    pub fn code(&self) -> Code {
         let mut registry = self.registry.clone();
         if self.discovers {
             // Mistakes are told at the start.
             let _ = registry.discover();
         }
-        let program = registry.orchestrator(&header.name, header.version.as_ref())?;
-        let (header, limits, order) = (Arc::clone(header), self.worker.limits, self.worker.event_order);
-        Some(move || {
-            let executor = Executor::new(Arc::clone(&header), Arc::clone(&program), limits, None);
-            executor.with_event_order(order)
-        })
+        Code::new(registry, &self.worker)
     }
 
     /// Opens the store, takes up what earlier processes left, and starts to run.

@@ -68,7 +68,7 @@ use crate::faults::{Fault, FaultyBackend};
 /// handed out more than once.
 #[track_caller]
 pub fn every_crash_point<T: PartialEq + Debug>(story: impl Fn(WorldBuilder) -> T) -> Survived {
-    let calm = Attempt::of(&story, Trial::calm());
+    let calm = Attempt::of(&story, &Trial::calm());
     let expected = match &calm.outcome {
         Ok(outcome) => outcome,
         Err(panic) => panic!("the story fails undisturbed: {panic}"),
@@ -76,7 +76,7 @@ pub fn every_crash_point<T: PartialEq + Debug>(story: impl Fn(WorldBuilder) -> T
     let mut survived = Survived { commits: calm.commits, runs: 0 };
     for n in 1..=calm.commits {
         for fault in [Fault::Crash, Fault::CrashAfter, Fault::Fail, Fault::LoseAnswer] {
-            let attempt = Attempt::of(&story, Trial::with(n, fault));
+            let attempt = Attempt::of(&story, &Trial::with(n, fault));
             survived.runs += 1;
             let difference = match &attempt.outcome {
                 Err(panic) => Some(format!("the story fails: {panic}")),
@@ -149,9 +149,9 @@ struct Attempt<T> {
 
 impl<T> Attempt<T> {
     #[track_caller]
-    fn of(story: impl Fn(WorldBuilder) -> T, trial: Arc<Trial>) -> Self {
+    fn of(story: impl Fn(WorldBuilder) -> T, trial: &Arc<Trial>) -> Self {
         let mut builder = WorldBuilder::new();
-        builder.plan.trial = Some(Arc::clone(&trial));
+        builder.plan.trial = Some(Arc::clone(trial));
         let outcome = catch_unwind(AssertUnwindSafe(|| story(builder)));
         let mut outcome = outcome.map_err(|panic| text(&*panic));
         let seen = trial.seen.lock().take();

@@ -73,7 +73,7 @@ impl World {
             let keys = on_memory(&self.0, later_family(&store, old.key, &past.children()));
             on_memory(&self.0, store.commit(Arc::new(vec![Write::Purge { keys, force: true }])));
         }
-        past.begin(plan, store, memories, old)
+        past.begin(plan, store, memories, old.as_ref())
     }
 }
 
@@ -159,13 +159,13 @@ impl Past {
         plan: Plan,
         store: Memory,
         memories: Memories,
-        old: Option<InstanceRow>,
+        old: Option<&InstanceRow>,
     ) -> Result<World, TravelError> {
         let tables = memories.tables.of_the_past(&self.header, self.open_tasks().into_keys());
         let memories = Memories { tables, ..memories };
         let now = Moment { coarse: whole_milliseconds(self.now, plan.start), exact: self.now };
         let core = Core::prepare(plan, store, now, memories);
-        let Some(executors) = core.describe().executors(&self.header) else {
+        let Some(executors) = core.describe().code().executors(&self.header) else {
             return Err(Kind::NoCode(self.header.name.clone()).into());
         };
         executors().replay(&self.records).map_err(Kind::OtherCode)?;
@@ -264,10 +264,10 @@ async fn later_family(
 }
 
 /// Writes an instance into the store of a world that has not begun.
-fn write(core: &Core, past: &Retrace, custom_status: Option<Payload>, old: Option<InstanceRow>) {
+fn write(core: &Core, past: &Retrace, custom_status: Option<Payload>, old: Option<&InstanceRow>) {
     let mut create = past.create();
     if let Some(InstanceRow { created, parent, parent_call, .. }) = old {
-        create = CreateInstance { now: created, parent, parent_call, ..create };
+        create = CreateInstance { now: *created, parent: *parent, parent_call: *parent_call, ..create };
     }
     let created = on_memory(core, core.store.commit(Arc::new(vec![Write::Create(create)])));
     let [Written::Created(started)] = created[..] else { unreachable!("the id is free: {created:?}") };
