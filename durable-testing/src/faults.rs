@@ -279,6 +279,25 @@ mod tests {
     }
 
     #[test]
+    fn a_process_that_dies_at_a_commit_gets_no_answer() {
+        block_on(async {
+            let store = store();
+            store.crash(1);
+            store.crash_after(2);
+            let deaths = Arc::new(Mutex::new(0));
+            let counted = Arc::clone(&deaths);
+            store.on_crash(move || *counted.lock() += 1);
+            let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+            for (n, id) in [(1, "a"), (2, "b")] {
+                assert!(std::pin::pin!(store.commit(batch(id))).poll(&mut context).is_pending());
+                assert_eq!(*deaths.lock(), n);
+            }
+            assert!(store.instance("a").await.unwrap().is_none());
+            assert!(store.instance("b").await.unwrap().is_some());
+        });
+    }
+
+    #[test]
     fn a_dead_store_can_be_healed() {
         block_on(async {
             let store = store();

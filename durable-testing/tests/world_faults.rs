@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use durable_core::client::InstanceQuery;
 use durable_core::prelude::*;
 use durable_testing::World;
 use durable_testing::world::{WorldBuilder, chaos};
@@ -213,4 +214,114 @@ fn a_client_is_told_that_its_commit_failed() {
     world.faults().fail(world.faults().commits() + 1);
     let complaint = complaint(|| run.raise("More", &7));
     assert!(complaint.contains("cannot be sent an event"), "{complaint}");
+}
+
+#[orchestrator]
+async fn collects(ctx: OrchestrationContext, so_far: Vec<u64>) -> Result<Next<Vec<u64>, Vec<u64>>, OrchestratorError> {
+    let number = ctx.wait_for_external_event::<u64>("Number").await?;
+    let charged = ctx.call_sub_orchestrator(pay, number).await?;
+    let all: Vec<_> = so_far.into_iter().chain([charged]).collect();
+    Ok(if all.len() < 3 { Next::continue_as_new(all) } else { Next::Complete(all) })
+}
+
+#[test]
+fn a_story_with_children_pauses_and_new_executions_survives_everything() {
+    let survived = chaos::every_crash_point(|world| {
+        let world = world.orchestrator(collects).orchestrator(pay).build();
+        world.mock(charge).answers(|amount, attempt| if attempt == 1 { Err("closed") } else { Ok(amount * 10) });
+        let run = world.start(collects, Vec::new());
+        let stopped = world.start_as("stopped", collects, vec![1, 2]);
+        stopped.raise("Number", &9);
+        stopped.terminate("enough");
+        run.raise("Number", &1);
+        run.raise("Number", &2);
+        run.suspend("pause");
+        world.advance(HOUR);
+        run.raise("Number", &3);
+        run.resume("go on");
+        (run.output(), stopped.runtime_status())
+    });
+    assert!(survived.commits > 20, "{survived:?}");
+}
+
+#[tokio::test]
+async fn a_client_outside_survives_a_crash() {
+    let world = World::builder().orchestrator(pay).build();
+    world.mock(charge).returns(7).takes(HOUR);
+    let client = world.client();
+    for n in 1..=6 {
+        world.faults().crash(world.faults().commits() + n);
+        let run = client.start(pay, 5).await.unwrap();
+        world.crash();
+        assert_eq!(run.output().await.unwrap(), 7);
+    }
+    assert_eq!(client.list(InstanceQuery::new()).await.unwrap().instances.len(), 6, "each was started once");
+}
+
+/// The number of a process.
+#[derive(Clone)]
+struct Process(u64);
+
+#[activity]
+async fn which_process(State(process): State<Process>) -> u64 {
+    process.0
+}
+
+#[orchestrator]
+async fn asks(ctx: OrchestrationContext) -> Result<(), OrchestratorError> {
+    let process = ctx.call_activity(which_process, ()).await?;
+    ctx.call_activity(charge, process).await?;
+    Ok(())
+}
+
+#[test]
+fn other_inputs_are_found_where_the_outcome_is_the_same() {
+    let complaint = complaint(|| {
+        chaos::every_crash_point(|world| {
+            let next = AtomicU64::new(1);
+            let world = world.orchestrator(asks).activity(which_process).activity(charge);
+            world
+                .hub(move |hub| hub.state(Process(next.fetch_add(1, Ordering::SeqCst))))
+                .build()
+                .start(asks, ())
+                .output()
+        });
+    });
+    assert!(complaint.contains("other activities are called"), "{complaint}");
+    assert!(complaint.contains("only undisturbed: 'charge' with 1\n  only disturbed: 'charge' with 2"), "{complaint}");
+}
+
+#[test]
+fn a_story_that_fails_tells_when() {
+    let undisturbed = complaint(|| {
+        chaos::every_crash_point(|world| {
+            let world = world.orchestrator(pay).build();
+            world.start(pay, 5).output()
+        });
+    });
+    assert!(undisturbed.starts_with("the story fails undisturbed: "), "{undisturbed}");
+    assert!(undisturbed.contains("the world has no answer"), "{undisturbed}");
+
+    let disturbed = complaint(|| {
+        chaos::every_crash_point(|world| {
+            let world = world.orchestrator(pay).build();
+            world.mock(charge).returns(7);
+            let output = world.start(pay, 5).output();
+            world.mock(charge).assert_called(1);
+            output
+        });
+    });
+    assert!(disturbed.contains("when the process dies just before commit"), "{disturbed}");
+    assert!(disturbed.contains("'charge' was called 2 times instead of 1"), "{disturbed}");
+}
+
+#[test]
+fn an_activity_that_a_mock_stands_for_goes_on_with_its_answer_after_a_crash() {
+    let world = World::builder().orchestrator(pay).build();
+    world.mock(charge).returns_in_turn([1, 2]);
+    world.faults().crash(world.faults().commits() + 3);
+    assert_eq!(world.start(pay, 5).output(), 1);
+    assert_eq!(world.start(pay, 5).output(), 2);
+    let calls = world.mock(charge).calls();
+    assert_eq!(calls.iter().map(|call| call.delivery).collect::<Vec<_>>(), [1, 2, 1]);
 }

@@ -191,6 +191,9 @@ impl World {
     /// assert_eq!(charges.calls().last().unwrap().delivery, 2);
     /// ```
     ///
+    /// This is a call for the test, not for an activity: one that shall be the end of its process asks
+    /// [`faults`](Self::faults) for a crash at the next commit.
+    ///
     /// There is one process at a time. Two that work on the same instances, of which one has lost its lease, cannot be had in
     /// a world: its store belongs to one process, as a SQLite file does, and knows no leases.
     ///

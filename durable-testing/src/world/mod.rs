@@ -94,6 +94,12 @@ pub use self::travel::TravelError;
 /// the stored history. What differs, by a clock, the order of a `HashMap` or a random number, fails the test and says where
 /// the calls were made. [`WorldBuilder::exhaustive`] does so for every turn.
 ///
+/// # Other ends, and faults
+///
+/// A world can be [copied](Self::fork) at any point and go back to [any point](Self::at) of a history, also of one that was
+/// [recorded in production](WorldBuilder::from_history). Its process can [die](Self::crash), and its store can
+/// [fail](Self::faults); [`chaos::every_crash_point`] does both at every commit of a story.
+///
 /// # Time
 ///
 /// The clock has a resolution of a millisecond. Whatever is due in the same one happens in the order in which it was set.

@@ -80,6 +80,7 @@ impl World {
 impl WorldBuilder {
     /// Begins the world with an instance that stands where a recorded history ends: that of an execution in production, as the
     /// client and the HTTP API give it, or its first part. Only whole turns count. The clock shows the time of the last turn.
+    /// Nobody is told of its end, also when another orchestration has started it.
     ///
     /// The history is replayed first, so this is also a check that today's code fits it. Activities that are under way wait
     /// until the test says what they answer; those that the world has as real ones begin again. Nothing happens as long as the
