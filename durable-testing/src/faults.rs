@@ -15,8 +15,8 @@ use tokio::sync::watch;
 /// Passes everything on to another backend, except the commits that shall fail.
 ///
 /// Commits are counted from 1, in the order in which they arrive. Queries, [`attach`](Backend::attach) and
-/// [`detach`](Backend::detach) always work, and are not counted. A failed commit reports an error of the kind [`BackendErrorKind::Unavailable`], as a store does that
-/// has lost its disk or its connection.
+/// [`detach`](Backend::detach) always work, and are not counted. A failed commit reports an error of the kind
+/// [`BackendErrorKind::Unavailable`], as a store does that has lost its disk or its connection.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -36,6 +36,7 @@ pub struct FaultyBackend {
     inner: Arc<dyn Backend>,
     script: Mutex<Script>,
     ended: watch::Sender<u64>,
+    on_crash: Mutex<Option<Arc<dyn Fn() + Send + Sync>>>,
 }
 
 #[derive(Debug, Default)]
@@ -43,30 +44,84 @@ struct Script {
     arrived: u64,
     faults: BTreeMap<u64, Fault>,
     fail_from: Option<u64>,
+    struck: Option<Struck>,
+    struck_batch: Option<Arc<Vec<Write>>>,
+    /// How many single commits have reported an error.
+    failures: u64,
 }
 
 /// How a commit fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fault {
-    Before,
-    After,
+pub(crate) enum Fault {
+    /// It does not happen, and an error is reported.
+    Fail,
+    /// It happens, and an error is reported.
+    LoseAnswer,
+    /// It does not happen, and the process dies.
+    Crash,
+    /// It happens, and the process dies.
+    CrashAfter,
+}
+
+/// A fault that has struck.
+#[derive(Debug, Clone)]
+pub(crate) struct Struck {
+    pub(crate) fault: Fault,
+    /// What was to be written.
+    pub(crate) batch: Arc<Vec<Write>>,
 }
 
 impl FaultyBackend {
     /// A backend that works, until it is told otherwise.
     #[must_use]
     pub fn new(inner: Arc<dyn Backend>) -> Self {
-        Self { inner, script: Mutex::default(), ended: watch::Sender::new(0) }
+        Self { inner, script: Mutex::default(), ended: watch::Sender::new(0), on_crash: Mutex::default() }
+    }
+
+    pub(crate) fn set(&self, n: u64, fault: Fault) {
+        self.script.lock().faults.insert(n, fault);
+    }
+
+    /// The fault that has struck last, unless it was taken before.
+    pub(crate) fn take_struck(&self) -> Option<Struck> {
+        self.script.lock().struck.take()
+    }
+
+    /// What was to be written as a fault struck last.
+    pub(crate) fn struck_batch(&self) -> Option<Arc<Vec<Write>>> {
+        self.script.lock().struck_batch.clone()
+    }
+
+    /// How many single commits have failed so far.
+    pub(crate) fn failures(&self) -> u64 {
+        self.script.lock().failures
     }
 
     /// The `n`th commit fails without happening.
     pub fn fail(&self, n: u64) {
-        self.script.lock().faults.insert(n, Fault::Before);
+        self.set(n, Fault::Fail);
+    }
+
+    /// The process dies just before the `n`th commit: it does not happen, it is never answered, and whoever was given to
+    /// [`on_crash`](Self::on_crash) is told.
+    pub fn crash(&self, n: u64) {
+        self.set(n, Fault::Crash);
+    }
+
+    /// The process dies just after the `n`th commit: it happens, it is never answered, and whoever was given to
+    /// [`on_crash`](Self::on_crash) is told.
+    pub fn crash_after(&self, n: u64) {
+        self.set(n, Fault::CrashAfter);
+    }
+
+    /// Who ends the process when it shall die at a commit. A [`World`](crate::World) has set this already.
+    pub fn on_crash(&self, end: impl Fn() + Send + Sync + 'static) {
+        *self.on_crash.lock() = Some(Arc::new(end));
     }
 
     /// The `n`th commit happens, and its answer is lost: it reports an error nevertheless.
     pub fn lose_answer(&self, n: u64) {
-        self.script.lock().faults.insert(n, Fault::After);
+        self.set(n, Fault::LoseAnswer);
     }
 
     /// The `n`th commit and all that follow fail without happening, as after a crash of the process at this point.
@@ -93,27 +148,45 @@ impl FaultyBackend {
         let _ = self.ended.subscribe().wait_for(|ended| *ended >= n).await;
     }
 
-    fn next(&self) -> (u64, Option<Fault>) {
+    fn next(&self, batch: &Arc<Vec<Write>>) -> (u64, Option<Fault>) {
         let mut script = self.script.lock();
         script.arrived += 1;
         let n = script.arrived;
         let fault = match script.fail_from {
-            Some(from) if n >= from => Some(Fault::Before),
+            Some(from) if n >= from => return (n, Some(Fault::Fail)),
             _ => script.faults.remove(&n),
         };
+        if let Some(fault) = fault {
+            script.failures += u64::from(matches!(fault, Fault::Fail | Fault::LoseAnswer));
+            script.struck_batch = Some(Arc::clone(batch));
+            script.struck = Some(Struck { fault, batch: Arc::clone(batch) });
+        }
         (n, fault)
     }
 
     async fn carry_out(&self, batch: Arc<Vec<Write>>) -> Result<Vec<Written>, BackendError> {
         let failed = |what: String| Err(BackendError::new(BackendErrorKind::Unavailable, what));
-        match self.next() {
+        match self.next(&batch) {
             (_, None) => self.inner.commit(batch).await,
-            (n, Some(Fault::Before)) => failed(format!("commit {n} was made to fail")),
-            (n, Some(Fault::After)) => {
+            (n, Some(Fault::Fail)) => failed(format!("commit {n} was made to fail")),
+            (n, Some(Fault::LoseAnswer)) => {
                 self.inner.commit(batch).await?;
                 failed(format!("the answer to commit {n} was made to get lost"))
             }
+            (_, Some(Fault::Crash)) => self.die().await,
+            (_, Some(Fault::CrashAfter)) => {
+                self.inner.commit(batch).await?;
+                self.die().await
+            }
         }
+    }
+
+    async fn die<T>(&self) -> T {
+        let end = self.on_crash.lock().clone();
+        if let Some(end) = end {
+            end();
+        }
+        std::future::pending().await
     }
 }
 
@@ -202,6 +275,25 @@ mod tests {
             assert!(store.instance("a").await.unwrap().is_none());
             assert!(store.instance("b").await.unwrap().is_some());
             assert_eq!(store.commits(), 2);
+        });
+    }
+
+    #[test]
+    fn a_process_that_dies_at_a_commit_gets_no_answer() {
+        block_on(async {
+            let store = store();
+            store.crash(1);
+            store.crash_after(2);
+            let deaths = Arc::new(Mutex::new(0));
+            let counted = Arc::clone(&deaths);
+            store.on_crash(move || *counted.lock() += 1);
+            let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+            for (n, id) in [(1, "a"), (2, "b")] {
+                assert!(std::pin::pin!(store.commit(batch(id))).poll(&mut context).is_pending());
+                assert_eq!(*deaths.lock(), n);
+            }
+            assert!(store.instance("a").await.unwrap().is_none());
+            assert!(store.instance("b").await.unwrap().is_some());
         });
     }
 

@@ -98,7 +98,7 @@ pub(super) fn apply(
     turn.commit
 }
 
-fn empty(before: &Known, turn_time: Timestamp) -> TurnCommit {
+pub(super) fn empty(before: &Known, turn_time: Timestamp) -> TurnCommit {
     let Known { header, standing } = before;
     TurnCommit {
         key: standing.key,
@@ -302,7 +302,7 @@ impl Turn<'_> {
     }
 }
 
-fn new_activity(
+pub(super) fn new_activity(
     call: CallId,
     name: &FunctionName,
     input: &Payload,

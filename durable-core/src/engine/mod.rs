@@ -28,6 +28,7 @@ mod local;
 mod message;
 mod options;
 mod purge;
+mod retrace;
 mod rewind;
 mod source;
 mod stored;
@@ -38,6 +39,7 @@ mod waiters;
 pub use self::clock::{Clock, SystemClock};
 pub use self::local::LocalEngine;
 pub use self::options::EngineOptions;
+pub use self::retrace::Retrace;
 pub use self::source::{
     ActivityLease, ActivityWork, Rehearsal, SourceError, TurnLease, TurnWork, WorkOffer, WorkSource,
 };

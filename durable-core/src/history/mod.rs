@@ -11,4 +11,4 @@ pub use self::action::{Action, ChildStart, Completion, Continuation, TaskOptions
 pub use self::codec::{CorruptHistory, StoredEvent, decode_event, encode_event};
 pub use self::event::{EventKind, HistoryEvent, HistoryRecord};
 pub use self::header::{ExecutionHeader, ParentInstance};
-pub use self::project::project;
+pub use self::project::{project, records_of};

@@ -22,3 +22,41 @@ pub fn project(records: Vec<HistoryRecord>) -> Vec<HistoryEvent> {
     }
     events
 }
+
+/// The records behind the events that users see, with their turns counted from 1. What stands before the first turn is left
+/// out.
+#[must_use]
+pub fn records_of(events: &[HistoryEvent]) -> Vec<HistoryRecord> {
+    let (mut records, mut turn, mut turn_time) = (Vec::new(), 0, None);
+    for HistoryEvent { timestamp, kind, .. } in events {
+        match (kind, turn_time) {
+            (EventKind::OrchestratorStarted, _) => {
+                turn += 1;
+                turn_time = Some(*timestamp);
+            }
+            (EventKind::OrchestratorCompleted, _) | (_, None) => {}
+            (kind, Some(turn_time)) => {
+                records.push(HistoryRecord { turn, turn_time, time: *timestamp, kind: kind.clone() });
+            }
+        }
+    }
+    records
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Timestamp;
+
+    #[test]
+    fn records_become_events_and_records_again() {
+        let record = |turn: u64, marker: &str| {
+            let at = |ticks| Timestamp::from_ticks(i64::try_from(turn).unwrap() * 10 + ticks);
+            let kind = EventKind::MarkerRecorded { marker: marker.to_owned() };
+            HistoryRecord { turn, turn_time: at(0), time: at(1), kind }
+        };
+        let records = vec![record(1, "a"), record(1, "b"), record(2, "c")];
+        assert_eq!(records_of(&project(records.clone())), records);
+        assert_eq!(records_of(&project(records.clone())[1..]), records[2..]);
+    }
+}

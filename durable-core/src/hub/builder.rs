@@ -16,7 +16,7 @@ use crate::model::{FunctionName, IdReusePolicy, Limits, TaskHubName, Version};
 use crate::orchestration::OrchestratorItem;
 use crate::registry::{HttpTrigger, Registry, RegistryError, StandIns};
 use crate::worker::{
-    EventOrder, NonDeterminismPolicy, TurnCheck, VersionMatch, VersionMismatch, Worker, WorkerOptions,
+    Code, EventOrder, NonDeterminismPolicy, TurnCheck, VersionMatch, VersionMismatch, Worker, WorkerOptions,
 };
 
 /// The description of a task hub. Mistakes are collected and reported together by [`start`](Self::start).
@@ -327,6 +327,17 @@ impl TaskHubBuilder {
         self.registry.set_stand_ins(Arc::new(stand_ins));
         names.into_iter().for_each(|name| self.registry.add_name(name));
         self
+    }
+
+    /// The code that a hub of this description runs, for tests that run it on recorded histories.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        let mut registry = self.registry.clone();
+        if self.discovers {
+            // Mistakes are told at the start.
+            let _ = registry.discover();
+        }
+        Code::new(registry, &self.worker)
     }
 
     /// Opens the store, takes up what earlier processes left, and starts to run.

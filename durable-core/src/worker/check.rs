@@ -3,8 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::WorkerOptions;
 use crate::history::{ExecutionHeader, HistoryRecord};
 use crate::model::Limits;
+use crate::registry::Registry;
 use crate::replay::{EventOrder, Executor, Program, TurnInput, TurnOutcome};
 
 /// Sees turns before they are committed.
@@ -56,5 +58,30 @@ impl fmt::Debug for CheckedTurn<'_> {
             .field("input", &self.input)
             .field("outcome", &self.outcome)
             .finish_non_exhaustive()
+    }
+}
+
+/// The code that a worker runs, for tests that run it on histories that were recorded.
+#[derive(Debug, Clone)]
+pub struct Code {
+    registry: Registry,
+    limits: Limits,
+    order: EventOrder,
+}
+
+impl Code {
+    pub(crate) fn new(registry: Registry, options: &WorkerOptions) -> Self {
+        Self { registry, limits: options.limits, order: options.event_order }
+    }
+
+    /// Makes executors that have not run yet; `None` when there is no code for this execution.
+    #[must_use]
+    pub fn executors(&self, header: &Arc<ExecutionHeader>) -> Option<impl Fn() -> Executor + Send + Sync + use<>> {
+        let program = self.registry.orchestrator(&header.name, header.version.as_ref())?;
+        let (header, limits, order) = (Arc::clone(header), self.limits, self.order);
+        Some(move || {
+            let executor = Executor::new(Arc::clone(&header), Arc::clone(&program), limits, None);
+            executor.with_event_order(order)
+        })
     }
 }

@@ -10,9 +10,9 @@ use durable_core::model::{FunctionName, Timestamp};
 use durable_core::orchestration::{OrchestratorDefinition, OrchestratorItem};
 
 use super::World;
-use super::core::{Core, Plan};
+use super::core::{Core, Memories, Plan};
 use super::journal::Checks;
-use super::mocks::Tables;
+use super::time::Moment;
 
 /// The beginning of 2024: 2024-01-01T00:00:00Z.
 const START: i64 = 17_040_672_000_000_000;
@@ -21,7 +21,7 @@ const START: i64 = 17_040_672_000_000_000;
 #[must_use = "a world begins only with `build`"]
 #[derive(Clone)]
 pub struct WorldBuilder {
-    plan: Plan,
+    pub(super) plan: Plan,
 }
 
 impl WorldBuilder {
@@ -33,6 +33,7 @@ impl WorldBuilder {
                 mocked: Vec::new(),
                 checks: Checks::default(),
                 start: Timestamp::from_ticks(START),
+                trial: None,
             },
         }
     }
@@ -121,9 +122,8 @@ impl WorldBuilder {
     #[track_caller]
     #[must_use]
     pub fn build(self) -> World {
-        let (store, start) = (Memory::new(), self.plan.start);
-        let core = Core::start(self.plan, store.clone(), start, Tables::default(), store);
-        World::of(core)
+        let start = Moment::new(self.plan.start);
+        World::of(Core::start(self.plan, Memory::new(), start, Memories::default()))
     }
 }
 

@@ -37,27 +37,39 @@ pub(super) struct WorldClient(pub(super) Arc<Core>);
 impl WorldClient {
     fn ask<'a, T: Send + 'a>(
         &'a self,
-        ask: impl FnOnce(&'a dyn DurableClient) -> BoxFuture<'a, Result<T, ClientError>> + Send + 'a,
+        call: impl for<'c> Fn(&'c dyn DurableClient) -> BoxFuture<'c, Result<T, ClientError>> + Send + Sync + 'a,
+        lost: impl Fn() -> Option<T> + Send + 'a,
     ) -> BoxFuture<'a, Result<T, ClientError>> {
         Box::pin(async move {
-            let inner = self.0.inner_client();
-            if INSIDE.get() { ask(inner).await } else { self.0.drive(ask(inner)) }
+            if INSIDE.get() {
+                let inner = self.0.inner_client();
+                call(&*inner).await
+            } else {
+                self.0.ask(call, lost)
+            }
         })
     }
 }
 
+/// The answer to a call that gives nothing, when it got lost.
+fn done() -> Option<()> {
+    Some(())
+}
+
 impl DurableClient for WorldClient {
     fn task_hub(&self) -> &TaskHubName {
-        self.0.inner_client().task_hub()
+        self.0.hub_name()
     }
 
-    fn start(&self, request: StartRequest) -> BoxFuture<'_, Result<InstanceId, ClientError>> {
-        self.ask(|client| client.start(request))
+    fn start(&self, mut request: StartRequest) -> BoxFuture<'_, Result<InstanceId, ClientError>> {
+        // The same in each try.
+        let id = request.id.get_or_insert_with(InstanceId::generate).clone();
+        self.ask(move |client| client.start(request.clone()), move || Some(id.clone()))
     }
 
     fn status(&self, id: &InstanceId) -> BoxFuture<'_, Result<Option<InstanceStatus>, ClientError>> {
         let id = id.clone();
-        self.ask(move |client| Box::pin(async move { client.status(&id).await }))
+        self.ask(move |client| client.status(&id), || None)
     }
 
     fn wait(
@@ -69,7 +81,8 @@ impl DurableClient for WorldClient {
         let id = id.clone();
         Box::pin(async move {
             if INSIDE.get() {
-                self.0.inner_client().wait(&id, until, timeout).await
+                let inner = self.0.inner_client();
+                inner.wait(&id, until, timeout).await
             } else {
                 self.0.wait(&id, until, timeout)
             }
@@ -83,58 +96,59 @@ impl DurableClient for WorldClient {
         payload: Payload,
     ) -> BoxFuture<'_, Result<(), ClientError>> {
         let id = id.clone();
-        self.ask(move |client| Box::pin(async move { client.raise_event(&id, name, payload).await }))
+        self.ask(move |client| client.raise_event(&id, name.clone(), payload.clone()), done)
     }
 
     fn terminate(&self, id: &InstanceId, request: ControlRequest) -> BoxFuture<'_, Result<(), ClientError>> {
         let id = id.clone();
-        self.ask(move |client| Box::pin(async move { client.terminate(&id, request).await }))
+        self.ask(move |client| client.terminate(&id, request.clone()), done)
     }
 
     fn suspend(&self, id: &InstanceId, request: ControlRequest) -> BoxFuture<'_, Result<(), ClientError>> {
         let id = id.clone();
-        self.ask(move |client| Box::pin(async move { client.suspend(&id, request).await }))
+        self.ask(move |client| client.suspend(&id, request.clone()), done)
     }
 
     fn resume(&self, id: &InstanceId, request: ControlRequest) -> BoxFuture<'_, Result<(), ClientError>> {
         let id = id.clone();
-        self.ask(move |client| Box::pin(async move { client.resume(&id, request).await }))
+        self.ask(move |client| client.resume(&id, request.clone()), done)
     }
 
     fn rewind(&self, id: &InstanceId, reason: Option<String>) -> BoxFuture<'_, Result<(), ClientError>> {
         let id = id.clone();
-        self.ask(move |client| Box::pin(async move { client.rewind(&id, reason).await }))
+        self.ask(move |client| client.rewind(&id, reason.clone()), done)
     }
 
     fn restart(&self, id: &InstanceId, request: RestartRequest) -> BoxFuture<'_, Result<InstanceId, ClientError>> {
         let id = id.clone();
-        self.ask(move |client| Box::pin(async move { client.restart(&id, request).await }))
+        let own = (!request.new_id).then(|| id.clone());
+        self.ask(move |client| client.restart(&id, request.clone()), move || own.clone())
     }
 
     fn purge(&self, id: &InstanceId, request: PurgeRequest) -> BoxFuture<'_, Result<u64, ClientError>> {
         let id = id.clone();
-        self.ask(move |client| Box::pin(async move { client.purge(&id, request).await }))
+        self.ask(move |client| client.purge(&id, request.clone()), || None)
     }
 
     fn purge_page(&self, query: InstanceQuery) -> BoxFuture<'_, Result<PurgePage, ClientError>> {
-        self.ask(|client| client.purge_page(query))
+        self.ask(move |client| client.purge_page(query.clone()), || None)
     }
 
     fn list(&self, query: InstanceQuery) -> BoxFuture<'_, Result<InstancePage, ClientError>> {
-        self.ask(|client| client.list(query))
+        self.ask(move |client| client.list(query.clone()), || None)
     }
 
     fn count(&self, query: InstanceQuery) -> BoxFuture<'_, Result<Vec<InstanceCount>, ClientError>> {
-        self.ask(|client| client.count(query))
+        self.ask(move |client| client.count(query.clone()), || None)
     }
 
     fn activities(&self, id: &InstanceId) -> BoxFuture<'_, Result<Option<Vec<PendingActivity>>, ClientError>> {
         let id = id.clone();
-        self.ask(move |client| Box::pin(async move { client.activities(&id).await }))
+        self.ask(move |client| client.activities(&id), || None)
     }
 
     fn history(&self, id: &InstanceId) -> BoxFuture<'_, Result<Option<Vec<HistoryEvent>>, ClientError>> {
         let id = id.clone();
-        self.ask(move |client| Box::pin(async move { client.history(&id).await }))
+        self.ask(move |client| client.history(&id), || None)
     }
 }

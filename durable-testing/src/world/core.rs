@@ -1,19 +1,22 @@
 //! What a world is made of: a hub on virtual time.
 
-use std::sync::Arc;
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use durable_core::backend::Backend;
 use durable_core::backend::memory::Memory;
 use durable_core::client::{Client, ClientError, ClientErrorKind, DurableClient, InstanceStatus, WaitUntil};
 use durable_core::hub::{TaskHub, TaskHubBuilder};
-use durable_core::model::{FunctionName, InstanceId, Timestamp};
+use durable_core::model::{FunctionName, InstanceId, TaskHubName, Timestamp};
+use parking_lot::Mutex;
 
+use super::chaos::Trial;
 use super::client::inside;
+use super::crash::Mishaps;
 use super::deadlock::Deadlock;
-use super::journal::{Checks, Journal, Watcher};
+use super::journal::{Checks, Executions, Journal, Watcher};
 use super::mocks::{Mocks, Stand, Tables};
-use super::time::Time;
+use super::time::{Moment, Time};
 
 /// Adds something to a hub. It is done again for each hub that takes the place of another.
 pub(super) type Part = Arc<dyn Fn(TaskHubBuilder) -> TaskHubBuilder + Send + Sync>;
@@ -28,63 +31,120 @@ pub(super) struct Plan {
     pub(super) mocked: Vec<FunctionName>,
     pub(super) checks: Checks,
     pub(super) start: Timestamp,
+    /// What shall go wrong at one of the commits.
+    pub(super) trial: Option<Arc<Trial>>,
+}
+
+/// What a world remembers beside its store.
+#[derive(Clone, Default)]
+pub(super) struct Memories {
+    pub(super) tables: Tables,
+    pub(super) executions: Executions,
 }
 
 /// A running world.
 pub(super) struct Core {
     // Dropped in this order: first what runs, then the clock on which it runs.
-    hub: Option<TaskHub>,
-    client: Client,
+    hub: Mutex<Option<TaskHub>>,
+    hub_name: OnceLock<TaskHubName>,
     pub(super) time: Time,
+    pub(super) mishaps: Arc<Mishaps>,
     pub(super) journal: Arc<Journal>,
     pub(super) mocks: Arc<Mocks>,
     pub(super) store: Memory,
     pub(super) plan: Plan,
 }
 
+/// A client of the present hub.
+pub(super) struct Inner(Client);
+
+impl Deref for Inner {
+    type Target = dyn DurableClient;
+
+    fn deref(&self) -> &Self::Target {
+        self.0.as_dyn()
+    }
+}
+
 impl Core {
+    /// Begins a world on a store, at a time.
     #[track_caller]
-    pub(super) fn start(plan: Plan, store: Memory, now: Timestamp, tables: Tables, backend: impl Backend) -> Self {
-        let time = Time::new(now);
-        let journal = Journal::new(plan.checks);
-        let mocks = Mocks::new(tables, Arc::clone(&journal), time.clock().clone(), plan.activities.clone());
-        let mut hub = TaskHub::builder().backend(backend).clock(time.clock().clone());
-        hub = hub.turn_check(Watcher(Arc::clone(&journal)));
-        hub = hub.stand_ins(Stand(Arc::clone(&mocks)), plan.mocked.iter().cloned());
-        for part in &plan.parts {
-            hub = part(hub);
-        }
-        let hub = time.run(hub.start()).unwrap_or_else(|error| panic!("the world cannot begin: {error:?}"));
-        let client = hub.client();
-        let core = Self { hub: Some(hub), client, time, journal, mocks, store, plan };
+    pub(super) fn start(plan: Plan, store: Memory, now: Moment, memories: Memories) -> Arc<Self> {
+        let core = Self::prepare(plan, store, now, memories);
         core.settle();
         core
     }
 
-    pub(super) fn inner_client(&self) -> &dyn DurableClient {
-        self.client.as_dyn()
+    /// As [`start`](Self::start), but nothing happens before the first call that makes something happen.
+    pub(super) fn prepare(plan: Plan, store: Memory, now: Moment, memories: Memories) -> Arc<Self> {
+        let mishaps = Mishaps::new(Arc::new(store.clone()), plan.trial.is_some());
+        let time = Time::new(now, Arc::clone(&mishaps));
+        let journal = Journal::new(plan.checks, memories.executions);
+        let clock = time.clock().clone();
+        let mocks = Mocks::new(memories.tables, Arc::clone(&journal), clock, plan.activities.clone());
+        if let Some(trial) = &plan.trial {
+            trial.begin(&mishaps.faults, &journal, &mocks);
+        }
+        let (hub, hub_name) = (Mutex::default(), OnceLock::new());
+        let core = Arc::new(Self { hub, hub_name, time, mishaps, journal, mocks, store, plan });
+        let next = Arc::downgrade(&core);
+        core.mishaps.on_crash(move || next.upgrade().iter().for_each(|core| core.revive()));
+        core
+    }
+
+    /// The description of the hub.
+    pub(super) fn describe(&self) -> TaskHubBuilder {
+        let clock = self.time.clock().clone();
+        let mut hub = TaskHub::builder().backend(Arc::clone(&self.mishaps.faults)).clock(clock);
+        hub = hub.turn_check(Watcher(Arc::clone(&self.journal)));
+        hub = hub.stand_ins(Stand(Arc::clone(&self.mocks)), self.plan.mocked.iter().cloned());
+        for part in &self.plan.parts {
+            hub = part(hub);
+        }
+        hub
+    }
+
+    /// Starts the hub.
+    #[track_caller]
+    pub(super) fn boot(&self) -> TaskHub {
+        let start = self.describe().start();
+        let hub = self.time.run(start).unwrap_or_else(|error| panic!("the world cannot begin: {error:?}"));
+        *self.hub.lock() = Some(hub.clone());
+        hub
+    }
+
+    /// The present hub. It is started when there is none yet.
+    #[track_caller]
+    pub(super) fn hub(&self) -> TaskHub {
+        let hub = self.hub.lock().clone();
+        hub.unwrap_or_else(|| self.boot())
+    }
+
+    pub(super) fn take_hub(&self) -> Option<TaskHub> {
+        self.hub.lock().take()
+    }
+
+    pub(super) fn hub_name(&self) -> &TaskHubName {
+        self.hub_name.get_or_init(|| self.hub().name().clone())
+    }
+
+    #[track_caller]
+    pub(super) fn inner_client(&self) -> Inner {
+        Inner(self.hub().client())
     }
 
     pub(super) fn now(&self) -> Timestamp {
         self.time.clock().coarse()
     }
 
-    /// Runs a future of the world, and everything that follows from it at this time.
-    pub(super) fn drive<F: Future + Send>(&self, future: F) -> F::Output
-    where
-        F::Output: Send,
-    {
-        let output = self.time.run(future);
-        self.settle();
-        output
-    }
-
+    #[track_caller]
     pub(super) fn settle(&self) {
+        drop(self.hub());
         self.time.settle();
     }
 
     pub(super) fn status(&self, id: &InstanceId) -> Result<Option<InstanceStatus>, ClientError> {
-        self.time.run(self.client.status(id))
+        self.time.run(self.inner_client().status(id))
     }
 
     /// Lets time pass until an instance has come so far, at most for `timeout`.
@@ -125,6 +185,6 @@ impl Core {
 impl Drop for Core {
     fn drop(&mut self) {
         // Some of what runs is dropped here, and may look for the clock.
-        inside(|| drop(self.hub.take()));
+        inside(|| drop(self.take_hub()));
     }
 }

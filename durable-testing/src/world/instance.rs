@@ -5,7 +5,8 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use durable_core::client::{ControlRequest, InstanceStatus, WaitUntil};
+use durable_core::BoxFuture;
+use durable_core::client::{ClientError, ControlRequest, DurableClient, InstanceStatus, WaitUntil};
 use durable_core::history::HistoryEvent;
 use durable_core::model::{EventName, FailureDetails, InstanceId, Payload, RuntimeStatus};
 use serde::Serialize;
@@ -91,7 +92,7 @@ impl<O> Instance<O> {
     pub fn raise<T: Serialize + ?Sized>(&self, name: &str, payload: &T) {
         let name = EventName::new(name).unwrap_or_else(|error| panic!("{error}"));
         let payload = Payload::encode(payload).unwrap_or_else(|error| panic!("the payload has no JSON form: {error}"));
-        self.tell("be sent an event", |core| core.drive(core.inner_client().raise_event(&self.id, name, payload)));
+        self.tell("be sent an event", |client| client.raise_event(&self.id, name.clone(), payload.clone()));
     }
 
     /// Ends it.
@@ -102,7 +103,7 @@ impl<O> Instance<O> {
     #[track_caller]
     pub fn terminate(&self, reason: &str) {
         let request = ControlRequest::new(Some(reason.to_owned()));
-        self.tell("be terminated", |core| core.drive(core.inner_client().terminate(&self.id, request)));
+        self.tell("be terminated", |client| client.terminate(&self.id, request.clone()));
     }
 
     /// Pauses it.
@@ -113,7 +114,7 @@ impl<O> Instance<O> {
     #[track_caller]
     pub fn suspend(&self, reason: &str) {
         let request = ControlRequest::new(Some(reason.to_owned()));
-        self.tell("be suspended", |core| core.drive(core.inner_client().suspend(&self.id, request)));
+        self.tell("be suspended", |client| client.suspend(&self.id, request.clone()));
     }
 
     /// Lets it go on.
@@ -124,7 +125,7 @@ impl<O> Instance<O> {
     #[track_caller]
     pub fn resume(&self, reason: &str) {
         let request = ControlRequest::new(Some(reason.to_owned()));
-        self.tell("be resumed", |core| core.drive(core.inner_client().resume(&self.id, request)));
+        self.tell("be resumed", |client| client.resume(&self.id, request.clone()));
     }
 
     /// Takes its failure back.
@@ -135,12 +136,16 @@ impl<O> Instance<O> {
     #[track_caller]
     pub fn rewind(&self, reason: &str) {
         let reason = Some(reason.to_owned());
-        self.tell("be rewound", |core| core.drive(core.inner_client().rewind(&self.id, reason)));
+        self.tell("be rewound", |client| client.rewind(&self.id, reason.clone()));
     }
 
     #[track_caller]
-    fn tell(&self, what: &str, tell: impl FnOnce(&Core) -> Result<(), durable_core::client::ClientError>) {
-        if let Err(error) = tell(&self.core) {
+    fn tell(
+        &self,
+        what: &str,
+        tell: impl for<'c> Fn(&'c dyn DurableClient) -> BoxFuture<'c, Result<(), ClientError>> + Send,
+    ) {
+        if let Err(error) = self.core.ask(tell, || Some(())) {
             panic!("'{}' cannot {what}: {error:?}", self.id);
         }
         self.core.object();

@@ -28,26 +28,49 @@ impl Default for Checks {
     }
 }
 
+impl Execution {
+    /// One that has had these turns.
+    pub(super) fn new(
+        id: ExecutionId,
+        fresh: impl Fn() -> Executor + Send + Sync + 'static,
+        inputs: Vec<TurnInput>,
+    ) -> Self {
+        Self { id, fresh: Arc::new(fresh), inputs }
+    }
+}
+
 /// Every turn of every execution, and what was found wrong.
 #[derive(Default)]
 pub(super) struct Journal {
-    executions: Mutex<BTreeMap<InstanceId, Execution>>,
+    executions: Mutex<Executions>,
     complaints: Mutex<Vec<String>>,
     checks: Mutex<Checks>,
 }
 
+/// The current executions of instances.
+pub(super) type Executions = BTreeMap<InstanceId, Execution>;
+
 /// The current execution of an instance, turn by turn.
 #[derive(Clone)]
-struct Execution {
+pub(super) struct Execution {
     id: ExecutionId,
-    header: Arc<ExecutionHeader>,
     fresh: Arc<dyn Fn() -> Executor + Send + Sync>,
     inputs: Vec<TurnInput>,
 }
 
 impl Journal {
-    pub(super) fn new(checks: Checks) -> Arc<Self> {
-        Arc::new(Self { checks: Mutex::new(checks), ..Self::default() })
+    pub(super) fn new(checks: Checks, executions: Executions) -> Arc<Self> {
+        Arc::new(Self { checks: Mutex::new(checks), executions: Mutex::new(executions), ..Self::default() })
+    }
+
+    /// Puts an execution in the place of what is known of its instance.
+    pub(super) fn put(&self, instance: InstanceId, execution: Execution) {
+        self.executions.lock().insert(instance, execution);
+    }
+
+    /// A copy of all executions.
+    pub(super) fn executions(&self) -> Executions {
+        self.executions.lock().clone()
     }
 
     /// Notes that something is wrong; the test fails for it at the next occasion.
@@ -85,13 +108,11 @@ impl Journal {
         };
         let execution = executions.entry(header.instance.clone()).or_insert_with(|| Execution {
             id: header.execution.clone(),
-            header: Arc::clone(header),
             fresh: Arc::clone(&fresh),
             inputs: Vec::new(),
         });
         if execution.id != header.execution || turn.input.turn == 1 {
-            *execution =
-                Execution { id: header.execution.clone(), header: Arc::clone(header), fresh, inputs: Vec::new() };
+            *execution = Execution { id: header.execution.clone(), fresh, inputs: Vec::new() };
         }
         // A turn that was refused or lost is run once more.
         while execution.inputs.last().is_some_and(|input| input.turn >= turn.input.turn) {

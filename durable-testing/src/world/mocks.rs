@@ -1,17 +1,19 @@
 //! Mocked activities and sub-orchestrations: their answers, and the calls that reached them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
 use durable_core::activity::ActivityContext;
 use durable_core::engine::Clock as _;
+use durable_core::history::ExecutionHeader;
 use durable_core::model::{FailureDetails, FunctionName, InstanceId, Payload, TaskId, Timestamp};
 use durable_core::orchestration::OrchestrationContext;
 use durable_core::registry::{ActivityProgram, StandIns, program};
 use durable_core::replay::{Ended, Program};
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
 use super::journal::Journal;
 use super::time::WorldClock;
@@ -87,6 +89,8 @@ pub(super) struct Mocks {
     tables: Mutex<Tables>,
     journal: Arc<Journal>,
     clock: WorldClock,
+    /// There are other answers.
+    changed: Notify,
     /// Real activities: what is neither here nor mocked is a mistake of the test.
     pub(super) real: Vec<FunctionName>,
 }
@@ -97,17 +101,121 @@ pub(super) struct Tables {
     orchestrators: HashMap<FunctionName, Steps>,
     /// The answer that each mocked orchestration has got: a replay gets it again.
     settled: HashMap<(InstanceId, String), Option<Step>>,
+    /// The answer that each call of an activity has got: when it is handed out again, it gets it again.
+    given: HashMap<CallKey, Given>,
+    /// Calls that were under way in a past to which a test has gone back: they wait for its answers.
+    open: HashSet<(InstanceId, TaskId)>,
     calls: Vec<MockCall>,
+    runs: Vec<Run>,
+}
+
+/// One call, and one attempt of it.
+type CallKey = (String, TaskId);
+
+fn key(ctx: &ActivityContext) -> CallKey {
+    (ctx.idempotency_key(), ctx.task_id())
+}
+
+/// The answer that a call has got.
+#[derive(Clone)]
+struct Given {
+    step: Step,
+    until: Timestamp,
+    is_under_way: bool,
+    /// What happens when it is handed out for the first time, as it seems, once more.
+    again: Again,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Again {
+    /// It is called once more, and gets the next answer: it was taken back.
+    Next,
+    /// It begins again: its process was shut down.
+    Same,
+    /// It goes on: it was under way when its world was copied.
+    GoesOn,
+}
+
+/// One run of an activity, mocked or real.
+#[derive(Debug, Clone)]
+pub(super) struct Run {
+    pub(super) function: FunctionName,
+    pub(super) instance: InstanceId,
+    pub(super) input: Payload,
+    pub(super) delivery: u32,
+}
+
+impl Tables {
+    /// Those of a past in which these calls of an execution are under way. What a test has said of the future does not hold
+    /// there: only which functions are mocked.
+    pub(super) fn of_the_past(mut self, past: &ExecutionHeader, open: impl Iterator<Item = TaskId>) -> Self {
+        self.activities.values_mut().chain(self.orchestrators.values_mut()).for_each(|steps| *steps = Steps::default());
+        self.open = open.map(|task| (past.instance.clone(), task)).collect();
+        let own = format!("{}:{}:", past.instance, past.execution);
+        self.given.retain(|(key, _), _| !key.starts_with(&own));
+        Self { calls: Vec::new(), runs: Vec::new(), ..self }
+    }
+
+    /// Calls that are under way begin again without being counted as called again.
+    fn repeat(&mut self, again: Again) {
+        for given in self.given.values_mut().filter(|given| given.is_under_way) {
+            given.again = again;
+        }
+    }
+
+    /// The answer for a call and the time of it; and whether it goes on, so that it does not count as a call.
+    fn answer(&mut self, ctx: &ActivityContext, now: Timestamp) -> (Option<(Step, Timestamp)>, bool) {
+        let key = key(ctx);
+        let until = |step: &Step| now.saturating_add(step.takes);
+        if let Some(given) = self.given.get_mut(&key) {
+            let again = std::mem::replace(&mut given.again, Again::Next);
+            given.is_under_way = true;
+            if again == Again::GoesOn {
+                return (Some((given.step.clone(), given.until)), true);
+            }
+            if again == Again::Same || ctx.delivery() > 1 {
+                given.until = until(&given.step);
+                return (Some((given.step.clone(), given.until)), false);
+            }
+        }
+        let Some(step) = self.activities.get_mut(ctx.name()).and_then(Steps::next) else { return (None, false) };
+        let until = until(&step);
+        let given = Given { step: step.clone(), until, is_under_way: true, again: Again::Next };
+        self.given.insert(key, given);
+        (Some((step, until)), false)
+    }
 }
 
 impl Mocks {
     pub(super) fn new(tables: Tables, journal: Arc<Journal>, clock: WorldClock, real: Vec<FunctionName>) -> Arc<Self> {
-        Arc::new(Self { tables: Mutex::new(tables), journal, clock, real })
+        Arc::new(Self { tables: Mutex::new(tables), journal, clock, changed: Notify::new(), real })
     }
 
-    /// A copy of all answers and calls.
+    /// A copy of all answers and calls, for a copy of the world.
     pub(super) fn tables(&self) -> Tables {
-        self.tables.lock().clone()
+        let mut tables = self.tables.lock().clone();
+        tables.repeat(Again::GoesOn);
+        tables
+    }
+
+    /// What is under way will begin again: the process is shut down.
+    pub(super) fn run_again(&self) {
+        self.tables.lock().repeat(Again::Same);
+    }
+
+    /// Every run of an activity, mocked or real, in order.
+    pub(super) fn runs(&self) -> Vec<Run> {
+        self.tables.lock().runs.clone()
+    }
+
+    fn note_run(&self, ctx: &ActivityContext, input: &Payload) {
+        let run = Run {
+            function: ctx.name().clone(),
+            instance: ctx.instance_id().clone(),
+            input: input.clone(),
+            delivery: ctx.delivery(),
+        };
+        self.tables.lock().runs.push(run);
     }
 
     pub(super) fn calls(&self) -> Vec<MockCall> {
@@ -115,7 +223,9 @@ impl Mocks {
     }
 
     pub(super) fn of_activity<T>(&self, name: &FunctionName, change: impl FnOnce(&mut Steps) -> T) -> T {
-        change(self.tables.lock().activities.entry(name.clone()).or_default())
+        let changed = change(self.tables.lock().activities.entry(name.clone()).or_default());
+        self.changed.notify_waiters();
+        changed
     }
 
     pub(super) fn of_orchestrator<T>(&self, name: &FunctionName, change: impl FnOnce(&mut Steps) -> T) -> T {
@@ -137,11 +247,27 @@ impl Mocks {
     }
 
     async fn run_activity(self: Arc<Self>, ctx: ActivityContext, input: Payload) -> Result<Payload, FailureDetails> {
-        self.note(ctx.name(), ctx.instance_id(), &input, (ctx.attempt(), ctx.delivery()));
-        let step = self.tables.lock().activities.get_mut(ctx.name()).and_then(Steps::next);
-        let Some(step) = step else { return Err(self.unexpected("activity", ctx.name(), ctx.instance_id(), &input)) };
+        let mut changed = self.changed.notified();
+        let (mut given, goes_on) = self.tables.lock().answer(&ctx, self.clock.coarse());
+        if !goes_on {
+            self.note(ctx.name(), ctx.instance_id(), &input, (ctx.attempt(), ctx.delivery()));
+            self.note_run(&ctx, &input);
+        }
+        while given.is_none() && self.tables.lock().open.contains(&(ctx.instance_id().clone(), ctx.task_id())) {
+            changed.await;
+            changed = self.changed.notified();
+            (given, _) = self.tables.lock().answer(&ctx, self.clock.coarse());
+        }
+        let Some((step, until)) = given else {
+            return Err(self.unexpected("activity", ctx.name(), ctx.instance_id(), &input));
+        };
         if !step.takes.is_zero() {
-            self.clock.sleep_until(self.clock.coarse().saturating_add(step.takes)).await;
+            self.clock.sleep_until(until).await;
+        }
+        if !matches!(step.answer, Answer::Hangs)
+            && let Some(given) = self.tables.lock().given.get_mut(&key(&ctx))
+        {
+            given.is_under_way = false;
         }
         match step.answer {
             Answer::Returns(output) => Ok(output),
@@ -204,6 +330,7 @@ impl StandIns for Stand {
         if let Some(real) = real.filter(|_| !is_mocked && mocks.real.contains(name)) {
             // Whenever it goes on, something was due.
             return Some(Arc::new(move |ctx, input| {
+                mocks.note_run(&ctx, &input);
                 let mut run = real(ctx, input);
                 let clock = mocks.clock.clone();
                 Box::pin(poll_fn(move |cx| {

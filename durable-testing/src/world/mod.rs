@@ -1,14 +1,18 @@
 //! A world for tests: the real engine on virtual time.
 
 mod builder;
+pub mod chaos;
 mod client;
 mod core;
+mod crash;
 mod deadlock;
 mod instance;
 mod journal;
 mod mock;
 mod mocks;
+mod snapshot;
 mod time;
+mod travel;
 
 use std::fmt;
 use std::sync::Arc;
@@ -29,6 +33,8 @@ pub use self::deadlock::{Deadlock, Stuck};
 pub use self::instance::Instance;
 pub use self::mock::Mock;
 pub use self::mocks::MockCall;
+pub use self::snapshot::Snapshot;
+pub use self::travel::TravelError;
 
 /// A task hub on virtual time: orchestrations run on the real engine and an in-memory store, and time passes only when the
 /// test asks for it.
@@ -88,6 +94,12 @@ pub use self::mocks::MockCall;
 /// the stored history. What differs, by a clock, the order of a `HashMap` or a random number, fails the test and says where
 /// the calls were made. [`WorldBuilder::exhaustive`] does so for every turn.
 ///
+/// # Other ends, and faults
+///
+/// A world can be [copied](Self::fork) at any point and go back to [any point](Self::at) of a history, also of one that was
+/// [recorded in production](WorldBuilder::from_history). Its process can [die](Self::crash), and its store can
+/// [fail](Self::faults); [`chaos::every_crash_point`] does both at every commit of a story.
+///
 /// # Time
 ///
 /// The clock has a resolution of a millisecond. Whatever is due in the same one happens in the order in which it was set.
@@ -100,8 +112,8 @@ impl World {
         WorldBuilder::new()
     }
 
-    fn of(core: Core) -> Self {
-        Self(Arc::new(core))
+    fn of(core: Arc<Core>) -> Self {
+        Self(core)
     }
 
     /// A client of this world, for code that takes one. It is the same trait as in production. Its `wait` lets time pass, up to
@@ -186,6 +198,7 @@ impl World {
     /// When a check fails meanwhile.
     #[track_caller]
     pub fn advance(&self, time: Duration) {
+        drop(self.0.hub());
         self.0.time.pass(time);
         self.0.object();
     }
@@ -197,6 +210,7 @@ impl World {
     /// When a check fails meanwhile.
     #[track_caller]
     pub fn advance_to_next(&self) -> Option<Duration> {
+        drop(self.0.hub());
         let before = self.now();
         let was_due = self.0.time.pass_to_next(Time::NO_LIMIT);
         self.0.object();

@@ -5,8 +5,8 @@
 //! each of them everything that follows from it is done before the next one.
 
 use std::future::{Future, poll_fn};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
@@ -14,9 +14,10 @@ use durable_core::BoxFuture;
 use durable_core::activity::without_threads;
 use durable_core::engine::Clock;
 use durable_core::model::Timestamp;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 
 use super::client::inside;
+use super::crash::Mishaps;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::time::Instant;
 
@@ -24,12 +25,26 @@ use tokio::time::Instant;
 const NEVER: Duration = Duration::from_secs(500 * 365 * 24 * 3_600);
 
 /// A runtime on virtual time.
-#[derive(Debug)]
 pub(super) struct Time {
-    /// Taken when it ends.
-    runtime: Option<Runtime>,
+    /// Another one after each crash. Taken when the world ends.
+    runtime: RwLock<Option<Arc<Runtime>>>,
     clock: WorldClock,
     probe: Arc<Probe>,
+    mishaps: Arc<Mishaps>,
+}
+
+/// A time down to the tick, and the same in the resolution of the runtime.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moment {
+    pub(super) coarse: Timestamp,
+    pub(super) exact: Timestamp,
+}
+
+impl Moment {
+    /// A time at which a runtime begins.
+    pub(super) fn new(time: Timestamp) -> Self {
+        Self { coarse: time, exact: time }
+    }
 }
 
 /// The clock of a world. Clones are the same clock.
@@ -38,16 +53,29 @@ pub(super) struct WorldClock(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    /// Lets code outside of the runtime read its clock.
-    runtime: OnceLock<Handle>,
-    start: OnceLock<Instant>,
-    epoch: Timestamp,
-    /// How far the runtime's clock is ahead, after jumps over nothing at all.
-    ahead: Mutex<Duration>,
+    base: RwLock<Base>,
     /// The runtime counts milliseconds. This is the exact time of the last thing that was due.
     exact: Mutex<Timestamp>,
     /// Counts what was due.
     pulse: AtomicU64,
+}
+
+/// What the times of the present runtime mean.
+#[derive(Debug)]
+struct Base {
+    /// Lets code outside of the runtime read its clock.
+    runtime: Handle,
+    start: Instant,
+    epoch: Timestamp,
+    /// How far the runtime's clock is ahead, after jumps over nothing at all.
+    ahead: Duration,
+}
+
+impl Base {
+    fn new(runtime: &Runtime, epoch: Timestamp) -> Self {
+        let _inside = runtime.enter();
+        Self { runtime: runtime.handle().clone(), start: Instant::now(), epoch, ahead: Duration::ZERO }
+    }
 }
 
 /// Wakes the one who drives the runtime when there is nothing left to do.
@@ -96,32 +124,23 @@ impl Probe {
 }
 
 impl Time {
-    /// A runtime whose clock stands at `epoch`.
-    pub(super) fn new(epoch: Timestamp) -> Self {
+    /// A runtime whose clock stands at this time.
+    pub(super) fn new(now: Moment, mishaps: Arc<Mishaps>) -> Self {
         let probe = Arc::new(Probe::default());
-        let on_idle = Arc::clone(&probe);
-        let runtime = Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .on_thread_park(move || on_idle.idle())
-            .build()
-            .unwrap_or_else(|error| panic!("a world needs a runtime, and none can be made: {error}"));
-        let inner = Inner {
-            runtime: OnceLock::new(),
-            start: OnceLock::new(),
-            epoch,
-            ahead: Mutex::default(),
-            exact: Mutex::new(epoch),
-            pulse: AtomicU64::new(0),
-        };
-        let clock = WorldClock(Arc::new(inner));
-        let start = {
-            let _inside = runtime.enter();
-            Instant::now()
-        };
-        let _ = clock.0.start.set(start);
-        let _ = clock.0.runtime.set(runtime.handle().clone());
-        Self { runtime: Some(runtime), clock, probe }
+        let runtime = runtime(&probe);
+        let base = RwLock::new(Base::new(&runtime, now.coarse));
+        let inner = Inner { base, exact: Mutex::new(now.exact), pulse: AtomicU64::new(0) };
+        Self { runtime: RwLock::new(Some(Arc::new(runtime))), clock: WorldClock(Arc::new(inner)), probe, mishaps }
+    }
+
+    /// Ends everything that runs, wherever it stands. The clock stays where it is.
+    pub(super) fn reboot(&self) {
+        let now = self.clock.coarse();
+        let next = runtime(&self.probe);
+        let base = Base::new(&next, now);
+        let old = self.runtime.write().replace(Arc::new(next));
+        on_a_free_thread(|| inside(|| drop(old)));
+        *self.clock.0.base.write() = base;
     }
 
     pub(super) fn clock(&self) -> &WorldClock {
@@ -133,34 +152,64 @@ impl Time {
     where
         F::Output: Send,
     {
-        let Some(runtime) = &self.runtime else { unreachable!("the runtime is taken only when the world ends") };
+        let runtime = self.runtime.read().clone();
+        let Some(runtime) = runtime else { unreachable!("the runtime is taken only when the world ends") };
         let run = || without_threads(|| inside(|| runtime.block_on(future)));
         on_a_free_thread(run)
     }
 
+    /// As [`run`](Self::run), up to a crash: `None` when that came first.
+    pub(super) fn run_or_crash<F: Future + Send>(&self, future: F) -> Option<F::Output>
+    where
+        F::Output: Send,
+    {
+        self.run(async {
+            tokio::select! {
+                // Looked at first, so that it has every answer that came before the end.
+                biased;
+                output = future => Some(output),
+                () = self.mishaps.crashed() => None,
+            }
+        })
+    }
+
     /// Runs until there is nothing left to do at this time.
     pub(super) fn settle(&self) {
-        self.run(self.probe.wait(None));
+        loop {
+            self.run_or_crash(self.probe.wait(None));
+            if self.mishaps.revive() {
+                continue;
+            }
+            let Some(pause) = self.mishaps.take_pause() else { return };
+            self.run_or_crash(async { tokio::time::sleep(pause).await });
+        }
     }
 
     /// Lets this much time pass.
     pub(super) fn pass(&self, time: Duration) {
-        if !time.is_zero() {
-            self.run(async { tokio::time::sleep(time).await });
+        let end = self.clock.coarse().saturating_add(time);
+        loop {
+            let rest = end.saturating_since(self.clock.coarse());
+            if !rest.is_zero() {
+                self.run_or_crash(async { tokio::time::sleep(rest).await });
+            }
+            self.settle();
+            if self.clock.coarse() >= end {
+                return;
+            }
         }
-        self.settle();
     }
 
     /// Lets time pass up to the next thing that is due, at most for `limit`, and runs until there is nothing left to do
     /// then. False when nothing was due.
     pub(super) fn pass_to_next(&self, limit: Duration) -> bool {
         self.settle();
-        let (start, pulse) = (self.instant(), self.clock.pulses());
+        let (start, pulse, deaths) = (self.instant(), self.clock.pulses(), self.mishaps.deaths());
         let end = start + limit.min(NEVER);
         loop {
             let before = self.instant();
             // The runtime's clock also stops at times that mean nothing, when it sorts its timers.
-            let over = self.run(async {
+            let over = self.run_or_crash(async {
                 tokio::select! {
                     biased;
                     () = self.probe.wait(Some(before)) => false,
@@ -168,6 +217,8 @@ impl Time {
                 }
             });
             self.settle();
+            // After a crash times are counted from another beginning, and something has happened anyway.
+            let Some(over) = over.filter(|_| self.mishaps.deaths() == deaths) else { return true };
             if self.clock.pulses() != pulse {
                 return true;
             }
@@ -177,7 +228,8 @@ impl Time {
         }
         if limit >= NEVER {
             // Nobody can have noticed: there was nobody who waited for the clock.
-            *self.clock.0.ahead.lock() += self.instant() - start;
+            let passed = self.instant() - start;
+            self.clock.0.base.write().ahead += passed;
         }
         false
     }
@@ -192,9 +244,19 @@ impl Time {
 
 impl Drop for Time {
     fn drop(&mut self) {
-        let runtime = self.runtime.take();
+        let runtime = self.runtime.write().take();
         on_a_free_thread(|| drop(runtime));
     }
+}
+
+fn runtime(probe: &Arc<Probe>) -> Runtime {
+    let on_idle = Arc::clone(probe);
+    Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .on_thread_park(move || on_idle.idle())
+        .build()
+        .unwrap_or_else(|error| panic!("a world needs a runtime, and none can be made: {error}"))
 }
 
 /// Runs something that blocks. Within another runtime that is only allowed on a thread that is not part of it.
@@ -211,10 +273,15 @@ fn on_a_free_thread<T: Send>(run: impl FnOnce() -> T + Send) -> T {
 impl WorldClock {
     /// The time in milliseconds.
     pub(super) fn coarse(&self) -> Timestamp {
-        let (Some(runtime), Some(start)) = (self.0.runtime.get(), self.0.start.get()) else { return self.0.epoch };
-        let _inside = runtime.enter();
-        let passed = (Instant::now() - *start).saturating_sub(*self.0.ahead.lock());
-        self.0.epoch.saturating_add(passed)
+        let base = self.0.base.read();
+        let _inside = base.runtime.enter();
+        let passed = (Instant::now() - base.start).saturating_sub(base.ahead);
+        base.epoch.saturating_add(passed)
+    }
+
+    /// Where it stands.
+    pub(super) fn moment(&self) -> Moment {
+        Moment { coarse: self.coarse(), exact: *self.0.exact.lock() }
     }
 
     /// Something was due.
