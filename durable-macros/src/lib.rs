@@ -172,7 +172,7 @@ pub fn derive_failure(item: TokenStream) -> TokenStream {
 /// Makes one test of each recorded history in a folder: it replays the history against today's code.
 ///
 /// The folder is relative to the `Cargo.toml` of the crate. Each file in it whose name ends in `.json` becomes a `#[test]`
-/// with the name of the file, and one more, `files_since_the_build`, replays what came into the folder after the program was
+/// with the name of the file, in a module with the name of the folder, and one more, `files_since_the_build`, replays what came into the folder after the program was
 /// compiled. A change of a file makes cargo compile the tests again. So a new file needs no change of code.
 ///
 /// | Option | Meaning |

@@ -149,48 +149,66 @@ impl Folder {
         Ok(Self { path, files })
     }
 
+    /// The name of the module for the tests.
+    fn module(&self) -> String {
+        identifier(&self.path.file_name().unwrap_or_default().to_string_lossy())
+    }
+
     fn tests(&self, request: &Request) -> TokenStream {
         let Request { folder, deployment, recorded } = request;
         let mut taken = BTreeSet::from([NEW_FILES.to_owned()]);
+        let module = Ident::new(&self.module(), Span::call_site());
+        let under_test = Ident::new(&format!("__deployment_of_{module}"), Span::call_site());
         let text = |path: &Path| LitStr::new(&path.to_string_lossy(), Span::call_site());
         let tests = self.files.iter().map(|file| {
-            let name = test_name(file, &mut taken);
+            let name = Ident::new(&test_name(file, &mut taken), Span::call_site());
             let (path, shown) = (text(&self.path.join(file)), text(&Path::new(&folder.value()).join(file)));
             quote! {
                 #[test]
                 fn #name() {
-                    #recorded::check_recorded(#shown, ::core::include_str!(#path), &#deployment);
+                    #recorded::check_recorded(#shown, ::core::include_str!(#path), &super::#under_test());
                 }
             }
         });
+        let tests: Vec<_> = tests.collect();
         let (files, path) = (&self.files, text(&self.path));
         let new_files = Ident::new(NEW_FILES, Span::call_site());
+        // A file may have the name of an orchestrator, so the two do not meet in one module.
         quote! {
-            #(#tests)*
-            #[test]
-            fn #new_files() {
-                #recorded::check_unknown(#path, &[#(#files),*], &#deployment);
+            #[cfg(test)]
+            fn #under_test() -> #recorded::Deployment {
+                #deployment
+            }
+
+            #[cfg(test)]
+            mod #module {
+                #(#tests)*
+
+                #[test]
+                fn #new_files() {
+                    #recorded::check_unknown(#path, &[#(#files),*], &super::#under_test());
+                }
             }
         }
     }
 }
 
 /// The name of a file as that of a function which nobody else has.
-fn test_name(file: &str, taken: &mut BTreeSet<String>) -> Ident {
-    let stem = file.strip_suffix(".json").unwrap_or(file);
-    let mut name: String =
-        stem.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
-    let is_name = syn::parse_str::<Ident>(&name).is_ok();
-    if !is_name {
-        name = format!("history_{name}");
-    }
+fn test_name(file: &str, taken: &mut BTreeSet<String>) -> String {
+    let name = identifier(file.strip_suffix(".json").unwrap_or(file));
     let mut unique = name.clone();
     let mut count = 1;
     while !taken.insert(unique.clone()) {
         count += 1;
         unique = format!("{name}_{count}");
     }
-    Ident::new(&unique, Span::call_site())
+    unique
+}
+
+fn identifier(text: &str) -> String {
+    let name: String =
+        text.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
+    if syn::parse_str::<Ident>(&name).is_ok() { name } else { format!("history_{name}") }
 }
 
 #[cfg(test)]
@@ -201,7 +219,7 @@ mod tests {
     fn every_file_gets_a_name_of_its_own() {
         let mut taken = BTreeSet::from([NEW_FILES.to_owned()]);
         let names = ["Order 7.json", "order-7.json", "7.json", "match.json", "files_since_the_build.json", "ü.json"]
-            .map(|file| test_name(file, &mut taken).to_string());
+            .map(|file| test_name(file, &mut taken));
         let expected = ["order_7", "order_7_2", "history_7", "history_match", "files_since_the_build_2", "history__"];
         assert_eq!(names, expected);
     }
