@@ -178,7 +178,7 @@ pub fn derive_failure(item: TokenStream) -> TokenStream {
 /// | Option | Meaning |
 /// |---|---|
 /// | `orchestrators = [order, pay]` | the orchestrators that the histories are replayed against, by name and version |
-/// | `deployment = expression` | instead: a `Deployment`, for other limits or for all annotated functions |
+/// | `deployment = expression` | instead: a `Deployment`, such as that of the hub in production, with its limits |
 /// | `crate = "path"` | where durable-testing is found, when not at `::durable_testing` |
 ///
 /// # What is refused

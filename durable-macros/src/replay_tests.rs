@@ -17,7 +17,7 @@ use crate::paths;
 
 /// The test that replays what came into the folder after the build.
 const NEW_FILES: &str = "files_since_the_build";
-const REMEDY: &str = "record one with `RecordedHistory::from_client(&client, &id).await?.save(\"..\")`, or with \
+const REMEDY: &str = "record a history into it with `RecordedHistory::from_client(&client, &id).await?.save(\"..\")`, or with \
                       `world.record(&run).save(\"..\")`";
 
 /// Makes a test of each recorded history in a folder, or shows why there is none.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use durable_core::hub::{HubCode, StartError, TaskHubBuilder};
 use durable_core::model::Limits;
 use durable_core::orchestration::{OrchestratorDefinition, OrchestratorItem};
 use durable_core::registry::Registry;
@@ -25,17 +26,28 @@ impl Deployment {
         Self::default()
     }
 
-    /// Every annotated orchestrator that is linked into the program.
+    /// The code of a hub that is described and not started: with its limits, its order of events and what it finds by
+    /// annotation. So the function that describes the hub of production describes what is checked as well.
     ///
-    /// # Panics
+    /// ```
+    /// use durable_core::hub::TaskHubBuilder;
+    /// use durable_core::prelude::*;
+    /// use durable_testing::recorded::Deployment;
     ///
-    /// When two of them have the same name and version.
-    #[must_use]
-    pub fn discover() -> Self {
-        let mut registry = Registry::default();
-        let errors: Vec<_> = registry.discover().iter().map(ToString::to_string).collect();
-        assert!(errors.is_empty(), "{}", errors.join("\n"));
-        registry.into()
+    /// fn hub() -> TaskHubBuilder {
+    ///     TaskHub::builder().discover()
+    /// }
+    ///
+    /// let deployment = Deployment::of_hub(hub())?;
+    /// # Ok::<_, durable_core::hub::StartError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with its functions.
+    pub fn of_hub(hub: TaskHubBuilder) -> Result<Self, StartError> {
+        let HubCode { registry, limits, event_order, .. } = hub.into_code()?;
+        Ok(Self { registry, limits, event_order })
     }
 
     /// Adds an orchestrator, in its version.

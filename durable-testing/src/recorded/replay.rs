@@ -42,11 +42,11 @@ fn run(recorded: &RecordedHistory, program: Program, deployment: &Deployment) ->
     let header = Arc::new(recorded.header().clone());
     let executor = Executor::new(header, program, deployment.limits, None);
     let mut executor = executor.with_event_order(deployment.event_order);
-    for turn in &turns {
+    for (before_it, turn) in (0..).zip(&turns) {
         if let Err(fault) = unhurried(|| executor.replay(&turn.records)) {
             let event = place(turn, &fault);
             let difference = Difference {
-                turn: executor.turn(),
+                turn: before_it + 1,
                 event,
                 before: before(events, event),
                 waits: executor.waits(),

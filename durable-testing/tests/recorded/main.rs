@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod changes;
+mod corpus;
 mod deployments;
 mod files;
 mod redaction;
@@ -62,10 +63,4 @@ fn index(recorded: &RecordedHistory, kind: &str, name: &str) -> usize {
         event.kind.name() == kind && serde_json::to_string(event).unwrap().contains(&format!("\"name\":\"{name}\""))
     };
     recorded.events().iter().position(is_it).unwrap()
-}
-
-mod corpus {
-    use super::order;
-
-    durable_testing::replay_tests!("tests/histories", orchestrators = [order]);
 }

@@ -1,5 +1,5 @@
 use durable_macros::replay_tests;
 
-replay_tests!("src", orchestrators = [order]);
+replay_tests!(".", orchestrators = [order]);
 
 fn main() {}
