@@ -133,7 +133,7 @@ impl Folder {
         let mut files = Vec::new();
         for entry in entries {
             let path = entry.map_err(|error| refuse(format!("the folder `{shown}` cannot be read: {error}")))?.path();
-            if !path.extension().is_some_and(|extension| extension == "json") || !path.is_file() {
+            if path.extension().is_none_or(|extension| extension != "json") || !path.is_file() {
                 continue;
             }
             let name = path.file_name().and_then(|name| name.to_str());

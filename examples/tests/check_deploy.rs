@@ -20,9 +20,8 @@ async fn reserve(items: u32) -> u32 {
 #[orchestrator]
 async fn order(ctx: OrchestrationContext, items: u32) -> Result<u32, OrchestratorError> {
     let _good = ctx.call_activity(check_credit, items).await?;
-    let reserved = ctx.call_activity(reserve, items).await?;
     ctx.wait_for_external_event::<()>("Paid").await?;
-    Ok(reserved)
+    ctx.call_activity(reserve, items).await
 }
 
 /// What the program does not have.

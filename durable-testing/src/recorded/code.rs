@@ -57,7 +57,6 @@ impl Deployment {
     /// When there is one of this name and version.
     #[must_use]
     #[track_caller]
-    #[expect(clippy::needless_pass_by_value, reason = "the function is named, and the definition is its type")]
     pub fn orchestrator<M, F: OrchestratorItem<M>>(self, _orchestrator: F) -> Self {
         self.definition::<F::Definition>()
     }

@@ -53,9 +53,9 @@ pub(super) fn write(header: &ExecutionHeader, events: &[HistoryEvent]) -> String
     let text = |value: &str| Value::from(value).to_string();
     let mut file = String::from("{\n");
     // Writing to a string cannot fail.
-    let _ = write!(file, "  \"format\": {},\n  \"version\": {VERSION},\n", text(FORMAT));
-    let _ = write!(file, "  \"instance\": {},\n", text(header.instance.as_str()));
-    let _ = write!(file, "  \"orchestrator\": {},\n", text(header.name.as_str()));
+    let _ = writeln!(file, "  \"format\": \"{FORMAT}\",\n  \"version\": {VERSION},");
+    let _ = writeln!(file, "  \"instance\": {},", text(header.instance.as_str()));
+    let _ = writeln!(file, "  \"orchestrator\": {},", text(header.name.as_str()));
     file.push_str("  \"events\": [\n");
     for (at, event) in events.iter().enumerate() {
         let event = serde_json::to_string(event).unwrap_or_else(|error| panic!("an event has no JSON form: {error}"));

@@ -153,7 +153,6 @@ impl RecordedHistory {
     /// # Errors
     ///
     /// The first difference.
-    #[expect(clippy::needless_pass_by_value, reason = "the function is named, and the definition is its type")]
     pub fn replay<M, F: OrchestratorItem<M>>(&self, _orchestrator: F) -> Result<(), ReplayReport> {
         replay::against_definition::<F::Definition>(self)
     }

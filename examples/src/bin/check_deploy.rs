@@ -22,32 +22,27 @@ async fn check_credit(items: u32) -> bool {
     items < 100
 }
 
-mod deployed {
-    use super::*;
-
-    /// What runs in production.
-    #[orchestrator]
-    pub async fn order(ctx: OrchestrationContext, items: u32) -> Result<u32, OrchestratorError> {
-        let reserved = ctx.call_activity(reserve, items).await?;
-        ctx.wait_for_external_event::<()>("Paid").await?;
-        Ok(reserved)
-    }
+/// What runs in production.
+#[orchestrator(name = "order")]
+async fn order_before(ctx: OrchestrationContext, items: u32) -> Result<u32, OrchestratorError> {
+    let reserved = ctx.call_activity(reserve, items).await?;
+    ctx.wait_for_external_event::<()>("Paid").await?;
+    Ok(reserved)
 }
 
 /// What is to be deployed. Its first call is a new one, so old instances cannot go on with it.
 #[orchestrator]
 async fn order(ctx: OrchestrationContext, items: u32) -> Result<u32, OrchestratorError> {
     let _good = ctx.call_activity(check_credit, items).await?;
-    let reserved = ctx.call_activity(reserve, items).await?;
     ctx.wait_for_external_event::<()>("Paid").await?;
-    Ok(reserved)
+    ctx.call_activity(reserve, items).await
 }
 
 /// A hub as it is before the deployment.
 async fn production() -> Result<TaskHub, Box<dyn Error>> {
-    let hub = TaskHub::builder().backend(Memory::new()).orchestrator(deployed::order).activity(reserve).start().await?;
+    let hub = TaskHub::builder().backend(Memory::new()).orchestrator(order_before).activity(reserve).start().await?;
     for id in ["order-1", "order-2"] {
-        hub.client().start(deployed::order, 3).id(id).await?.wait_for_start().await?;
+        hub.client().start(order_before, 3).id(id).await?.wait_for_start().await?;
     }
     Ok(hub)
 }
@@ -64,4 +59,12 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     let check = check_live(&client, &Deployment::new().orchestrator(order)).await?;
     println!("{check}");
     Ok(if check.all_fit() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+#[cfg(test)]
+#[tokio::test]
+async fn old_instances_fit_the_old_code_only() {
+    let client = production().await.unwrap().client();
+    assert!(check_live(&client, &Deployment::new().orchestrator(order_before)).await.unwrap().all_fit());
+    assert_eq!(check_live(&client, &Deployment::new().orchestrator(order)).await.unwrap().problems().count(), 2);
 }
