@@ -1,8 +1,8 @@
 //! The attribute macros of durable-core, which re-exports them: `#[orchestrator]`, `#[activity]`, `#[durable]` and
-//! `#[derive(Failure)]`; and that of durable-http: `#[http_starter]`.
+//! `#[derive(Failure)]`; that of durable-http: `#[http_starter]`; and `replay_tests!` of durable-testing.
 //!
-//! Generated code names durable-core as `::durable_core` and durable-http as `::durable_http`; the option `crate = "path"` of
-//! each macro gives another path.
+//! Generated code names durable-core as `::durable_core`, durable-http as `::durable_http` and durable-testing as
+//! `::durable_testing`; the option `crate = "path"` of each macro gives another path.
 //! `DURABLE_MACROS_DEBUG=1` in the environment of the compiler prints what the macros generate.
 
 mod activity;
@@ -20,6 +20,7 @@ mod http_starter;
 mod name;
 mod orchestrator;
 mod paths;
+mod replay_tests;
 mod returned;
 mod route;
 mod route_value;
@@ -166,4 +167,24 @@ pub fn durable(args: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_derive(Failure, attributes(failure))]
 pub fn derive_failure(item: TokenStream) -> TokenStream {
     debug::show(failure::expand(item.into()))
+}
+
+/// Makes one test of each recorded history in a folder: it replays the history against today's code.
+///
+/// The folder is relative to the `Cargo.toml` of the crate. Each file in it whose name ends in `.json` becomes a `#[test]`
+/// with the name of the file, in a module with the name of the folder, and one more, `files_since_the_build`, replays what came into the folder after the program was
+/// compiled. A change of a file makes cargo compile the tests again. So a new file needs no change of code.
+///
+/// | Option | Meaning |
+/// |---|---|
+/// | `orchestrators = [order, pay]` | the orchestrators that the histories are replayed against, by name and version |
+/// | `deployment = expression` | instead: a `Deployment`, such as that of the hub in production, with its limits |
+/// | `crate = "path"` | where durable-testing is found, when not at `::durable_testing` |
+///
+/// # What is refused
+///
+/// A folder that does not exist, and one without any history.
+#[proc_macro]
+pub fn replay_tests(input: TokenStream) -> TokenStream {
+    debug::show(replay_tests::expand(input.into()))
 }

@@ -1,4 +1,4 @@
-//! The paths through which generated code reaches durable-core and durable-http.
+//! The paths through which generated code reaches durable-core, durable-http and durable-testing.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -19,5 +19,13 @@ pub(crate) fn http_private(override_with: Option<&Path>) -> TokenStream {
     match override_with {
         Some(path) => quote!(#path::__private),
         None => quote!(::durable_http::__private),
+    }
+}
+
+/// The module of durable-testing that replays recorded histories.
+pub(crate) fn recorded(override_with: Option<&Path>) -> TokenStream {
+    match override_with {
+        Some(path) => quote!(#path::recorded),
+        None => quote!(::durable_testing::recorded),
     }
 }

@@ -7,4 +7,6 @@ fn ui() {
         cases.pass(format!("tests/ui/{annotation}/pass/*.rs"));
         cases.compile_fail(format!("tests/ui/{annotation}/fail/*.rs"));
     }
+    // What it accepts is compiled and run by durable-testing, which this crate does not see.
+    cases.compile_fail("tests/ui/replay_tests/fail/*.rs");
 }

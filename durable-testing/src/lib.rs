@@ -4,6 +4,7 @@
 //! * [`Script`] runs an orchestrator on the replay core alone, event by event, and replays it after every turn.
 //! * [`VirtualClock`] is the time of a hub under test; it moves only when it is told to.
 //! * [`MockClient`] stands for the hub in tests of code that takes a client: it answers what it is told to.
+//! * [`recorded`] replays histories of real runs against today's code, from files or from a live hub.
 //! * [`conformance`] checks any [`Backend`](durable_core::backend::Backend) against the rules that the engine relies on.
 //! * [`faults`] makes the commits of a backend fail on demand, before or after they happen.
 
@@ -12,8 +13,12 @@ pub mod conformance;
 pub mod events;
 pub mod faults;
 pub mod mock_client;
+pub mod recorded;
 mod script;
 pub mod world;
+
+#[doc = include_str!("docs/replay_tests.md")]
+pub use durable_macros::replay_tests;
 
 pub use self::clock::VirtualClock;
 pub use self::mock_client::MockClient;

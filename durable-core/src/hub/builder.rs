@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::{StartError, TaskHub, apply};
+use super::{HubCode, StartError, TaskHub, apply};
 use crate::activity::{ActivityHandler, ActivityItem, StateMap};
 use crate::backend::Backend;
 use crate::client::Client;
@@ -377,6 +377,19 @@ impl TaskHubBuilder {
             activities,
             http_triggers: http_triggers.into(),
         })
+    }
+
+    /// The part of this description on which replays depend, for checks of histories. No store is opened, and nothing runs.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] with every mistake of the functions.
+    pub fn into_code(mut self) -> Result<HubCode, StartError> {
+        self.add_discovered();
+        if !self.mistakes.is_empty() {
+            return Err(StartError::mistakes(self.mistakes));
+        }
+        Ok(HubCode { registry: self.registry, limits: self.worker.limits, event_order: self.worker.event_order })
     }
 
     /// The store that was given in code, else that of the configuration, which is opened only when nothing else is wrong.

@@ -2,6 +2,7 @@
 
 mod apply;
 mod builder;
+mod code;
 mod error;
 
 use std::fmt;
@@ -16,6 +17,7 @@ use crate::registry::HttpTrigger;
 use crate::worker::Worker;
 
 pub use self::builder::TaskHubBuilder;
+pub use self::code::HubCode;
 pub use self::error::StartError;
 
 /// A running task hub. Clones share it.

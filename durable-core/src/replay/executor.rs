@@ -349,12 +349,11 @@ impl Executor {
     }
 
     fn ended_early(&self, turn: u64, next: &EventKind) -> Box<NonDeterminism> {
-        let ended = self.completion.as_ref().map(|end| format!("the end of the orchestration as {}", end.status()));
         Box::new(NonDeterminism {
             turn,
             task_id: None,
             recorded: Some(Side { what: format!("a further turn that begins with {}", next.name()), source: None }),
-            produced: ended.map(|what| Side { what, source: None }),
+            produced: self.completion.as_ref().map(matching::end_side),
         })
     }
 

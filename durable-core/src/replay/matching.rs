@@ -3,7 +3,7 @@
 use super::fault::{NonDeterminism, Side};
 use super::turn::TurnOutcome;
 use crate::history::{Action, ChildStart, Completion, EventKind};
-use crate::model::{InstanceId, Payload, TaskId};
+use crate::model::{FailureDetails, InstanceId, Payload, RuntimeStatus, TaskId};
 
 /// Checks that `produced` is exactly what `recorded`, the action events of one turn, say.
 pub(super) fn compare<'a>(
@@ -119,7 +119,7 @@ fn recorded_side(event: &EventKind) -> Side {
         }
         EventKind::TimerCreated { fire_at, source, .. } => (format!("a timer for {fire_at}"), source.clone()),
         EventKind::TaskCanceled { task_id } => return cancel_side(*task_id),
-        EventKind::ExecutionCompleted { status, .. } => (format!("the end of the orchestration as {status}"), None),
+        EventKind::ExecutionCompleted { status, failure, .. } => (end_text(*status, failure.as_ref()), None),
         other => (other.name().to_owned(), None),
     };
     Side { what, source }
@@ -139,8 +139,18 @@ fn cancel_side(task_id: TaskId) -> Side {
     Side { what: format!("the cancellation of {task_id}, whose handle was dropped"), source: None }
 }
 
-fn end_side(end: &Completion) -> Side {
-    Side { what: format!("the end of the orchestration as {}", end.status()), source: None }
+pub(super) fn end_side(end: &Completion) -> Side {
+    let failure = match end {
+        Completion::Failed(failure) => Some(failure),
+        _ => None,
+    };
+    Side { what: end_text(end.status(), failure), source: None }
+}
+
+/// Code that fails where it went on before mostly says itself what has changed.
+fn end_text(status: RuntimeStatus, failure: Option<&FailureDetails>) -> String {
+    let why = failure.map(|failure| format!(", {}: {failure:#}", failure.error_type)).unwrap_or_default();
+    format!("the end of the orchestration as {status}{why}")
 }
 
 fn marker_side(marker: &str) -> Side {

@@ -32,7 +32,7 @@ mod waker;
 
 pub use self::executor::{Ended, Executor, Program};
 pub use self::external::EventOrder;
-pub use self::fault::{ForeignAwait, NonDeterminism, ReplayFault};
+pub use self::fault::{ForeignAwait, NonDeterminism, ReplayFault, Side};
 pub(crate) use self::guid::digest;
 pub use self::handle::ReplayHandle;
 pub use self::leaf::{LeafId, LeafResult};

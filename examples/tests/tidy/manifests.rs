@@ -10,8 +10,8 @@ const CRATES: &[(&str, &[&str], &[&str])] = &[
     ("durable-macros", &[], &["durable-core", "durable-http"]),
     ("durable-core", &["durable-macros"], &["durable-testing"]),
     ("durable-http", &["durable-core", "durable-macros"], &[]),
-    ("durable-testing", &["durable-core"], &[]),
-    ("examples", &["durable-core", "durable-http"], &["durable-testing"]),
+    ("durable-testing", &["durable-core", "durable-macros"], &[]),
+    ("examples", &["durable-core", "durable-http", "durable-testing"], &[]),
 ];
 
 /// One line of a manifest: its number, the section it stands in, and the key.

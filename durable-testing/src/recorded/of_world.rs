@@ -1,0 +1,19 @@
+//! Recording what happens in a world.
+
+use crate::World;
+use crate::recorded::RecordedHistory;
+use crate::world::Instance;
+
+impl World {
+    /// Records the history of an instance as it is now.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such instance, or it has not had its first turn.
+    #[must_use]
+    #[track_caller]
+    pub fn record<O>(&self, run: &Instance<O>) -> RecordedHistory {
+        let run = self.instance::<O>(run.id().as_str());
+        RecordedHistory::from_events(run.history()).unwrap_or_else(|error| panic!("'{}': {error}", run.id()))
+    }
+}
