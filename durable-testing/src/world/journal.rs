@@ -32,6 +32,8 @@ impl Default for Checks {
 #[derive(Default)]
 pub(super) struct Journal {
     executions: Mutex<BTreeMap<InstanceId, Execution>>,
+    /// Instances in the order of their first turns.
+    seen: Mutex<Vec<InstanceId>>,
     complaints: Mutex<Vec<String>>,
     checks: Mutex<Checks>,
 }
@@ -70,6 +72,11 @@ impl Journal {
         Some(executor.waits())
     }
 
+    /// The place of an instance in the order of first turns; one that has had none comes last.
+    pub(super) fn place(&self, id: &InstanceId) -> usize {
+        self.seen.lock().iter().position(|seen| seen == id).unwrap_or(usize::MAX)
+    }
+
     fn wants(&self, turn: u64, outcome: &TurnOutcome) -> bool {
         let checks = *self.checks.lock();
         checks.replay
@@ -79,6 +86,9 @@ impl Journal {
     fn note(&self, turn: &CheckedTurn<'_>) {
         let mut executions = self.executions.lock();
         let header = turn.header;
+        if !executions.contains_key(&header.instance) {
+            self.seen.lock().push(header.instance.clone());
+        }
         let fresh = {
             let again = turn.again();
             Arc::new(again) as Arc<dyn Fn() -> Executor + Send + Sync>

@@ -1,14 +1,19 @@
 //! A world for tests: the real engine on virtual time.
 
+mod assert;
 mod builder;
 mod client;
 mod core;
 mod deadlock;
+mod golden;
 mod instance;
 mod journal;
 mod mock;
 mod mocks;
+mod snapshot;
 mod time;
+mod timeline;
+mod words;
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,11 +29,13 @@ use self::core::Core;
 use self::mock::Kind;
 use self::time::Time;
 
+pub use self::assert::{EventType, Expected, History, expect_history};
 pub use self::builder::WorldBuilder;
 pub use self::deadlock::{Deadlock, Stuck};
 pub use self::instance::Instance;
 pub use self::mock::Mock;
 pub use self::mocks::MockCall;
+pub use self::timeline::Timeline;
 
 /// A task hub on virtual time: orchestrations run on the real engine and an in-memory store, and time passes only when the
 /// test asks for it.
