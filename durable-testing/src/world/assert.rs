@@ -117,7 +117,6 @@ impl Expected {
     /// When it has no JSON form.
     #[must_use]
     #[track_caller]
-    #[expect(clippy::needless_pass_by_value, reason = "a pattern is written with values")]
     pub fn with(mut self, carried: impl Serialize) -> Self {
         if let Part::Event { payload, .. } = &mut self.0 {
             let carried = Payload::encode(&carried);

@@ -11,6 +11,7 @@ use durable_core::orchestration::{OrchestratorDefinition, OrchestratorItem};
 
 use super::World;
 use super::core::{Core, Plan};
+use super::gate::Gate;
 use super::journal::Checks;
 use super::mocks::Tables;
 
@@ -33,6 +34,7 @@ impl WorldBuilder {
                 mocked: Vec::new(),
                 checks: Checks::default(),
                 start: Timestamp::from_ticks(START),
+                gate: Gate::default(),
             },
         }
     }
@@ -110,6 +112,12 @@ impl WorldBuilder {
     /// Does not replay turns cold.
     pub fn without_replay_checks(mut self) -> Self {
         self.plan.checks.replay = false;
+        self
+    }
+
+    /// Holds the answers of activities back.
+    pub(super) fn gate(mut self, gate: Gate) -> Self {
+        self.plan.gate = gate;
         self
     }
 

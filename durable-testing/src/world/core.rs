@@ -11,6 +11,7 @@ use durable_core::model::{FunctionName, InstanceId, Timestamp};
 
 use super::client::inside;
 use super::deadlock::Deadlock;
+use super::gate::Gate;
 use super::journal::{Checks, Journal, Watcher};
 use super::mocks::{Mocks, Stand, Tables};
 use super::time::Time;
@@ -28,6 +29,8 @@ pub(super) struct Plan {
     pub(super) mocked: Vec<FunctionName>,
     pub(super) checks: Checks,
     pub(super) start: Timestamp,
+    /// Decides in which order activities answer.
+    pub(super) gate: Gate,
 }
 
 /// A running world.
@@ -45,8 +48,8 @@ pub(super) struct Core {
 impl Core {
     #[track_caller]
     pub(super) fn start(plan: Plan, store: Memory, now: Timestamp, tables: Tables, backend: impl Backend) -> Self {
-        let time = Time::new(now);
-        let journal = Journal::new(plan.checks);
+        let time = Time::new(now, plan.gate.clone());
+        let journal = Journal::new(plan.checks, plan.gate.clone());
         let mocks = Mocks::new(tables, Arc::clone(&journal), time.clock().clone(), plan.activities.clone());
         let mut hub = TaskHub::builder().backend(backend).clock(time.clock().clone());
         hub = hub.turn_check(Watcher(Arc::clone(&journal)));

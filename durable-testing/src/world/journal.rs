@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
 
-use durable_core::history::{Completion, ExecutionHeader};
+use durable_core::history::{Action, Completion, ExecutionHeader};
 use durable_core::model::{ExecutionId, InstanceId};
 use durable_core::replay::{Executor, TurnInput, TurnOutcome, Waits};
 use durable_core::worker::{CheckedTurn, TurnCheck};
 use parking_lot::Mutex;
+
+use super::gate::Gate;
 
 /// Turns up to this one are all replayed cold.
 const FIRST_TURNS: u64 = 64;
@@ -36,6 +38,7 @@ pub(super) struct Journal {
     seen: Mutex<Vec<InstanceId>>,
     complaints: Mutex<Vec<String>>,
     checks: Mutex<Checks>,
+    pub(super) gate: Gate,
 }
 
 /// The current execution of an instance, turn by turn.
@@ -48,8 +51,8 @@ struct Execution {
 }
 
 impl Journal {
-    pub(super) fn new(checks: Checks) -> Arc<Self> {
-        Arc::new(Self { checks: Mutex::new(checks), ..Self::default() })
+    pub(super) fn new(checks: Checks, gate: Gate) -> Arc<Self> {
+        Arc::new(Self { checks: Mutex::new(checks), gate, ..Self::default() })
     }
 
     /// Notes that something is wrong; the test fails for it at the next occasion.
@@ -121,8 +124,24 @@ impl TurnCheck for Watcher {
 
     fn check(&self, turn: &CheckedTurn<'_>) {
         self.0.note(turn);
+        touch(&self.0.gate, turn);
         if let Some(complaint) = difference(turn) {
             self.0.complain(complaint);
+        }
+    }
+}
+
+/// Tells the gate on which instances a turn has an effect.
+fn touch(gate: &Gate, turn: &CheckedTurn<'_>) {
+    gate.touch(&turn.header.instance);
+    if let (Some(_), Some(parent)) = (&turn.outcome.completion, &turn.header.parent) {
+        gate.touch(&parent.instance);
+    }
+    for (_, action) in &turn.outcome.actions {
+        match action {
+            Action::SendEvent { instance, .. } => gate.touch(instance),
+            Action::StartChild { child, .. } => gate.touch(&child.instance),
+            _ => {}
         }
     }
 }

@@ -70,6 +70,14 @@ impl Steps {
         self.steps.last_mut()
     }
 
+    /// True when it does not matter which call is the first one.
+    fn are_all_the_same(&self) -> bool {
+        matches!(
+            &*self.steps,
+            [] | [Step { answer: Answer::Returns(_) | Answer::Fails(_) | Answer::Panics(_) | Answer::Hangs, .. }]
+        )
+    }
+
     fn next(&mut self) -> Option<Step> {
         let mut first = 0;
         let at = self.steps.iter().find(|step| {
@@ -136,12 +144,29 @@ impl Mocks {
         tables.calls.push(call);
     }
 
+    /// The next answer of a function.
+    fn next(
+        &self,
+        name: &FunctionName,
+        table: impl FnOnce(&mut Tables) -> &mut HashMap<FunctionName, Steps>,
+    ) -> Option<Step> {
+        let mut tables = self.tables.lock();
+        let steps = table(&mut tables).get_mut(name)?;
+        if !steps.are_all_the_same() {
+            self.journal.gate.touch_mock(name);
+        }
+        steps.next()
+    }
+
     async fn run_activity(self: Arc<Self>, ctx: ActivityContext, input: Payload) -> Result<Payload, FailureDetails> {
         self.note(ctx.name(), ctx.instance_id(), &input, (ctx.attempt(), ctx.delivery()));
-        let step = self.tables.lock().activities.get_mut(ctx.name()).and_then(Steps::next);
+        let step = self.next(ctx.name(), |tables| &mut tables.activities);
         let Some(step) = step else { return Err(self.unexpected("activity", ctx.name(), ctx.instance_id(), &input)) };
         if !step.takes.is_zero() {
             self.clock.sleep_until(self.clock.coarse().saturating_add(step.takes)).await;
+        }
+        if !matches!(step.answer, Answer::Hangs) {
+            self.journal.gate.pass(label(&ctx), ctx.instance_id()).await;
         }
         match step.answer {
             Answer::Returns(output) => Ok(output),
@@ -161,9 +186,8 @@ impl Mocks {
         let known = self.tables.lock().settled.get(&key).cloned();
         let step = known.unwrap_or_else(|| {
             self.note(ctx.name(), ctx.instance_id(), &input, (1, 1));
-            let mut tables = self.tables.lock();
-            let step = tables.orchestrators.get_mut(ctx.name()).and_then(Steps::next);
-            tables.settled.insert(key, step.clone());
+            let step = self.next(ctx.name(), |tables| &mut tables.orchestrators);
+            self.tables.lock().settled.insert(key, step.clone());
             step
         });
         let Some(step) = step else {
@@ -171,6 +195,9 @@ impl Mocks {
         };
         if !step.takes.is_zero() {
             ctx.create_timer(step.takes).await;
+        }
+        if self.journal.gate.is_closed() && !matches!(step.answer, Answer::Hangs) {
+            let _: Result<(), _> = ctx.call_activity(TURN, ()).await;
         }
         match step.answer {
             Answer::Returns(output) => Ok(Ended::Output(output)),
@@ -199,17 +226,34 @@ pub(super) struct Stand(pub(super) Arc<Mocks>);
 
 impl StandIns for Stand {
     fn activity(&self, name: &FunctionName, real: Option<ActivityProgram>) -> Option<ActivityProgram> {
+        if name.as_str() == TURN {
+            let gate = self.0.journal.gate.clone();
+            return Some(Arc::new(move |ctx, _| {
+                let gate = gate.clone();
+                Box::pin(async move {
+                    gate.pass(format!("mocked '{}'", ctx.instance_id()), ctx.instance_id()).await;
+                    Ok(Payload::null())
+                })
+            }));
+        }
         let is_mocked = self.0.tables.lock().activities.contains_key(name);
         let mocks = Arc::clone(&self.0);
         if let Some(real) = real.filter(|_| !is_mocked && mocks.real.contains(name)) {
             // Whenever it goes on, something was due.
             return Some(Arc::new(move |ctx, input| {
+                let gate = mocks.journal.gate.clone();
+                let (call, instance) = (label(&ctx), ctx.instance_id().clone());
                 let mut run = real(ctx, input);
                 let clock = mocks.clock.clone();
-                Box::pin(poll_fn(move |cx| {
-                    clock.pulse();
-                    run.as_mut().poll(cx)
-                }))
+                Box::pin(async move {
+                    let result = poll_fn(move |cx| {
+                        clock.pulse();
+                        run.as_mut().poll(cx)
+                    });
+                    let result = result.await;
+                    gate.pass(call, &instance).await;
+                    result
+                })
             }));
         }
         Some(Arc::new(move |ctx, input| Box::pin(Arc::clone(&mocks).run_activity(ctx, input))))
@@ -222,6 +266,14 @@ impl StandIns for Stand {
         let mocks = Arc::clone(&self.0);
         Some(program(move |ctx, input| Arc::clone(&mocks).run_orchestrator(ctx, input)))
     }
+}
+
+/// The activity for which a mocked orchestration waits, so that its answer has a place among those of others.
+const TURN: &str = "answer-of-a-mock";
+
+/// An activity that is called, for people.
+fn label(ctx: &ActivityContext) -> String {
+    format!("'{}' {} of '{}'", ctx.name(), ctx.task_id(), ctx.instance_id())
 }
 
 /// Only so that ids of tasks can be compared in messages.

@@ -17,6 +17,7 @@ use durable_core::model::Timestamp;
 use parking_lot::Mutex;
 
 use super::client::inside;
+use super::gate::Gate;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::time::Instant;
 
@@ -52,7 +53,10 @@ struct Inner {
 
 /// Wakes the one who drives the runtime when there is nothing left to do.
 #[derive(Debug, Default)]
-struct Probe(Mutex<Option<Watch>>);
+struct Probe {
+    watch: Mutex<Option<Watch>>,
+    gate: Gate,
+}
 
 #[derive(Debug)]
 struct Watch {
@@ -65,7 +69,11 @@ struct Watch {
 impl Probe {
     /// The runtime is about to sleep.
     fn idle(&self) {
-        if let Some(watch) = &mut *self.0.lock()
+        // What it gives is done first.
+        if self.gate.release() {
+            return;
+        }
+        if let Some(watch) = &mut *self.watch.lock()
             && watch.after.is_none_or(|after| Instant::now() > after)
         {
             watch.rang = true;
@@ -79,12 +87,12 @@ impl Probe {
         struct Off<'a>(&'a Probe);
         impl Drop for Off<'_> {
             fn drop(&mut self) {
-                self.0.0.lock().take();
+                self.0.watch.lock().take();
             }
         }
         let _off = Off(self);
         poll_fn(|cx| {
-            let mut watch = self.0.lock();
+            let mut watch = self.watch.lock();
             if watch.as_ref().is_some_and(|watch| watch.rang) {
                 return Poll::Ready(());
             }
@@ -97,8 +105,8 @@ impl Probe {
 
 impl Time {
     /// A runtime whose clock stands at `epoch`.
-    pub(super) fn new(epoch: Timestamp) -> Self {
-        let probe = Arc::new(Probe::default());
+    pub(super) fn new(epoch: Timestamp, gate: Gate) -> Self {
+        let probe = Arc::new(Probe { watch: Mutex::default(), gate });
         let on_idle = Arc::clone(&probe);
         let runtime = Builder::new_current_thread()
             .enable_time()

@@ -230,8 +230,9 @@ impl Timeline {
         }
         let mut last = None;
         for Message { at, from, to, arrow, text: said } in &self.messages {
-            if last != Some(at) {
-                text += &format!("    Note over p{to}: {}\n", plain(&after(self.start, *at)));
+            let at = after(self.start, *at);
+            if last.as_ref() != Some(&at) {
+                text += &format!("    Note over p{to}: {}\n", plain(&at));
                 last = Some(at);
             }
             let from = from.map_or_else(|| "client".to_owned(), |from| format!("p{from}"));
