@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use durable_core::prelude::*;
+use durable_core::worker::VersionMatch;
 use durable_testing::{World, assert_history};
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
@@ -137,4 +138,158 @@ fn a_timeline_of_what_goes_on_is_open() {
              +0d 00:00:00 ..               |{bar}|   charge #0 5: open\n"
         )
     );
+}
+
+/// Where the call is made that nobody awaits.
+const FORGOTTEN: u32 = line!() + 4;
+
+#[orchestrator]
+async fn forgets(ctx: OrchestrationContext) -> Result<(), OrchestratorError> {
+    drop(ctx.call_activity(charge, 1));
+    ctx.create_timer(DAY).await;
+    Ok(())
+}
+
+#[orchestrator]
+async fn takes_first(ctx: OrchestrationContext) -> Result<u64, OrchestratorError> {
+    let (a, b) = (ctx.call_activity(charge, 1), ctx.call_activity(charge, 2));
+    match select(a, b).await {
+        Either::Left((first, _)) | Either::Right((first, _)) => first,
+    }
+}
+
+#[test]
+fn a_call_that_nobody_awaits_fails_the_test() {
+    let text = complaint(|| {
+        let world = World::builder().orchestrator(forgets).activity(charge).build();
+        let _ = world.start_as("f-1", forgets, ()).output();
+    });
+    let place = format!("world_evidence.rs:{FORGOTTEN}:");
+    assert!(text.contains("'f-1' (forgets) has called activity 'charge' at ") && text.contains(&place), "{text}");
+    let world = World::builder().orchestrator(forgets).activity(charge).without_leak_checks().build();
+    let _ = world.start(forgets, ()).output();
+}
+
+#[test]
+fn an_event_that_nobody_reads_fails_the_test() {
+    let late = |world: World| {
+        world.mock(charge).returns(1).takes(DAY);
+        let run = world.start_as("p-1", pay, 5);
+        run.raise("Tip", &1);
+        let _ = run.output();
+    };
+    let text = complaint(|| late(World::builder().orchestrator(pay).build()));
+    assert!(text.contains("'p-1' (pay) has completed and never read event 'Tip'"), "{text}");
+    late(World::builder().orchestrator(pay).without_leak_checks().build());
+}
+
+#[test]
+fn ordinary_tests_leave_things_behind() {
+    // A race that is lost, an answer that is not needed, an instance that waits, and a second event that is too late.
+    let world =
+        World::builder().orchestrator(takes_first).orchestrator(order).orchestrator(pay).activity(charge).build();
+    let _ = world.start(takes_first, ()).output();
+    let _waits = world.start(order, 5);
+    world.mock(charge).returns_in_turn([1, 2, 3, 4]);
+    let _ = world.start(pay, 5).output();
+    let kinds: Vec<_> = world.leaks().iter().map(|leak| leak.kind).collect();
+    assert_eq!(kinds, [durable_testing::world::LeakKind::Unfinished, durable_testing::world::LeakKind::UnusedAnswers]);
+    let text = complaint(|| world.finish());
+    assert!(text.contains("(order, Running) is not finished and waits for a timer at"), "{text}");
+    assert!(text.contains("the mock 'charge' has 3 more answers"), "{text}");
+}
+
+#[test]
+fn a_complaint_that_nobody_has_asked_for_fails_the_test_at_its_end() {
+    let text = complaint(|| {
+        let world = World::builder().orchestrator(pay).build();
+        // The client does not look for complaints.
+        let client = world.client();
+        tokio_free(client.start(pay, 5).id("p-1").into_future());
+    });
+    assert!(text.contains("'charge' was called by 'p-1'"), "{text}");
+}
+
+/// Runs what is ready at once.
+fn tokio_free<T>(future: impl Future<Output = T>) {
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(std::pin::pin!(future).poll(&mut context).is_ready());
+}
+
+#[orchestrator]
+async fn foreign(ctx: OrchestrationContext) -> Result<(), OrchestratorError> {
+    ctx.create_timer(DAY).await;
+    std::future::pending::<()>().await;
+    Ok(())
+}
+
+#[test]
+fn a_foreign_await_fails_the_test_at_once() {
+    let world = World::builder().orchestrator(foreign).build();
+    let run = world.start_as("f-1", foreign, ());
+    let text = complaint(|| world.advance(DAY));
+    assert!(text.contains("'f-1' (foreign) has failed: the orchestrator awaits something"), "{text}");
+    let world = World::builder().orchestrator(foreign).allows_stalls().build();
+    assert_eq!(world.start(foreign, ()).failure().error_type, "ForeignAwait");
+    drop(run);
+}
+
+#[test]
+fn a_stalled_instance_fails_the_test_at_once() {
+    let world = || World::builder().orchestrator(pay).hub(|hub| hub.version("1").version_match(VersionMatch::Strict));
+    let start = |world: &World| {
+        let client = world.client();
+        tokio_free(client.start(pay, 5).id("p-1").version("9").into_future());
+        world.run_until_blocked();
+    };
+    let text = complaint(|| start(&world().build()));
+    assert!(
+        text.contains("'p-1' (pay) is stalled: the instance has the version 9, and this worker of version 1"),
+        "{text}"
+    );
+    let world = world().allows_stalls().build();
+    start(&world);
+    let stalled = world.instance::<u64>("p-1").status().stalled.unwrap();
+    assert!(stalled.contains("the instance has the version 9"), "{stalled}");
+}
+
+/// Loses its cents.
+#[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+struct Price {
+    euros: u64,
+    #[serde(skip_deserializing)]
+    cents: u64,
+}
+
+#[activity]
+async fn quote(euros: u64) -> Result<Price, ActivityError> {
+    Ok(Price { euros, cents: 50 })
+}
+
+#[orchestrator]
+async fn buy(ctx: OrchestrationContext) -> Result<u64, OrchestratorError> {
+    Ok(ctx.call_activity(quote, 3).await?.euros)
+}
+
+#[orchestrator]
+async fn resell(_ctx: OrchestrationContext, price: Price) -> Result<u64, OrchestratorError> {
+    Ok(price.euros)
+}
+
+#[test]
+fn a_type_that_does_not_survive_json_fails_the_test() {
+    let expected = "the result of activity 'quote' does not survive JSON: {\"euros\":3,\"cents\":50} is read, and \
+                    written again it is {\"euros\":3,\"cents\":0}";
+    let world = World::builder().orchestrator(buy).activity(quote).build();
+    let text = complaint(|| world.start(buy, ()).output());
+    assert!(text.contains(expected), "{text}");
+    let world = World::builder().orchestrator(buy).build();
+    world.mock(quote).returns(Price { euros: 3, cents: 50 });
+    let text = complaint(|| world.start(buy, ()).output());
+    assert!(text.contains(expected), "{text}");
+    let world = World::builder().orchestrator(resell).build();
+    let text = complaint(|| world.start(resell, Price { euros: 3, cents: 50 }));
+    assert!(text.contains("the input of 'resell' does not survive JSON"), "{text}");
+    let world = World::builder().orchestrator(buy).activity(quote).without_round_trip_checks().build();
+    assert_eq!(world.start(buy, ()).output(), 3);
 }

@@ -9,11 +9,13 @@ use durable_core::client::{Client, ClientError, ClientErrorKind, DurableClient, 
 use durable_core::hub::{TaskHub, TaskHubBuilder};
 use durable_core::model::{FunctionName, InstanceId, Timestamp};
 
-use super::client::inside;
+use super::client::{inside, is_inside};
 use super::deadlock::Deadlock;
 use super::gate::Gate;
 use super::journal::{Checks, Journal, Watcher};
+use super::leaks;
 use super::mocks::{Mocks, Stand, Tables};
+use super::shapes::Shapes;
 use super::time::Time;
 
 /// Adds something to a hub. It is done again for each hub that takes the place of another.
@@ -31,6 +33,8 @@ pub(super) struct Plan {
     pub(super) start: Timestamp,
     /// Decides in which order activities answer.
     pub(super) gate: Gate,
+    /// The types of functions.
+    pub(super) shapes: Shapes,
 }
 
 /// A running world.
@@ -49,7 +53,7 @@ impl Core {
     #[track_caller]
     pub(super) fn start(plan: Plan, store: Memory, now: Timestamp, tables: Tables, backend: impl Backend) -> Self {
         let time = Time::new(now, plan.gate.clone());
-        let journal = Journal::new(plan.checks, plan.gate.clone());
+        let journal = Journal::new(plan.checks, plan.gate.clone(), plan.shapes.clone());
         let mocks = Mocks::new(tables, Arc::clone(&journal), time.clock().clone(), plan.activities.clone());
         let mut hub = TaskHub::builder().backend(backend).clock(time.clock().clone());
         hub = hub.turn_check(Watcher(Arc::clone(&journal)));
@@ -127,7 +131,13 @@ impl Core {
 
 impl Drop for Core {
     fn drop(&mut self) {
+        // A test that fails has said already what is wrong, and a world that ends within itself can do nothing any more.
+        let can_look = self.hub.is_some() && !std::thread::panicking() && !is_inside();
+        let complaint = if can_look { leaks::at_the_end(self) } else { None };
         // Some of what runs is dropped here, and may look for the clock.
         inside(|| drop(self.hub.take()));
+        if let Some(complaint) = complaint {
+            panic!("{complaint}");
+        }
     }
 }

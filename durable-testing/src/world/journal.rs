@@ -1,16 +1,18 @@
 //! What happened in a world, and the checks of each turn.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::Arc;
 
-use durable_core::history::{Action, Completion, ExecutionHeader};
-use durable_core::model::{ExecutionId, InstanceId};
+use durable_core::history::{Action, Completion, EventKind, ExecutionHeader};
+use durable_core::model::{ExecutionId, FailureDetails, FunctionName, InstanceId, Payload};
 use durable_core::replay::{Executor, TurnInput, TurnOutcome, Waits};
 use durable_core::worker::{CheckedTurn, TurnCheck};
 use parking_lot::Mutex;
 
 use super::gate::Gate;
+use super::leaks::{Leak, dropped};
+use super::shapes::{RoundTrips, Shapes};
 
 /// Turns up to this one are all replayed cold.
 const FIRST_TURNS: u64 = 64;
@@ -22,11 +24,17 @@ pub(super) struct Checks {
     pub(super) replay: bool,
     /// After every turn.
     pub(super) exhaustive: bool,
+    /// What is left over at the end fails the test.
+    pub(super) leaks: bool,
+    /// Every payload is read and written again.
+    pub(super) round_trips: bool,
+    /// An instance that stalls, or ends because its code cannot be trusted, fails the test.
+    pub(super) faults: bool,
 }
 
 impl Default for Checks {
     fn default() -> Self {
-        Self { replay: true, exhaustive: false }
+        Self { replay: true, exhaustive: false, leaks: true, round_trips: true, faults: true }
     }
 }
 
@@ -39,6 +47,8 @@ pub(super) struct Journal {
     complaints: Mutex<Vec<String>>,
     checks: Mutex<Checks>,
     pub(super) gate: Gate,
+    dropped_calls: Mutex<Vec<Leak>>,
+    pub(super) round_trips: RoundTrips,
 }
 
 /// The current execution of an instance, turn by turn.
@@ -51,13 +61,18 @@ struct Execution {
 }
 
 impl Journal {
-    pub(super) fn new(checks: Checks, gate: Gate) -> Arc<Self> {
-        Arc::new(Self { checks: Mutex::new(checks), gate, ..Self::default() })
+    pub(super) fn new(checks: Checks, gate: Gate, shapes: Shapes) -> Arc<Self> {
+        let round_trips = RoundTrips::new(shapes);
+        Arc::new(Self { checks: Mutex::new(checks), gate, round_trips, ..Self::default() })
     }
 
     /// Notes that something is wrong; the test fails for it at the next occasion.
     pub(super) fn complain(&self, complaint: String) {
-        self.complaints.lock().push(complaint);
+        let mut complaints = self.complaints.lock();
+        // What is tried again and again is told once.
+        if !complaints.contains(&complaint) {
+            complaints.push(complaint);
+        }
     }
 
     /// What was found wrong since the last call.
@@ -78,6 +93,52 @@ impl Journal {
     /// The place of an instance in the order of first turns; one that has had none comes last.
     pub(super) fn place(&self, id: &InstanceId) -> usize {
         self.seen.lock().iter().position(|seen| seen == id).unwrap_or(usize::MAX)
+    }
+
+    pub(super) fn looks_for_leaks(&self) -> bool {
+        self.checks.lock().leaks
+    }
+
+    /// There is nothing to look for any more.
+    pub(super) fn forget_leaks(&self) {
+        self.checks.lock().leaks = false;
+    }
+
+    /// Calls that nobody has awaited.
+    pub(super) fn dropped_calls(&self) -> Vec<Leak> {
+        self.dropped_calls.lock().clone()
+    }
+
+    /// The instances that an external event has reached.
+    pub(super) fn with_events(&self) -> BTreeSet<InstanceId> {
+        let is_event = |event: &EventKind| matches!(event, EventKind::EventRaised { .. });
+        let executions = self.executions.lock();
+        let reached = executions
+            .iter()
+            .filter(|(_, execution)| execution.inputs.iter().any(|input| input.events.iter().any(is_event)));
+        reached.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Looks at what an activity has returned.
+    pub(super) fn look_at_result(&self, activity: &FunctionName, result: &Result<Payload, FailureDetails>) {
+        if let (true, Ok(result)) = (self.checks.lock().round_trips, result)
+            && let Some(complaint) = self.round_trips.of_result(activity, result)
+        {
+            self.complain(complaint);
+        }
+    }
+
+    /// Looks at everything in a turn that needs no other run of it.
+    fn look_at(&self, turn: &CheckedTurn<'_>) {
+        for leak in dropped(turn) {
+            let mut known = self.dropped_calls.lock();
+            if !known.contains(&leak) {
+                known.push(leak);
+            }
+        }
+        if self.checks.lock().round_trips {
+            self.round_trips.of_turn(turn).into_iter().for_each(|complaint| self.complain(complaint));
+        }
     }
 
     fn wants(&self, turn: u64, outcome: &TurnOutcome) -> bool {
@@ -125,8 +186,16 @@ impl TurnCheck for Watcher {
     fn check(&self, turn: &CheckedTurn<'_>) {
         self.0.note(turn);
         touch(&self.0.gate, turn);
+        self.0.look_at(turn);
         if let Some(complaint) = difference(turn) {
             self.0.complain(complaint);
+        }
+    }
+
+    fn refused(&self, header: &ExecutionHeader, failure: &FailureDetails, stalls: bool) {
+        if self.0.checks.lock().faults {
+            let what = if stalls { "is stalled" } else { "has failed" };
+            self.0.complain(format!("'{}' ({}) {what}: {failure}", header.instance, header.name));
         }
     }
 }

@@ -14,6 +14,7 @@ use durable_core::replay::{Ended, Program};
 use parking_lot::Mutex;
 
 use super::journal::Journal;
+use super::shapes::Shape;
 use super::time::WorldClock;
 
 /// One call that reached a mock.
@@ -68,6 +69,12 @@ impl Steps {
 
     pub(super) fn last_mut(&mut self) -> Option<&mut Step> {
         self.steps.last_mut()
+    }
+
+    /// How many of several answers were not given.
+    fn unused(&self) -> Option<u32> {
+        let all: u32 = self.steps.iter().map(|step| step.times).sum();
+        (all > 1 && self.given < all).then(|| all - self.given)
     }
 
     /// True when it does not matter which call is the first one.
@@ -130,6 +137,20 @@ impl Mocks {
         change(self.tables.lock().orchestrators.entry(name.clone()).or_default())
     }
 
+    /// Functions that were called less often than they have answers, and how many are left. A single answer may stay unused.
+    pub(super) fn unused(&self) -> Vec<(FunctionName, u32)> {
+        let tables = self.tables.lock();
+        let all = tables.activities.iter().chain(&tables.orchestrators);
+        let mut unused: Vec<_> = all.filter_map(|(name, steps)| Some((name.clone(), steps.unused()?))).collect();
+        unused.sort_by_key(|(name, _)| name.folded());
+        unused
+    }
+
+    /// Knows the types of an activity from now on.
+    pub(super) fn knows(&self, name: &FunctionName, shape: Shape) {
+        self.journal.round_trips.mocks_activity(name.clone(), shape);
+    }
+
     fn note(&self, function: &FunctionName, instance: &InstanceId, input: &Payload, (attempt, delivery): (u32, u32)) {
         let mut tables = self.tables.lock();
         let call = MockCall {
@@ -168,13 +189,15 @@ impl Mocks {
         if !matches!(step.answer, Answer::Hangs) {
             self.journal.gate.pass(label(&ctx), ctx.instance_id()).await;
         }
-        match step.answer {
+        let result = match step.answer {
             Answer::Returns(output) => Ok(output),
             Answer::Fails(failure) => Err(failure),
             Answer::Panics(message) => std::panic::panic_any(message),
             Answer::Hangs => std::future::pending().await,
             Answer::Does(answer) => answer(input, ctx.attempt()),
-        }
+        };
+        self.journal.look_at_result(ctx.name(), &result);
+        result
     }
 
     async fn run_orchestrator(
@@ -241,8 +264,8 @@ impl StandIns for Stand {
         if let Some(real) = real.filter(|_| !is_mocked && mocks.real.contains(name)) {
             // Whenever it goes on, something was due.
             return Some(Arc::new(move |ctx, input| {
-                let gate = mocks.journal.gate.clone();
-                let (call, instance) = (label(&ctx), ctx.instance_id().clone());
+                let journal = Arc::clone(&mocks.journal);
+                let (call, name, instance) = (label(&ctx), ctx.name().clone(), ctx.instance_id().clone());
                 let mut run = real(ctx, input);
                 let clock = mocks.clock.clone();
                 Box::pin(async move {
@@ -251,7 +274,8 @@ impl StandIns for Stand {
                         run.as_mut().poll(cx)
                     });
                     let result = result.await;
-                    gate.pass(call, &instance).await;
+                    journal.look_at_result(&name, &result);
+                    journal.gate.pass(call, &instance).await;
                     result
                 })
             }));

@@ -10,9 +10,11 @@ mod gate;
 mod golden;
 mod instance;
 mod journal;
+mod leaks;
 mod mock;
 mod mocks;
 mod orders;
+mod shapes;
 mod snapshot;
 mod time;
 mod timeline;
@@ -27,6 +29,7 @@ use durable_core::client::Client;
 use durable_core::model::{FunctionName, InstanceId, Timestamp};
 use durable_core::orchestration::{OrchestratorDefinition, OrchestratorFn, OrchestratorItem};
 
+use self::builder::activity_shape;
 use self::client::WorldClient;
 use self::core::Core;
 use self::mock::Kind;
@@ -37,6 +40,7 @@ pub use self::builder::WorldBuilder;
 pub use self::deadlock::{Deadlock, Stuck};
 pub use self::explore::{Explored, Explorer, explore, explore_with};
 pub use self::instance::Instance;
+pub use self::leaks::{Leak, LeakKind};
 pub use self::mock::Mock;
 pub use self::mocks::MockCall;
 pub use self::timeline::Timeline;
@@ -98,6 +102,14 @@ pub use self::timeline::Timeline;
 /// Each of the first 64 turns of an execution, those at doublings and the last one are run once more by a fresh executor on
 /// the stored history. What differs, by a clock, the order of a `HashMap` or a random number, fails the test and says where
 /// the calls were made. [`WorldBuilder::exhaustive`] does so for every turn.
+///
+/// An instance that stalls or awaits what is not durable fails the test at once, unless the world
+/// [allows it](WorldBuilder::allows_stalls). Inputs and outputs of functions that the world was given are read from their JSON
+/// form and written again: a type that does not survive that fails the test.
+///
+/// When a world is dropped, the test fails for calls of activities and children that nobody has awaited, and for external events
+/// that a completed instance has not read; [`WorldBuilder::without_leak_checks`] lets them be. [`finish`](Self::finish) ends
+/// a world and is stricter.
 ///
 /// # Time
 ///
@@ -254,7 +266,8 @@ impl World {
         &self,
         _activity: F,
     ) -> Mock<<F::Definition as ActivityDefinition>::Input, <F::Definition as ActivityDefinition>::Output> {
-        let name = FunctionName::new(<F::Definition as ActivityDefinition>::NAME).expect("checked by its annotation");
+        let (name, shape) = activity_shape::<F::Definition>();
+        self.0.mocks.knows(&name, shape);
         Mock::new(Arc::clone(&self.0.mocks), name, Kind::Activity)
     }
 

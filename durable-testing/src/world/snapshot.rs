@@ -106,15 +106,14 @@ fn history_lines(core: &Core, history: &[HistoryEvent], numbers: &mut Numbers) -
     events.map(line).collect()
 }
 
-/// All instances with their histories, in the order in which they were created.
+/// All instances, in the order in which they were created.
 #[track_caller]
-pub(super) fn instances(core: &Core) -> Vec<(InstanceStatus, Vec<HistoryEvent>)> {
-    let client = core.inner_client();
+pub(super) fn statuses(core: &Core) -> Vec<InstanceStatus> {
     let mut all = Vec::new();
     let mut query = InstanceQuery::new();
     loop {
-        let page =
-            core.time.run(client.list(query)).unwrap_or_else(|error| panic!("instances cannot be read: {error:?}"));
+        let page = core.time.run(core.inner_client().list(query));
+        let page = page.unwrap_or_else(|error| panic!("the instances cannot be read: {error:?}"));
         all.extend(page.instances);
         match page.continuation {
             Some(continuation) => query = InstanceQuery::new().continue_from(continuation),
@@ -122,10 +121,16 @@ pub(super) fn instances(core: &Core) -> Vec<(InstanceStatus, Vec<HistoryEvent>)>
         }
     }
     all.sort_by_key(|status| (status.created_at, core.journal.place(&status.instance_id)));
+    all
+}
+
+/// All instances with their histories, in the order in which they were created.
+#[track_caller]
+pub(super) fn instances(core: &Core) -> Vec<(InstanceStatus, Vec<HistoryEvent>)> {
     let history = |status: InstanceStatus| {
-        let history = core.time.run(client.history(&status.instance_id));
+        let history = core.time.run(core.inner_client().history(&status.instance_id));
         let history = history.unwrap_or_else(|error| panic!("'{}' cannot be read: {error:?}", status.instance_id));
         (status, history.unwrap_or_default())
     };
-    all.into_iter().map(history).collect()
+    statuses(core).into_iter().map(history).collect()
 }
