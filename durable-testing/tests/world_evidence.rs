@@ -162,12 +162,12 @@ async fn takes_first(ctx: OrchestrationContext) -> Result<u64, OrchestratorError
 fn a_call_that_nobody_awaits_fails_the_test() {
     let text = complaint(|| {
         let world = World::builder().orchestrator(forgets).activity(charge).build();
-        let _ = world.start_as("f-1", forgets, ()).output();
+        world.start_as("f-1", forgets, ()).run_until_complete().unwrap();
     });
     let place = format!("world_evidence.rs:{FORGOTTEN}:");
     assert!(text.contains("'f-1' (forgets) has called activity 'charge' at ") && text.contains(&place), "{text}");
     let world = World::builder().orchestrator(forgets).activity(charge).without_leak_checks().build();
-    let _ = world.start(forgets, ()).output();
+    world.start(forgets, ()).run_until_complete().unwrap();
 }
 
 #[test]
@@ -292,4 +292,40 @@ fn a_type_that_does_not_survive_json_fails_the_test() {
     assert!(text.contains("the input of 'resell' does not survive JSON"), "{text}");
     let world = World::builder().orchestrator(buy).activity(quote).without_round_trip_checks().build();
     assert_eq!(world.start(buy, ()).output(), 3);
+}
+
+#[orchestrator]
+async fn talks(ctx: OrchestrationContext) -> Result<(), OrchestratorError> {
+    tracing::info!("begins");
+    ctx.create_timer(DAY).await;
+    tracing::warn!(days = 1, "ends");
+    Ok(())
+}
+
+#[test]
+fn logs_are_kept_and_replays_are_marked() {
+    let said = |world: &World| -> Vec<_> {
+        let own = world.logs().into_iter().filter(|event| event.target == "world_evidence");
+        own.map(|event| (event.message.clone(), event.is_replay, event.instance().map(ToOwned::to_owned))).collect()
+    };
+    let live = |message: &str, instance: &str| (message.to_owned(), false, Some(instance.to_owned()));
+    let world = World::builder().orchestrator(talks).keeps_logs().build();
+    world.start_as("t-1", talks, ()).run_until_complete().unwrap();
+    assert_eq!(said(&world), [live("begins", "t-1"), live("ends", "t-1")], "the checks say nothing");
+    let ends = world.logs().into_iter().find(|event| event.message == "ends").unwrap();
+    assert_eq!(
+        (ends.level, ends.field("days"), ends.field("function")),
+        (tracing::Level::WARN, Some("1"), Some("talks"))
+    );
+    assert_eq!(world.now().saturating_since(ends.at), Duration::ZERO);
+    assert_eq!(world.elapsed(), DAY);
+    // Only the second stays in memory, so the first turn of the other is replayed.
+    let world = World::builder().orchestrator(talks).hub(|hub| hub.warm_instances(1)).keeps_logs().build();
+    let (_first, _second) = (world.start_as("t-1", talks, ()), world.start_as("t-2", talks, ()));
+    world.advance(DAY);
+    let replay = ("begins".to_owned(), true, None);
+    let expected = [live("begins", "t-1"), live("begins", "t-2"), live("ends", "t-2"), replay, live("ends", "t-1")];
+    assert_eq!(said(&world), expected);
+    let text = complaint(|| World::builder().build().logs());
+    assert!(text.contains("build it with `keeps_logs`"), "{text}");
 }

@@ -37,6 +37,7 @@ impl WorldBuilder {
                 start: Timestamp::from_ticks(START),
                 gate: Gate::default(),
                 shapes: Shapes::default(),
+                keeps_logs: false,
             },
         }
     }
@@ -138,6 +139,13 @@ impl WorldBuilder {
     /// that itself.
     pub fn allows_stalls(mut self) -> Self {
         self.plan.checks.faults = false;
+        self
+    }
+
+    /// Keeps what is logged with `tracing` for [`World::logs`]. As long as the world runs, nothing of it reaches the subscriber
+    /// of the program.
+    pub fn keeps_logs(mut self) -> Self {
+        self.plan.keeps_logs = true;
         self
     }
 

@@ -33,6 +33,7 @@ pub(super) struct Plan {
     pub(super) start: Timestamp,
     /// Decides in which order activities answer.
     pub(super) gate: Gate,
+    pub(super) keeps_logs: bool,
     /// The types of functions.
     pub(super) shapes: Shapes,
 }
@@ -52,7 +53,7 @@ pub(super) struct Core {
 impl Core {
     #[track_caller]
     pub(super) fn start(plan: Plan, store: Memory, now: Timestamp, tables: Tables, backend: impl Backend) -> Self {
-        let time = Time::new(now, plan.gate.clone());
+        let time = Time::new(now, plan.gate.clone(), plan.keeps_logs);
         let journal = Journal::new(plan.checks, plan.gate.clone(), plan.shapes.clone());
         let mocks = Mocks::new(tables, Arc::clone(&journal), time.clock().clone(), plan.activities.clone());
         let mut hub = TaskHub::builder().backend(backend).clock(time.clock().clone());

@@ -58,9 +58,9 @@ impl<O> Instance<O> {
     /// use std::time::Duration;
     ///
     /// #[orchestrator]
-    /// async fn later(ctx: OrchestrationContext, days: u32) -> Result<InstanceId, OrchestratorError> {
+    /// async fn later(ctx: OrchestrationContext, days: u32) -> Result<String, OrchestratorError> {
     ///     ctx.create_timer(days * Duration::from_secs(24 * 3600)).await;
-    ///     Ok(ctx.instance_id().clone())
+    ///     Ok(ctx.instance_id().to_string())
     /// }
     ///
     /// let world = World::builder().orchestrator(later).build();

@@ -18,6 +18,7 @@ use parking_lot::Mutex;
 
 use super::client::inside;
 use super::gate::Gate;
+use super::logs::Logs;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::time::Instant;
 
@@ -31,6 +32,7 @@ pub(super) struct Time {
     runtime: Option<Runtime>,
     clock: WorldClock,
     probe: Arc<Probe>,
+    logs: Logs,
 }
 
 /// The clock of a world. Clones are the same clock.
@@ -105,7 +107,7 @@ impl Probe {
 
 impl Time {
     /// A runtime whose clock stands at `epoch`.
-    pub(super) fn new(epoch: Timestamp, gate: Gate) -> Self {
+    pub(super) fn new(epoch: Timestamp, gate: Gate, keeps_logs: bool) -> Self {
         let probe = Arc::new(Probe { watch: Mutex::default(), gate });
         let on_idle = Arc::clone(&probe);
         let runtime = Builder::new_current_thread()
@@ -129,7 +131,12 @@ impl Time {
         };
         let _ = clock.0.start.set(start);
         let _ = clock.0.runtime.set(runtime.handle().clone());
-        Self { runtime: Some(runtime), clock, probe }
+        let logs = if keeps_logs { Logs::kept(clock.clone()) } else { Logs::default() };
+        Self { runtime: Some(runtime), clock, probe, logs }
+    }
+
+    pub(super) fn logs(&self) -> &Logs {
+        &self.logs
     }
 
     pub(super) fn clock(&self) -> &WorldClock {
@@ -142,7 +149,7 @@ impl Time {
         F::Output: Send,
     {
         let Some(runtime) = &self.runtime else { unreachable!("the runtime is taken only when the world ends") };
-        let run = || without_threads(|| inside(|| runtime.block_on(future)));
+        let run = || without_threads(|| inside(|| self.logs.keep(|| runtime.block_on(future))));
         on_a_free_thread(run)
     }
 

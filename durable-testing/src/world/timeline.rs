@@ -68,11 +68,11 @@ impl World {
     ///
     /// let world = World::builder().orchestrator(approval).build();
     /// world.mock(remind).returns(()).takes(Duration::from_secs(5));
-    /// world.start_as("a-1", approval, "Ada".to_owned()).output();
+    /// world.start_as("a-1", approval, "Ada".to_owned()).run_until_complete().unwrap();
     /// println!("{}", world.timeline());
     /// assert_eq!(
     ///     world.timeline().to_string().lines().nth(2).unwrap(),
-    ///     "+0d 00:01:00 .. +0d 00:01:05  |             =============              |   remind #1 \"Ada\": null"
+    ///     "+0d 00:01:00 .. +0d 00:01:05  |                   =====================|   remind #1 \"Ada\": null"
     /// );
     /// assert!(world.timeline().mermaid().starts_with("sequenceDiagram\n"));
     /// ```
