@@ -196,6 +196,7 @@ fn ordinary_tests_leave_things_behind() {
     assert_eq!(kinds, [durable_testing::world::LeakKind::Unfinished, durable_testing::world::LeakKind::UnusedAnswers]);
     let text = complaint(|| world.finish());
     assert!(text.contains("(order, Running) is not finished and waits for a timer at"), "{text}");
+    assert!(text.contains("(called at durable-testing/tests/world_evidence.rs:"), "{text}");
     assert!(text.contains("the mock 'charge' has 3 more answers"), "{text}");
 }
 

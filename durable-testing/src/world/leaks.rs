@@ -10,7 +10,7 @@ use durable_core::worker::CheckedTurn;
 use super::World;
 use super::core::Core;
 use super::deadlock::Deadlock;
-use super::snapshot::statuses;
+use super::texts::statuses;
 
 /// Something that is left over in a world.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,7 +16,7 @@ mod mock;
 mod mocks;
 mod orders;
 mod shapes;
-mod snapshot;
+mod texts;
 mod time;
 mod timeline;
 mod words;

@@ -8,7 +8,7 @@ use durable_core::history::{EventKind, HistoryEvent};
 use durable_core::model::{RuntimeStatus, TaskId, Timestamp};
 
 use super::World;
-use super::snapshot::instances;
+use super::texts::instances;
 use super::words::{Numbers, Said, after};
 
 /// How wide the bars are.
