@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::WorkerOptions;
 use crate::history::{ExecutionHeader, HistoryRecord};
-use crate::model::Limits;
+use crate::model::{FailureDetails, Limits};
 use crate::registry::Registry;
 use crate::replay::{EventOrder, Executor, Program, TurnInput, TurnOutcome};
 
@@ -16,6 +16,12 @@ pub trait TurnCheck: Send + Sync + 'static {
 
     /// A turn has been run, and is not committed yet.
     fn check(&self, turn: &CheckedTurn<'_>);
+
+    /// A turn has no outcome that can be trusted, because of the code: it and the history differ, it awaits what is not
+    /// durable, or it is missing. The instance `stalls`, or it fails with this failure.
+    fn refused(&self, header: &ExecutionHeader, failure: &FailureDetails, stalls: bool) {
+        let _ = (header, failure, stalls);
+    }
 }
 
 /// A turn with everything that is needed to run it once more.

@@ -193,6 +193,7 @@ impl Shared {
         trouble: Trouble,
     ) -> Result<(TurnOutcome, Option<Executor>), Option<String>> {
         let instance = &work.header.instance;
+        let is_about_code = !matches!(trouble, Trouble::Lost(_));
         let (failure, executor, stalls) = match trouble {
             Trouble::Lost(SourceError::Corrupt(error)) => {
                 (FailureDetails::from_error("CorruptHistory", &error), None, true)
@@ -216,6 +217,9 @@ impl Shared {
                 (*failure, None, stalls)
             }
         };
+        if let (true, None, Some(check)) = (is_about_code, &terminated, &self.check) {
+            check.refused(&work.header, &failure, stalls);
+        }
         let completion = match terminated {
             Some(reason) => Completion::Terminated(reason),
             None if stalls => return Err(Some(failure.to_string())),

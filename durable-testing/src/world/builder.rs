@@ -11,7 +11,9 @@ use durable_core::orchestration::{OrchestratorDefinition, OrchestratorItem};
 
 use super::World;
 use super::core::{Core, Memories, Plan};
+use super::gate::Gate;
 use super::journal::Checks;
+use super::shapes::{Shape, Shapes};
 use super::time::Moment;
 
 /// The beginning of 2024: 2024-01-01T00:00:00Z.
@@ -34,6 +36,9 @@ impl WorldBuilder {
                 checks: Checks::default(),
                 start: Timestamp::from_ticks(START),
                 trial: None,
+                gate: Gate::default(),
+                shapes: Shapes::default(),
+                keeps_logs: false,
             },
         }
     }
@@ -44,10 +49,12 @@ impl WorldBuilder {
     }
 
     /// Adds an orchestrator.
-    pub fn orchestrator<M, F>(self, orchestrator: F) -> Self
+    pub fn orchestrator<M, F>(mut self, orchestrator: F) -> Self
     where
         F: OrchestratorItem<M> + Copy + Send + Sync + 'static,
     {
+        let (name, shape) = orchestrator_shape::<F::Definition>();
+        self.plan.shapes.orchestrator(name, shape);
         self.part(move |hub| hub.orchestrator(orchestrator))
     }
 
@@ -57,7 +64,9 @@ impl WorldBuilder {
     where
         F: ActivityItem<M> + Copy + Send + Sync + 'static,
     {
-        self.plan.activities.push(name::<F::Definition>());
+        let (name, shape) = activity_shape::<F::Definition>();
+        self.plan.shapes.activity(name.clone(), shape);
+        self.plan.activities.push(name);
         self.part(move |hub| hub.activity(activity))
     }
 
@@ -67,8 +76,8 @@ impl WorldBuilder {
     ///
     /// Never: the annotation has checked the name.
     pub fn mocked_orchestrator<M, F: OrchestratorItem<M>>(mut self, _orchestrator: F) -> Self {
-        let name =
-            FunctionName::new(<F::Definition as OrchestratorDefinition>::NAME).expect("checked by its annotation");
+        let (name, shape) = orchestrator_shape::<F::Definition>();
+        self.plan.shapes.orchestrator(name.clone(), shape);
         self.plan.mocked.push(name);
         self
     }
@@ -114,6 +123,39 @@ impl WorldBuilder {
         self
     }
 
+    /// Does not look for what is left over at the end: calls that nobody has awaited, and external events that a completed
+    /// instance has not read.
+    pub fn without_leak_checks(mut self) -> Self {
+        self.plan.checks.leaks = false;
+        self
+    }
+
+    /// Does not read payloads and write them again.
+    pub fn without_round_trip_checks(mut self) -> Self {
+        self.plan.checks.round_trips = false;
+        self
+    }
+
+    /// Lets instances stall, or fail because they await what is not durable, without failing the test at once: it looks for
+    /// that itself.
+    pub fn allows_stalls(mut self) -> Self {
+        self.plan.checks.faults = false;
+        self
+    }
+
+    /// Keeps what is logged with `tracing` for [`World::logs`]. As long as the world runs, nothing of it reaches the subscriber
+    /// of the program.
+    pub fn keeps_logs(mut self) -> Self {
+        self.plan.keeps_logs = true;
+        self
+    }
+
+    /// Holds the answers of activities back.
+    pub(super) fn gate(mut self, gate: Gate) -> Self {
+        self.plan.gate = gate;
+        self
+    }
+
     /// Begins the world.
     ///
     /// # Panics
@@ -127,8 +169,14 @@ impl WorldBuilder {
     }
 }
 
-fn name<D: ActivityDefinition>() -> FunctionName {
-    FunctionName::new(D::NAME).expect("checked by its annotation")
+/// The name and the types of an activity.
+pub(super) fn activity_shape<D: ActivityDefinition>() -> (FunctionName, Shape) {
+    (FunctionName::new(D::NAME).expect("checked by its annotation"), Shape::of::<D::Input, D::Output>())
+}
+
+/// The name and the types of an orchestrator.
+fn orchestrator_shape<D: OrchestratorDefinition>() -> (FunctionName, Shape) {
+    (FunctionName::new(D::NAME).expect("checked by its annotation"), Shape::of::<D::Input, D::Output>())
 }
 
 impl fmt::Debug for WorldBuilder {

@@ -31,6 +31,11 @@ pub(super) fn inside<T>(run: impl FnOnce() -> T) -> T {
     run()
 }
 
+/// True on a thread on which a world runs.
+pub(super) fn is_inside() -> bool {
+    INSIDE.get()
+}
+
 /// A client from outside drives the world; one in an activity is driven by it.
 pub(super) struct WorldClient(pub(super) Arc<Core>);
 

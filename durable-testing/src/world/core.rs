@@ -11,11 +11,14 @@ use durable_core::model::{FunctionName, InstanceId, TaskHubName, Timestamp};
 use parking_lot::Mutex;
 
 use super::chaos::Trial;
-use super::client::inside;
+use super::client::{inside, is_inside};
 use super::crash::Mishaps;
 use super::deadlock::Deadlock;
+use super::gate::Gate;
 use super::journal::{Checks, Executions, Journal, Watcher};
+use super::leaks;
 use super::mocks::{Mocks, Stand, Tables};
+use super::shapes::Shapes;
 use super::time::{Moment, Time};
 
 /// Adds something to a hub. It is done again for each hub that takes the place of another.
@@ -33,6 +36,11 @@ pub(super) struct Plan {
     pub(super) start: Timestamp,
     /// What shall go wrong at one of the commits.
     pub(super) trial: Option<Arc<Trial>>,
+    /// Decides in which order activities answer.
+    pub(super) gate: Gate,
+    pub(super) keeps_logs: bool,
+    /// The types of functions.
+    pub(super) shapes: Shapes,
 }
 
 /// What a world remembers beside its store.
@@ -78,8 +86,8 @@ impl Core {
     /// As [`start`](Self::start), but nothing happens before the first call that makes something happen.
     pub(super) fn prepare(plan: Plan, store: Memory, now: Moment, memories: Memories) -> Arc<Self> {
         let mishaps = Mishaps::new(Arc::new(store.clone()), plan.trial.is_some());
-        let time = Time::new(now, Arc::clone(&mishaps));
-        let journal = Journal::new(plan.checks, memories.executions);
+        let time = Time::new(now, Arc::clone(&mishaps), plan.gate.clone(), plan.keeps_logs);
+        let journal = Journal::new(plan.checks, memories.executions, plan.gate.clone(), plan.shapes.clone());
         let clock = time.clock().clone();
         let mocks = Mocks::new(memories.tables, Arc::clone(&journal), clock, plan.activities.clone());
         if let Some(trial) = &plan.trial {
@@ -184,7 +192,13 @@ impl Core {
 
 impl Drop for Core {
     fn drop(&mut self) {
+        // A test that fails has said already what is wrong, and a world that ends within itself can do nothing any more.
+        let can_look = self.hub.lock().is_some() && !std::thread::panicking() && !is_inside();
+        let complaint = if can_look { leaks::at_the_end(self) } else { None };
         // Some of what runs is dropped here, and may look for the clock.
         inside(|| drop(self.take_hub()));
+        if let Some(complaint) = complaint {
+            panic!("{complaint}");
+        }
     }
 }

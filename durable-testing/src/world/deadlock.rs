@@ -8,6 +8,7 @@ use durable_core::history::EventKind;
 use durable_core::model::{InstanceId, RuntimeStatus, TaskId};
 
 use super::core::Core;
+use super::words::source;
 
 /// Nothing is due, and instances are still alive: what each of them waits for.
 #[derive(Clone, PartialEq, Eq)]
@@ -70,11 +71,12 @@ impl Stuck {
 
 /// The call behind a task, for people.
 fn named(event: &EventKind, wanted: TaskId) -> Option<String> {
+    let place = source(event).map(|source| format!(" (called at {source})")).unwrap_or_default();
     match event {
-        EventKind::TaskScheduled { id, name, .. } if *id == wanted => Some(format!("activity '{name}'")),
-        EventKind::TimerCreated { id, fire_at, .. } if *id == wanted => Some(format!("a timer at {fire_at}")),
+        EventKind::TaskScheduled { id, name, .. } if *id == wanted => Some(format!("activity '{name}'{place}")),
+        EventKind::TimerCreated { id, fire_at, .. } if *id == wanted => Some(format!("a timer at {fire_at}{place}")),
         EventKind::SubOrchestrationInstanceCreated { id, child, .. } if *id == wanted => {
-            Some(format!("child '{}' ({})", child.instance, child.name))
+            Some(format!("child '{}' ({}){place}", child.instance, child.name))
         }
         _ => None,
     }

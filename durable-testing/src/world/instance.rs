@@ -27,6 +27,10 @@ impl<O> Instance<O> {
         Self { core, id, output: PhantomData }
     }
 
+    pub(super) fn core(&self) -> &Core {
+        &self.core
+    }
+
     /// Its id.
     #[must_use]
     pub fn id(&self) -> &InstanceId {

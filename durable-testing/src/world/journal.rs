@@ -1,14 +1,19 @@
 //! What happened in a world, and the checks of each turn.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::Arc;
 
-use durable_core::history::{Completion, ExecutionHeader};
-use durable_core::model::{ExecutionId, InstanceId};
+use durable_core::history::{Action, Completion, EventKind, ExecutionHeader};
+use durable_core::model::{ExecutionId, FailureDetails, FunctionName, InstanceId, Payload};
 use durable_core::replay::{Executor, TurnInput, TurnOutcome, Waits};
 use durable_core::worker::{CheckedTurn, TurnCheck};
 use parking_lot::Mutex;
+
+use super::gate::Gate;
+use super::leaks::{Leak, dropped};
+use super::logs::silently;
+use super::shapes::{RoundTrips, Shapes};
 
 /// Turns up to this one are all replayed cold.
 const FIRST_TURNS: u64 = 64;
@@ -20,11 +25,17 @@ pub(super) struct Checks {
     pub(super) replay: bool,
     /// After every turn.
     pub(super) exhaustive: bool,
+    /// What is left over at the end fails the test.
+    pub(super) leaks: bool,
+    /// Every payload is read and written again.
+    pub(super) round_trips: bool,
+    /// An instance that stalls, or ends because its code cannot be trusted, fails the test.
+    pub(super) faults: bool,
 }
 
 impl Default for Checks {
     fn default() -> Self {
-        Self { replay: true, exhaustive: false }
+        Self { replay: true, exhaustive: false, leaks: true, round_trips: true, faults: true }
     }
 }
 
@@ -43,8 +54,13 @@ impl Execution {
 #[derive(Default)]
 pub(super) struct Journal {
     executions: Mutex<Executions>,
+    /// Instances in the order of their first turns.
+    seen: Mutex<Vec<InstanceId>>,
     complaints: Mutex<Vec<String>>,
     checks: Mutex<Checks>,
+    pub(super) gate: Gate,
+    dropped_calls: Mutex<Vec<Leak>>,
+    pub(super) round_trips: RoundTrips,
 }
 
 /// The current executions of instances.
@@ -59,8 +75,10 @@ pub(super) struct Execution {
 }
 
 impl Journal {
-    pub(super) fn new(checks: Checks, executions: Executions) -> Arc<Self> {
-        Arc::new(Self { checks: Mutex::new(checks), executions: Mutex::new(executions), ..Self::default() })
+    pub(super) fn new(checks: Checks, executions: Executions, gate: Gate, shapes: Shapes) -> Arc<Self> {
+        let round_trips = RoundTrips::new(shapes);
+        let (checks, executions) = (Mutex::new(checks), Mutex::new(executions));
+        Arc::new(Self { checks, executions, gate, round_trips, ..Self::default() })
     }
 
     /// Puts an execution in the place of what is known of its instance.
@@ -75,7 +93,11 @@ impl Journal {
 
     /// Notes that something is wrong; the test fails for it at the next occasion.
     pub(super) fn complain(&self, complaint: String) {
-        self.complaints.lock().push(complaint);
+        let mut complaints = self.complaints.lock();
+        // What is tried again and again is told once.
+        if !complaints.contains(&complaint) {
+            complaints.push(complaint);
+        }
     }
 
     /// What was found wrong since the last call.
@@ -87,10 +109,63 @@ impl Journal {
     pub(super) fn waits(&self, id: &InstanceId) -> Option<Waits> {
         let execution = self.executions.lock().get(id).cloned()?;
         let mut executor = (execution.fresh)();
-        for input in execution.inputs {
-            executor.run_turn(input).ok()?;
+        silently(|| {
+            for input in execution.inputs {
+                executor.run_turn(input).ok()?;
+            }
+            Some(executor.waits())
+        })
+    }
+
+    /// The place of an instance in the order of first turns; one that has had none comes last.
+    pub(super) fn place(&self, id: &InstanceId) -> usize {
+        self.seen.lock().iter().position(|seen| seen == id).unwrap_or(usize::MAX)
+    }
+
+    pub(super) fn looks_for_leaks(&self) -> bool {
+        self.checks.lock().leaks
+    }
+
+    /// There is nothing to look for any more.
+    pub(super) fn forget_leaks(&self) {
+        self.checks.lock().leaks = false;
+    }
+
+    /// Calls that nobody has awaited.
+    pub(super) fn dropped_calls(&self) -> Vec<Leak> {
+        self.dropped_calls.lock().clone()
+    }
+
+    /// The instances that an external event has reached.
+    pub(super) fn with_events(&self) -> BTreeSet<InstanceId> {
+        let is_event = |event: &EventKind| matches!(event, EventKind::EventRaised { .. });
+        let executions = self.executions.lock();
+        let reached = executions
+            .iter()
+            .filter(|(_, execution)| execution.inputs.iter().any(|input| input.events.iter().any(is_event)));
+        reached.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Looks at what an activity has returned.
+    pub(super) fn look_at_result(&self, activity: &FunctionName, result: &Result<Payload, FailureDetails>) {
+        if let (true, Ok(result)) = (self.checks.lock().round_trips, result)
+            && let Some(complaint) = self.round_trips.of_result(activity, result)
+        {
+            self.complain(complaint);
         }
-        Some(executor.waits())
+    }
+
+    /// Looks at everything in a turn that needs no other run of it.
+    fn look_at(&self, turn: &CheckedTurn<'_>) {
+        for leak in dropped(turn) {
+            let mut known = self.dropped_calls.lock();
+            if !known.contains(&leak) {
+                known.push(leak);
+            }
+        }
+        if self.checks.lock().round_trips {
+            self.round_trips.of_turn(turn).into_iter().for_each(|complaint| self.complain(complaint));
+        }
     }
 
     fn wants(&self, turn: u64, outcome: &TurnOutcome) -> bool {
@@ -102,6 +177,9 @@ impl Journal {
     fn note(&self, turn: &CheckedTurn<'_>) {
         let mut executions = self.executions.lock();
         let header = turn.header;
+        if !executions.contains_key(&header.instance) {
+            self.seen.lock().push(header.instance.clone());
+        }
         let fresh = {
             let again = turn.again();
             Arc::new(again) as Arc<dyn Fn() -> Executor + Send + Sync>
@@ -132,8 +210,32 @@ impl TurnCheck for Watcher {
 
     fn check(&self, turn: &CheckedTurn<'_>) {
         self.0.note(turn);
-        if let Some(complaint) = difference(turn) {
+        touch(&self.0.gate, turn);
+        self.0.look_at(turn);
+        if let Some(complaint) = silently(|| difference(turn)) {
             self.0.complain(complaint);
+        }
+    }
+
+    fn refused(&self, header: &ExecutionHeader, failure: &FailureDetails, stalls: bool) {
+        if self.0.checks.lock().faults {
+            let what = if stalls { "is stalled" } else { "has failed" };
+            self.0.complain(format!("'{}' ({}) {what}: {failure}", header.instance, header.name));
+        }
+    }
+}
+
+/// Tells the gate on which instances a turn has an effect.
+fn touch(gate: &Gate, turn: &CheckedTurn<'_>) {
+    gate.touch(&turn.header.instance);
+    if let (Some(_), Some(parent)) = (&turn.outcome.completion, &turn.header.parent) {
+        gate.touch(&parent.instance);
+    }
+    for (_, action) in &turn.outcome.actions {
+        match action {
+            Action::SendEvent { instance, .. } => gate.touch(instance),
+            Action::StartChild { child, .. } => gate.touch(&child.instance),
+            _ => {}
         }
     }
 }

@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::journal::Journal;
+use super::shapes::Shape;
 use super::time::WorldClock;
 
 /// One call that reached a mock.
@@ -70,6 +71,20 @@ impl Steps {
 
     pub(super) fn last_mut(&mut self) -> Option<&mut Step> {
         self.steps.last_mut()
+    }
+
+    /// How many of several answers were not given.
+    fn unused(&self) -> Option<u32> {
+        let all: u32 = self.steps.iter().map(|step| step.times).sum();
+        (all > 1 && self.given < all).then(|| all - self.given)
+    }
+
+    /// True when it does not matter which call is the first one.
+    fn are_all_the_same(&self) -> bool {
+        matches!(
+            &*self.steps,
+            [] | [Step { answer: Answer::Returns(_) | Answer::Fails(_) | Answer::Panics(_) | Answer::Hangs, .. }]
+        )
     }
 
     fn next(&mut self) -> Option<Step> {
@@ -232,6 +247,20 @@ impl Mocks {
         change(self.tables.lock().orchestrators.entry(name.clone()).or_default())
     }
 
+    /// Functions that were called less often than they have answers, and how many are left. A single answer may stay unused.
+    pub(super) fn unused(&self) -> Vec<(FunctionName, u32)> {
+        let tables = self.tables.lock();
+        let all = tables.activities.iter().chain(&tables.orchestrators);
+        let mut unused: Vec<_> = all.filter_map(|(name, steps)| Some((name.clone(), steps.unused()?))).collect();
+        unused.sort_by_key(|(name, _)| name.folded());
+        unused
+    }
+
+    /// Knows the types of an activity from now on.
+    pub(super) fn knows(&self, name: &FunctionName, shape: Shape) {
+        self.journal.round_trips.mocks_activity(name.clone(), shape);
+    }
+
     fn note(&self, function: &FunctionName, instance: &InstanceId, input: &Payload, (attempt, delivery): (u32, u32)) {
         let mut tables = self.tables.lock();
         let call = MockCall {
@@ -246,12 +275,22 @@ impl Mocks {
         tables.calls.push(call);
     }
 
+    /// Which answer a call gets may depend on the order of calls.
+    fn touch(&self, name: &FunctionName) {
+        let tables = self.tables.lock();
+        let steps = [&tables.activities, &tables.orchestrators].into_iter().find_map(|steps| steps.get(name));
+        if steps.is_some_and(|steps| !steps.are_all_the_same()) {
+            self.journal.gate.touch_mock(name);
+        }
+    }
+
     async fn run_activity(self: Arc<Self>, ctx: ActivityContext, input: Payload) -> Result<Payload, FailureDetails> {
         let mut changed = self.changed.notified();
         let (mut given, goes_on) = self.tables.lock().answer(&ctx, self.clock.coarse());
         if !goes_on {
             self.note(ctx.name(), ctx.instance_id(), &input, (ctx.attempt(), ctx.delivery()));
             self.note_run(&ctx, &input);
+            self.touch(ctx.name());
         }
         while given.is_none() && self.tables.lock().open.contains(&(ctx.instance_id().clone(), ctx.task_id())) {
             changed.await;
@@ -269,13 +308,18 @@ impl Mocks {
         {
             given.is_under_way = false;
         }
-        match step.answer {
+        if !matches!(step.answer, Answer::Hangs) {
+            self.journal.gate.pass(label(&ctx), ctx.instance_id()).await;
+        }
+        let result = match step.answer {
             Answer::Returns(output) => Ok(output),
             Answer::Fails(failure) => Err(failure),
             Answer::Panics(message) => std::panic::panic_any(message),
             Answer::Hangs => std::future::pending().await,
             Answer::Does(answer) => answer(input, ctx.attempt()),
-        }
+        };
+        self.journal.look_at_result(ctx.name(), &result);
+        result
     }
 
     async fn run_orchestrator(
@@ -287,9 +331,9 @@ impl Mocks {
         let known = self.tables.lock().settled.get(&key).cloned();
         let step = known.unwrap_or_else(|| {
             self.note(ctx.name(), ctx.instance_id(), &input, (1, 1));
-            let mut tables = self.tables.lock();
-            let step = tables.orchestrators.get_mut(ctx.name()).and_then(Steps::next);
-            tables.settled.insert(key, step.clone());
+            self.touch(ctx.name());
+            let step = self.tables.lock().orchestrators.get_mut(ctx.name()).and_then(Steps::next);
+            self.tables.lock().settled.insert(key, step.clone());
             step
         });
         let Some(step) = step else {
@@ -297,6 +341,9 @@ impl Mocks {
         };
         if !step.takes.is_zero() {
             ctx.create_timer(step.takes).await;
+        }
+        if self.journal.gate.is_closed() && !matches!(step.answer, Answer::Hangs) {
+            let _: Result<(), _> = ctx.call_activity(TURN, ()).await;
         }
         match step.answer {
             Answer::Returns(output) => Ok(Ended::Output(output)),
@@ -325,18 +372,36 @@ pub(super) struct Stand(pub(super) Arc<Mocks>);
 
 impl StandIns for Stand {
     fn activity(&self, name: &FunctionName, real: Option<ActivityProgram>) -> Option<ActivityProgram> {
+        if name.as_str() == TURN {
+            let gate = self.0.journal.gate.clone();
+            return Some(Arc::new(move |ctx, _| {
+                let gate = gate.clone();
+                Box::pin(async move {
+                    gate.pass(format!("mocked '{}'", ctx.instance_id()), ctx.instance_id()).await;
+                    Ok(Payload::null())
+                })
+            }));
+        }
         let is_mocked = self.0.tables.lock().activities.contains_key(name);
         let mocks = Arc::clone(&self.0);
         if let Some(real) = real.filter(|_| !is_mocked && mocks.real.contains(name)) {
             // Whenever it goes on, something was due.
             return Some(Arc::new(move |ctx, input| {
                 mocks.note_run(&ctx, &input);
+                let journal = Arc::clone(&mocks.journal);
+                let (call, name, instance) = (label(&ctx), ctx.name().clone(), ctx.instance_id().clone());
                 let mut run = real(ctx, input);
                 let clock = mocks.clock.clone();
-                Box::pin(poll_fn(move |cx| {
-                    clock.pulse();
-                    run.as_mut().poll(cx)
-                }))
+                Box::pin(async move {
+                    let result = poll_fn(move |cx| {
+                        clock.pulse();
+                        run.as_mut().poll(cx)
+                    });
+                    let result = result.await;
+                    journal.look_at_result(&name, &result);
+                    journal.gate.pass(call, &instance).await;
+                    result
+                })
             }));
         }
         Some(Arc::new(move |ctx, input| Box::pin(Arc::clone(&mocks).run_activity(ctx, input))))
@@ -349,6 +414,14 @@ impl StandIns for Stand {
         let mocks = Arc::clone(&self.0);
         Some(program(move |ctx, input| Arc::clone(&mocks).run_orchestrator(ctx, input)))
     }
+}
+
+/// The activity for which a mocked orchestration waits, so that its answer has a place among those of others.
+const TURN: &str = "answer-of-a-mock";
+
+/// An activity that is called, for people.
+fn label(ctx: &ActivityContext) -> String {
+    format!("'{}' {} of '{}'", ctx.name(), ctx.task_id(), ctx.instance_id())
 }
 
 /// Only so that ids of tasks can be compared in messages.

@@ -1,18 +1,29 @@
 //! A world for tests: the real engine on virtual time.
 
+mod assert;
 mod builder;
 pub mod chaos;
 mod client;
 mod core;
 mod crash;
 mod deadlock;
+mod explore;
+mod gate;
+mod golden;
 mod instance;
 mod journal;
+mod leaks;
+mod logs;
 mod mock;
 mod mocks;
+mod orders;
+mod shapes;
 mod snapshot;
+mod texts;
 mod time;
+mod timeline;
 mod travel;
+mod words;
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,17 +34,23 @@ use durable_core::client::Client;
 use durable_core::model::{FunctionName, InstanceId, Timestamp};
 use durable_core::orchestration::{OrchestratorDefinition, OrchestratorFn, OrchestratorItem};
 
+use self::builder::activity_shape;
 use self::client::WorldClient;
 use self::core::Core;
 use self::mock::Kind;
 use self::time::Time;
 
+pub use self::assert::{EventType, Expected, History, expect_history};
 pub use self::builder::WorldBuilder;
 pub use self::deadlock::{Deadlock, Stuck};
+pub use self::explore::{Explored, Explorer, explore, explore_with};
 pub use self::instance::Instance;
+pub use self::leaks::{Leak, LeakKind};
+pub use self::logs::LogEvent;
 pub use self::mock::Mock;
 pub use self::mocks::MockCall;
 pub use self::snapshot::Snapshot;
+pub use self::timeline::Timeline;
 pub use self::travel::TravelError;
 
 /// A task hub on virtual time: orchestrations run on the real engine and an in-memory store, and time passes only when the
@@ -99,6 +116,13 @@ pub use self::travel::TravelError;
 /// A world can be [copied](Self::fork) at any point and go back to [any point](Self::at) of a history, also of one that was
 /// [recorded in production](WorldBuilder::from_history). Its process can [die](Self::crash), and its store can
 /// [fail](Self::faults); [`chaos::every_crash_point`] does both at every commit of a story.
+/// An instance that stalls or awaits what is not durable fails the test at once, unless the world
+/// [allows it](WorldBuilder::allows_stalls). Inputs and outputs of functions that the world was given are read from their JSON
+/// form and written again: a type that does not survive that fails the test.
+///
+/// When a world is dropped, the test fails for calls of activities and children that nobody has awaited, and for external events
+/// that a completed instance has not read; [`WorldBuilder::without_leak_checks`] lets them be. [`finish`](Self::finish) ends
+/// a world and is stricter.
 ///
 /// # Time
 ///
@@ -257,7 +281,8 @@ impl World {
         &self,
         _activity: F,
     ) -> Mock<<F::Definition as ActivityDefinition>::Input, <F::Definition as ActivityDefinition>::Output> {
-        let name = FunctionName::new(<F::Definition as ActivityDefinition>::NAME).expect("checked by its annotation");
+        let (name, shape) = activity_shape::<F::Definition>();
+        self.0.mocks.knows(&name, shape);
         Mock::new(Arc::clone(&self.0.mocks), name, Kind::Activity)
     }
 

@@ -18,6 +18,8 @@ use parking_lot::{Mutex, RwLock};
 
 use super::client::inside;
 use super::crash::Mishaps;
+use super::gate::Gate;
+use super::logs::Logs;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::time::Instant;
 
@@ -31,6 +33,7 @@ pub(super) struct Time {
     clock: WorldClock,
     probe: Arc<Probe>,
     mishaps: Arc<Mishaps>,
+    logs: Logs,
 }
 
 /// A time down to the tick, and the same in the resolution of the runtime.
@@ -80,7 +83,10 @@ impl Base {
 
 /// Wakes the one who drives the runtime when there is nothing left to do.
 #[derive(Debug, Default)]
-struct Probe(Mutex<Option<Watch>>);
+struct Probe {
+    watch: Mutex<Option<Watch>>,
+    gate: Gate,
+}
 
 #[derive(Debug)]
 struct Watch {
@@ -93,7 +99,11 @@ struct Watch {
 impl Probe {
     /// The runtime is about to sleep.
     fn idle(&self) {
-        if let Some(watch) = &mut *self.0.lock()
+        // What it gives is done first.
+        if self.gate.release() {
+            return;
+        }
+        if let Some(watch) = &mut *self.watch.lock()
             && watch.after.is_none_or(|after| Instant::now() > after)
         {
             watch.rang = true;
@@ -107,12 +117,12 @@ impl Probe {
         struct Off<'a>(&'a Probe);
         impl Drop for Off<'_> {
             fn drop(&mut self) {
-                self.0.0.lock().take();
+                self.0.watch.lock().take();
             }
         }
         let _off = Off(self);
         poll_fn(|cx| {
-            let mut watch = self.0.lock();
+            let mut watch = self.watch.lock();
             if watch.as_ref().is_some_and(|watch| watch.rang) {
                 return Poll::Ready(());
             }
@@ -125,12 +135,14 @@ impl Probe {
 
 impl Time {
     /// A runtime whose clock stands at this time.
-    pub(super) fn new(now: Moment, mishaps: Arc<Mishaps>) -> Self {
-        let probe = Arc::new(Probe::default());
+    pub(super) fn new(now: Moment, mishaps: Arc<Mishaps>, gate: Gate, keeps_logs: bool) -> Self {
+        let probe = Arc::new(Probe { watch: Mutex::default(), gate });
         let runtime = runtime(&probe);
         let base = RwLock::new(Base::new(&runtime, now.coarse));
         let inner = Inner { base, exact: Mutex::new(now.exact), pulse: AtomicU64::new(0) };
-        Self { runtime: RwLock::new(Some(Arc::new(runtime))), clock: WorldClock(Arc::new(inner)), probe, mishaps }
+        let clock = WorldClock(Arc::new(inner));
+        let logs = if keeps_logs { Logs::kept(clock.clone()) } else { Logs::default() };
+        Self { runtime: RwLock::new(Some(Arc::new(runtime))), clock, probe, mishaps, logs }
     }
 
     /// Ends everything that runs, wherever it stands. The clock stays where it is.
@@ -141,6 +153,10 @@ impl Time {
         let old = self.runtime.write().replace(Arc::new(next));
         on_a_free_thread(|| inside(|| drop(old)));
         *self.clock.0.base.write() = base;
+    }
+
+    pub(super) fn logs(&self) -> &Logs {
+        &self.logs
     }
 
     pub(super) fn clock(&self) -> &WorldClock {
@@ -154,7 +170,7 @@ impl Time {
     {
         let runtime = self.runtime.read().clone();
         let Some(runtime) = runtime else { unreachable!("the runtime is taken only when the world ends") };
-        let run = || without_threads(|| inside(|| runtime.block_on(future)));
+        let run = || without_threads(|| inside(|| self.logs.keep(|| runtime.block_on(future))));
         on_a_free_thread(run)
     }
 

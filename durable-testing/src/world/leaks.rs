@@ -1,0 +1,182 @@
+//! What is left over at the end of a test.
+
+use std::fmt;
+
+use durable_core::client::InstanceStatus;
+use durable_core::history::{Action, Completion};
+use durable_core::model::{InstanceId, RuntimeStatus, SourceLocation};
+use durable_core::worker::CheckedTurn;
+
+use super::World;
+use super::core::Core;
+use super::deadlock::Deadlock;
+use super::texts::statuses;
+
+/// Something that is left over in a world.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Leak {
+    /// What kind of thing it is.
+    pub kind: LeakKind,
+    /// Whose it is; `None` for answers of mocks.
+    pub instance: Option<InstanceId>,
+    /// What it is, for people.
+    pub what: String,
+}
+
+/// What can be left over in a world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LeakKind {
+    /// An activity or a child was called, and its handle dropped in the same turn: nobody has awaited it.
+    DroppedCall,
+    /// An instance has completed and has not read an external event that had reached it.
+    UnreadEvent,
+    /// An instance is not finished.
+    Unfinished,
+    /// A mock has answers for further calls, and they never came.
+    UnusedAnswers,
+}
+
+impl LeakKind {
+    /// True for what fails the test when a world is dropped.
+    #[must_use]
+    pub const fn is_a_mistake(self) -> bool {
+        matches!(self, Self::DroppedCall | Self::UnreadEvent)
+    }
+}
+
+impl fmt::Display for Leak {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl World {
+    /// What is left over at this time.
+    ///
+    /// # Panics
+    ///
+    /// When the store cannot be read.
+    #[must_use]
+    #[track_caller]
+    pub fn leaks(&self) -> Vec<Leak> {
+        let mut leaks = mistakes(&self.0);
+        leaks.extend(Deadlock::of(&self.0).stuck().iter().map(|stuck| Leak {
+            kind: LeakKind::Unfinished,
+            instance: Some(stuck.instance.clone()),
+            what: format!(
+                "'{}' ({}) is not finished and waits for {}",
+                stuck.instance,
+                stuck.what,
+                if stuck.waits_for.is_empty() { "nothing".to_owned() } else { stuck.waits_for.join(", ") }
+            ),
+        }));
+        leaks.extend(self.0.mocks.unused().into_iter().map(|(name, unused)| Leak {
+            kind: LeakKind::UnusedAnswers,
+            instance: None,
+            what: format!("the mock '{name}' has {unused} more answers, and was not called for them"),
+        }));
+        leaks
+    }
+
+    /// Ends the world, and fails the test for whatever is left over: instances that are not finished, answers of mocks that
+    /// were not given, and what fails the test in any case when a world is dropped.
+    ///
+    /// ```
+    /// use durable_core::prelude::*;
+    /// use durable_testing::World;
+    ///
+    /// #[orchestrator]
+    /// async fn waits(ctx: OrchestrationContext) -> Result<u64, OrchestratorError> {
+    ///     ctx.wait_for_external_event("Go").await
+    /// }
+    ///
+    /// let world = World::builder().orchestrator(waits).build();
+    /// let run = world.start_as("w-1", waits, ());
+    /// assert_eq!(world.leaks()[0].to_string(), "'w-1' (waits, Running) is not finished and waits for event 'go'");
+    /// run.raise("Go", &5);
+    /// assert_eq!(run.output(), 5);
+    /// world.finish();
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// When something is left over: with a line for each. Also when a check has failed.
+    #[track_caller]
+    pub fn finish(self) {
+        self.0.object();
+        let leaks = self.leaks();
+        self.0.journal.forget_leaks();
+        assert!(leaks.is_empty(), "{}", report(&leaks));
+    }
+}
+
+/// What fails the test at the end of a world; empty when such checks are off.
+pub(super) fn at_the_end(core: &Core) -> Option<String> {
+    let complaints = core.journal.take_complaints();
+    if !complaints.is_empty() {
+        return Some(complaints.join("\n"));
+    }
+    if !core.journal.looks_for_leaks() {
+        return None;
+    }
+    let leaks = mistakes(core);
+    (!leaks.is_empty()).then(|| report(&leaks))
+}
+
+fn report(leaks: &[Leak]) -> String {
+    let lines: String = leaks.iter().map(|leak| format!("\n  {leak}")).collect();
+    format!("this is left over at the end of the world (`without_leak_checks` lets it be):{lines}")
+}
+
+fn mistakes(core: &Core) -> Vec<Leak> {
+    let mut leaks = core.journal.dropped_calls();
+    // Most instances never had an event, and need not be run again to find out.
+    let with_events = core.journal.with_events();
+    if !with_events.is_empty() {
+        leaks.extend(
+            statuses(core)
+                .iter()
+                .filter(|status| with_events.contains(&status.instance_id))
+                .flat_map(|status| unread(core, status)),
+        );
+    }
+    leaks
+}
+
+/// The events that a completed instance has not read.
+fn unread(core: &Core, status: &InstanceStatus) -> Vec<Leak> {
+    if status.runtime_status != RuntimeStatus::Completed {
+        return Vec::new();
+    }
+    let id = &status.instance_id;
+    let unread = core.journal.waits(id).map(|waits| waits.unread).unwrap_or_default();
+    let leak = |name| Leak {
+        kind: LeakKind::UnreadEvent,
+        instance: Some(id.clone()),
+        what: format!("'{id}' ({}) has completed and never read event '{name}'", status.name),
+    };
+    unread.into_iter().map(leak).collect()
+}
+
+/// The calls that were made in this turn and dropped again. One that fails may leave calls behind.
+pub(super) fn dropped(turn: &CheckedTurn<'_>) -> Vec<Leak> {
+    let outcome = turn.outcome;
+    if matches!(outcome.completion, Some((_, Completion::Failed(_) | Completion::Terminated(_)))) {
+        return Vec::new();
+    }
+    let header = turn.header;
+    let leak = |what: String, source: &SourceLocation| Leak {
+        kind: LeakKind::DroppedCall,
+        instance: Some(header.instance.clone()),
+        what: format!("'{}' ({}) has called {what} at {source} and awaits it nowhere", header.instance, header.name),
+    };
+    let dropped = outcome.actions.iter().filter(|(id, _)| outcome.canceled.contains(id));
+    let call = |(_, action): &(_, Action)| match action {
+        Action::ScheduleTask { name, source, .. } => Some(leak(format!("activity '{name}'"), source)),
+        Action::StartChild { child, source, .. } => Some(leak(format!("sub-orchestrator '{}'", child.name), source)),
+        _ => None,
+    };
+    dropped.filter_map(call).collect()
+}

@@ -1,0 +1,303 @@
+//! A world for tests: every order in which activities can answer.
+
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use durable_core::prelude::*;
+use durable_testing::World;
+use durable_testing::world::{Explorer, explore, explore_with};
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+/// What a test says when it fails.
+fn complaint<T>(story: impl FnOnce() -> T) -> String {
+    let Err(panic) = catch_unwind(AssertUnwindSafe(story)) else { panic!("the story has not failed") };
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap()
+}
+
+#[activity]
+async fn ask(number: u64) -> u64 {
+    tokio::time::sleep(HOUR).await;
+    number
+}
+
+/// The order in which so many answers come, as digits.
+#[orchestrator]
+async fn in_order(ctx: OrchestrationContext, number: u64) -> Result<u64, OrchestratorError> {
+    let mut rest: Vec<_> = (1..=number).map(|number| ctx.call_activity(ask, number)).collect();
+    let mut digits = 0;
+    while !rest.is_empty() {
+        let (_, answer, others) = when_any(rest).await.unwrap();
+        digits = digits * 10 + answer?;
+        rest = others;
+    }
+    Ok(digits)
+}
+
+/// Calls a second activity after each of the first two.
+#[orchestrator]
+async fn chains(ctx: OrchestrationContext) -> Result<u64, OrchestratorError> {
+    let chain = async |number: u64| {
+        let first: u64 = ctx.call_activity(ask, number).await?;
+        ctx.call_activity(ask, first + 1).await
+    };
+    let (a, b) = join(chain(1), chain(3)).await;
+    let (a, b): (Result<u64, OrchestratorError>, Result<u64, OrchestratorError>) = (a, b);
+    Ok(a? * 10 + b?)
+}
+
+/// Asks twice, and gives the second answer.
+#[orchestrator]
+async fn twice(ctx: OrchestrationContext) -> Result<u64, OrchestratorError> {
+    let first = ctx.call_activity(ask, 1).await?;
+    ctx.call_activity(ask, first).await
+}
+
+#[orchestrator]
+async fn child(ctx: OrchestrationContext, number: u64) -> Result<u64, OrchestratorError> {
+    ctx.call_activity(ask, number).await
+}
+
+#[orchestrator]
+async fn race(ctx: OrchestrationContext) -> Result<u64, OrchestratorError> {
+    match select(ctx.call_sub_orchestrator(child, 1), ctx.call_sub_orchestrator(child, 2)).await {
+        Either::Left((winner, _)) | Either::Right((winner, _)) => winner,
+    }
+}
+
+/// Asks, and tells another instance.
+#[orchestrator]
+async fn reporter(ctx: OrchestrationContext, number: u64) -> Result<(), OrchestratorError> {
+    let first = ctx.call_activity(ask, number).await?;
+    let second = ctx.call_activity(ask, first).await?;
+    let collector = InstanceId::new("collector").unwrap();
+    ctx.send_event(&collector, "Report", &second)?;
+    Ok(())
+}
+
+/// The order in which reports and an own answer come, as digits.
+#[orchestrator]
+async fn collector(ctx: OrchestrationContext) -> Result<u64, OrchestratorError> {
+    let own = async {
+        let (first, second) = join(ctx.call_activity(ask, 7), ctx.call_activity(ask, 8)).await;
+        Ok::<_, OrchestratorError>(first? + second?)
+    };
+    let mut digits = 0;
+    let reports = async {
+        for _ in 0..2 {
+            let report: u64 = ctx.wait_for_external_event("Report").await?;
+            digits = digits * 10 + report;
+        }
+        Ok::<_, OrchestratorError>(())
+    };
+    let (own, reports) = join(own, reports).await;
+    own?;
+    reports?;
+    Ok(digits)
+}
+
+/// Races two children, and then asks again.
+#[orchestrator]
+async fn race_twice(ctx: OrchestrationContext) -> Result<u64, OrchestratorError> {
+    let (a, b) = (ctx.call_sub_orchestrator(in_order, 2), ctx.call_sub_orchestrator(child, 3));
+    let (winner, loser) = match select(a, b).await {
+        Either::Left((winner, loser)) | Either::Right((winner, loser)) => (winner?, loser),
+    };
+    Ok(winner * 1_000 + ctx.call_activity(ask, 4).await? + loser.await? * 10)
+}
+
+/// A planted bug: it takes the last answer for the one of the last call.
+#[orchestrator]
+async fn last_of_three(ctx: OrchestrationContext) -> Result<u64, OrchestratorError> {
+    let mut rest: Vec<_> = (1..=3).map(|number| ctx.call_activity(ask, number)).collect();
+    let mut last = 0;
+    while !rest.is_empty() {
+        let (_, answer, others) = when_any(rest).await.unwrap();
+        last = answer?;
+        rest = others;
+    }
+    Ok(last)
+}
+
+fn world() -> durable_testing::world::WorldBuilder {
+    World::builder()
+        .orchestrator(in_order)
+        .orchestrator(chains)
+        .orchestrator(race)
+        .orchestrator(twice)
+        .orchestrator(last_of_three)
+}
+
+#[test]
+fn three_answers_come_in_six_orders() {
+    let seen = RefCell::new(BTreeSet::new());
+    let explored = explore(
+        || world().activity(ask),
+        |world| {
+            seen.borrow_mut().insert(world.start(in_order, 3).output());
+        },
+    );
+    assert_eq!((explored.orders, explored.random, explored.is_complete), (6, 0, true));
+    assert_eq!(seen.into_inner(), BTreeSet::from([123, 132, 213, 231, 312, 321]));
+}
+
+#[test]
+fn answers_to_different_instances_commute() {
+    let story = |world: &World| {
+        let (a, b) = (world.start(in_order, 2), world.start_as("b", in_order, 2));
+        let both = [a.output(), b.output()];
+        assert!(both.iter().all(|order| [12, 21].contains(order)), "{both:?}");
+    };
+    let world = || world().activity(ask);
+    let explored = explore(world, story);
+    assert_eq!((explored.orders, explored.is_complete), (4, true));
+    let all = Explorer::new().all_orders().run(world, story);
+    assert_eq!((all.orders, all.is_complete), (24, true));
+}
+
+#[test]
+fn calls_that_follow_from_answers_are_ordered_as_well() {
+    let explored = explore(world, |world| {
+        world.mock(ask).answers(|number, _| Ok::<_, ActivityError>(number));
+        assert_eq!(world.start(chains, ()).output(), 24);
+    });
+    // Of the 4! orders those in which each chain is in order.
+    assert_eq!((explored.orders, explored.is_complete), (6, true));
+}
+
+#[test]
+fn children_race_real_and_mocked() {
+    for is_mocked in [false, true] {
+        let seen = RefCell::new(BTreeSet::new());
+        let explored = explore(
+            || {
+                let world = world().activity(ask);
+                if is_mocked { world.mocked_orchestrator(child) } else { world.orchestrator(child) }
+            },
+            |world| {
+                if is_mocked {
+                    world.mock_orchestrator(child).answers(|number, _| Ok::<_, ActivityError>(number));
+                }
+                seen.borrow_mut().insert(world.start(race, ()).output());
+            },
+        );
+        assert_eq!(seen.into_inner(), BTreeSet::from([1, 2]), "{is_mocked}");
+        assert_eq!((explored.orders, explored.is_complete), (2, true), "{is_mocked}");
+    }
+}
+
+#[test]
+fn a_mock_with_several_answers_is_the_same_for_all() {
+    // Whoever asks again first gets the better answer, so the instances are not independent.
+    let seen = RefCell::new(BTreeSet::new());
+    let explored = explore(world, |world| {
+        world.mock(ask).returns(1).takes(HOUR).returns(1).takes(HOUR).returns(7).returns(8);
+        let (a, b) = (world.start(twice, ()), world.start(twice, ()));
+        seen.borrow_mut().insert((a.output(), b.output()));
+    });
+    assert_eq!(seen.into_inner(), BTreeSet::from([(7, 8), (8, 7)]));
+    assert!(explored.is_complete);
+}
+
+/// Every result that a story can have, and how many orders were run.
+fn results<T: Ord>(explorer: &Explorer, story: impl Fn(&World) -> T) -> (BTreeSet<T>, usize) {
+    let seen = RefCell::new(BTreeSet::new());
+    let world = || {
+        world()
+            .activity(ask)
+            .orchestrator(reporter)
+            .orchestrator(collector)
+            .orchestrator(race_twice)
+            .orchestrator(child)
+    };
+    let explored = explorer.clone().run(world, |world| {
+        seen.borrow_mut().insert(story(world));
+    });
+    assert!(explored.is_complete, "{explored:?}");
+    (seen.into_inner(), explored.orders)
+}
+
+#[test]
+fn what_is_left_out_would_give_nothing_new() {
+    let (some, all) = (Explorer::new(), Explorer::new().all_orders().at_most(100_000));
+    let reports = |world: &World| {
+        let collector = world.start_as("collector", collector, ());
+        let _reporters = [world.start(reporter, 1), world.start(reporter, 2)];
+        collector.output()
+    };
+    let ((few, fewer), (many, more)) = (results(&some, reports), results(&all, reports));
+    assert_eq!((&few, &many), (&BTreeSet::from([12, 21]), &few));
+    // First two answers to the collector, and one to each reporter; then the one to each reporter that makes it report.
+    assert_eq!((fewer, more), (2 * 2, 24 * 2));
+    let races = |world: &World| world.start(race_twice, ()).output();
+    let ((few, fewer), (many, more)) = (results(&some, races), results(&all, races));
+    assert_eq!((few.len(), &many), (4, &few));
+    // The children have nothing in common but their ends: one ends before or after the second answer of the other.
+    assert_eq!((fewer, more), (4, 6));
+}
+
+fn bug(world: &World) {
+    assert_eq!(world.start_as("l-1", last_of_three, ()).output(), 3);
+}
+
+#[test]
+fn an_order_that_is_not_foreseen_is_found_and_shown() {
+    let real = || world().activity(ask);
+    let text = complaint(|| explore(real, bug));
+    let expected = "\
+  'ask' #0 of 'l-1', before 2 others
+  'ask' #2 of 'l-1', before 1 others
+  'ask' #1 of 'l-1'
+it says: assertion `left == right` failed";
+    assert!(text.contains(expected), "{text}");
+    assert!(text.contains("`explore_with(\"0.1\", ..)` runs it again"), "{text}");
+    assert!(complaint(|| explore_with("0.1", real, bug)).contains("left: 2"), "it is the same order");
+    explore_with("", real, bug);
+    explore_with("1", real, bug);
+}
+
+#[test]
+fn a_random_order_finds_it_as_well_and_is_minimised() {
+    let real = || world().activity(ask);
+    let text = complaint(|| Explorer::new().at_most(1).then_random(50, 7).run(real, bug));
+    let fewest = ["0.1", "2"].iter().any(|order| text.contains(&format!("explore_with(\"{order}\", ..)")));
+    assert!(fewest, "{text}");
+}
+
+#[test]
+fn beyond_the_bound_it_is_not_complete() {
+    let real = || world().activity(ask);
+    let explored = Explorer::new().at_most(3).then_random(2, 1).run(real, |world| {
+        let _ = world.start(in_order, 3).output();
+    });
+    assert_eq!((explored.orders, explored.random, explored.is_complete), (3, 2, false));
+}
+
+#[test]
+fn what_is_no_order_of_the_story_is_refused() {
+    let real = || world().activity(ask);
+    let text = complaint(|| explore_with("5", real, bug));
+    assert!(text.contains("'5' is no order of the answers of this story"), "{text}");
+    assert!(complaint(|| explore_with("x", real, bug)).contains("'x' is no order of answers"));
+}
+
+#[test]
+fn a_story_that_changes_by_itself_is_refused() {
+    let runs = std::cell::Cell::new(0);
+    let text = complaint(|| {
+        explore(
+            || world().activity(ask),
+            |world| {
+                runs.set(runs.get() + 1);
+                let number = if runs.get() == 1 { 3 } else { 1 };
+                let _ = world.start(in_order, number).output();
+            },
+        )
+    });
+    assert!(text.contains("the story is not the same each time"), "{text}");
+}
