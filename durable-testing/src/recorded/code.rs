@@ -34,8 +34,10 @@ impl Deployment {
     /// use durable_core::prelude::*;
     /// use durable_testing::recorded::Deployment;
     ///
+    /// # #[orchestrator]
+    /// # async fn order(_ctx: OrchestrationContext) -> Result<(), OrchestratorError> { Ok(()) }
     /// fn hub() -> TaskHubBuilder {
-    ///     TaskHub::builder().discover()
+    ///     TaskHub::builder().orchestrator(order)
     /// }
     ///
     /// let deployment = Deployment::of_hub(hub())?;

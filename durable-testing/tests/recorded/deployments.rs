@@ -1,5 +1,9 @@
 //! Code by name and version, and the check of live instances.
 
+use durable_core::client::ClientErrorKind;
+use durable_testing::MockClient;
+use durable_testing::mock_client::Instance as Live;
+
 use super::*;
 
 #[orchestrator(name = "invoice", version = "1.0")]
@@ -59,4 +63,34 @@ async fn every_live_instance_of_a_hub_is_checked_and_nothing_is_changed() {
     let text = check.to_string();
     assert!(text.starts_with("live instances: 452, of which fit: 0, differ: 0, have no code: 452"), "{text}");
     assert!(text.ends_with("and 432 more"), "{text}");
+}
+
+#[tokio::test]
+async fn only_lists_and_histories_are_asked_for() {
+    let events = ordered().events().to_vec();
+    let waits = RecordedHistory::load("tests/histories/order-waits.json").unwrap();
+    // Strict: any other call panics.
+    let mock = MockClient::new();
+    let live = ["ended", "gone", "odd", "order-7", "pending"].map(|id| Live::new(id, "order").suspended());
+    mock.expect_list().shows_all(live);
+    mock.expect_history("ended").returns(Some(events.clone()));
+    mock.expect_history("gone").returns(None);
+    mock.expect_history("odd").returns(Some(events[1..3].to_vec()));
+    mock.expect_history("order-7").returns(Some(waits.events().to_vec()));
+    mock.expect_history("pending").returns(Some(Vec::new()));
+    let check = check_live(&mock.client(), &Deployment::new().orchestrator(order)).await;
+    mock.verify();
+    let check = check.unwrap();
+    let found: Vec<_> = check.instances().iter().map(|found| (found.id.as_str(), found.verdict.fits())).collect();
+    assert_eq!(found, [("odd", false), ("order-7", true), ("pending", true)], "the others have ended meanwhile");
+    assert!(matches!(check.instances()[0].verdict, Verdict::Unreadable(_)));
+    assert!(check.to_string().contains("instance 'odd': the history is not complete"), "{check}");
+}
+
+#[tokio::test]
+async fn a_client_that_cannot_read_histories_is_an_error_and_no_success() {
+    let mock = MockClient::new();
+    mock.expect_list().shows_all([Live::new("a", "order").running()]);
+    mock.expect_history("a").fails(ClientErrorKind::Unsupported { operation: "read a history" });
+    assert!(check_live(&mock.client(), &Deployment::new().orchestrator(order)).await.unwrap_err().is_unsupported());
 }

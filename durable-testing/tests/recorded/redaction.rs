@@ -93,3 +93,34 @@ fn a_function_sees_every_payload_with_its_place() {
     let report = changed.replay(welcome).unwrap_err();
     assert_eq!(report.produced().unwrap().what, "activity 'send_mail' with input \"a number\"");
 }
+
+#[orchestrator]
+async fn forwards(ctx: OrchestrationContext, to: String) -> Result<String, OrchestratorError> {
+    let news: String = ctx.wait_for_external_event("News").await?;
+    ctx.call_sub_orchestrator(echo, format!("child got {news}")).await?;
+    ctx.send_event(&InstanceId::new(to)?, "News", &news)?;
+    Ok(news)
+}
+
+#[orchestrator]
+async fn echo(_ctx: OrchestrationContext, text: String) -> Result<String, OrchestratorError> {
+    Ok(text)
+}
+
+#[test]
+fn children_and_messages_are_covered_and_ids_stay() {
+    let world = World::builder().orchestrator(forwards).orchestrator(echo).build();
+    let other = world.start_as("other", forwards, "nobody".to_owned());
+    let run = world.start_as("f", forwards, "other".to_owned());
+    run.raise("News", "Ada has won");
+    assert_eq!((run.output(), other.is_finished()), ("Ada has won".to_owned(), true));
+    let recorded = world.record(&run);
+    assert_eq!(recorded.to_json().matches("Ada").count(), 5);
+    for rules in [Redaction::new().event("news"), Redaction::new().output()] {
+        let recorded = recorded.redact(&rules);
+        assert!(!recorded.to_json().contains("Ada"), "{}", recorded.to_json());
+        recorded.replay(forwards).unwrap();
+    }
+    let by_child = recorded.redact(&Redaction::new().child("echo"));
+    assert!(!by_child.to_json().contains("child got"));
+}

@@ -85,3 +85,22 @@ fn pauses() {
     assert_eq!(run.output(), 5);
     RecordedHistory::from_json(&world.record(&run).to_json()).unwrap().replay(order).unwrap();
 }
+
+#[test]
+fn a_failure_that_was_taken_back() {
+    let world = World::builder().orchestrator(pays_one).activity(charge).build();
+    let charges = world.mock(charge);
+    charges.fails_times(1, "the bank is closed").returns(1);
+    let run = world.start(pays_one, 1);
+    assert!(format!("{:#}", run.failure()).contains("closed"));
+    run.rewind("the bank is open");
+    assert_eq!(run.output(), 1);
+    let recorded = RecordedHistory::from_json(&world.record(&run).to_json()).unwrap();
+    assert!(recorded.events().iter().any(|event| event.kind.name() == "ExecutionRewound"));
+    recorded.replay(pays_one).unwrap();
+}
+
+#[orchestrator]
+async fn pays_one(ctx: OrchestrationContext, amount: u64) -> Result<u64, OrchestratorError> {
+    ctx.call_activity(charge, amount).await
+}
