@@ -87,6 +87,12 @@ impl FaultyBackend {
         self.script.lock().struck.take()
     }
 
+    /// True when every commit fails.
+    pub(crate) fn is_dead(&self) -> bool {
+        let script = self.script.lock();
+        script.fail_from.is_some_and(|from| from <= script.arrived)
+    }
+
     /// What was to be written as a fault struck last.
     pub(crate) fn struck_batch(&self) -> Option<Arc<Vec<Write>>> {
         self.script.lock().struck_batch.clone()

@@ -280,11 +280,8 @@ fn other_inputs_are_found_where_the_outcome_is_the_same() {
         chaos::every_crash_point(|world| {
             let next = AtomicU64::new(1);
             let world = world.orchestrator(asks).activity(which_process).activity(charge);
-            world
-                .hub(move |hub| hub.state(Process(next.fetch_add(1, Ordering::SeqCst))))
-                .build()
-                .start(asks, ())
-                .output()
+            let world = world.hub(move |hub| hub.state(Process(next.fetch_add(1, Ordering::SeqCst)))).build();
+            let _ = world.start(asks, ()).run_until_complete();
         });
     });
     assert!(complaint.contains("other activities are called"), "{complaint}");
@@ -324,4 +321,20 @@ fn an_activity_that_a_mock_stands_for_goes_on_with_its_answer_after_a_crash() {
     assert_eq!(world.start(pay, 5).output(), 2);
     let calls = world.mock(charge).calls();
     assert_eq!(calls.iter().map(|call| call.delivery).collect::<Vec<_>>(), [1, 2, 1]);
+}
+
+#[test]
+fn a_store_that_is_down_for_a_while_delays_and_loses_nothing() {
+    let world = World::builder().orchestrator(pay).build();
+    world.mock(charge).returns(7).takes(HOUR);
+    let run = world.start(pay, 5);
+    world.faults().fail_from(world.faults().commits() + 1);
+    world.advance(2 * HOUR);
+    assert!(!run.is_finished());
+    let deadlock = run.run_until_complete().unwrap_err();
+    assert!(deadlock.to_string().contains("waits for"), "{deadlock}");
+    world.faults().heal();
+    assert!(run.run_for(Duration::from_secs(10)));
+    assert_eq!(run.output(), 7);
+    world.mock(charge).assert_called(1);
 }

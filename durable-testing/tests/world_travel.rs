@@ -307,3 +307,48 @@ fn what_an_instance_has_started_later_is_not_there_yet() {
     assert!(past.instance_of(&run).is_finished());
     assert_eq!(ids(), ["first", "second"]);
 }
+
+#[activity]
+async fn slow(hours: u32) -> u32 {
+    tokio::task::yield_now().await;
+    tokio::time::timeout(hours * HOUR, std::future::pending::<()>()).await.unwrap_err();
+    hours
+}
+
+#[orchestrator]
+async fn waits_for_slow(ctx: OrchestrationContext) -> Result<u32, OrchestratorError> {
+    ctx.call_activity(slow, 5).await
+}
+
+#[test]
+fn a_real_activity_begins_again_in_a_copy() {
+    let world = World::builder().orchestrator(waits_for_slow).activity(slow).build();
+    let run = world.start(waits_for_slow, ());
+    world.advance(2 * HOUR);
+    let copy = world.fork();
+    assert_eq!(run.output(), 5);
+    assert_eq!(world.elapsed(), 5 * HOUR);
+    assert_eq!(copy.instance_of(&run).output(), 5);
+    assert_eq!(copy.elapsed(), 7 * HOUR);
+}
+
+#[test]
+fn copies_of_copies_and_worlds_of_the_past_die_like_others() {
+    let world = World::builder().orchestrator(approval).build();
+    let run = world.start(approval, "Ada".to_owned());
+    world.advance(DAY);
+    let copy = world.fork().fork();
+    copy.crash();
+    assert_eq!(copy.elapsed(), DAY);
+    copy.mock(remind).returns(()).takes(HOUR);
+    copy.advance(2 * DAY);
+    let past = copy.at(&copy.instance_of(&run), 0).unwrap();
+    past.mock(remind).returns(()).takes(HOUR);
+    for world in [copy, past] {
+        world.crash();
+        world.restart();
+        let run = world.instance_of(&run);
+        run.raise("Approval", &true);
+        assert!(run.output());
+    }
+}

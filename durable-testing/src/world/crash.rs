@@ -251,7 +251,8 @@ impl World {
     /// the end of the process.
     ///
     /// Commits are counted from the beginning of the world. The engine makes a commit that has failed again 10 ms later, and
-    /// this much time passes in the world.
+    /// this much time passes in the world. While [all commits fail](FaultyBackend::fail_from) nothing comes to an end, and
+    /// whoever waits for that finds a deadlock; after [`heal`](FaultyBackend::heal) it goes on within seconds of the world.
     ///
     /// ```
     /// use durable_core::prelude::*;

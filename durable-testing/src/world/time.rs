@@ -238,6 +238,10 @@ impl Time {
             if self.clock.pulses() != pulse {
                 return true;
             }
+            if self.mishaps.faults.is_dead() {
+                // The engine tries again and again, for ever.
+                return false;
+            }
             if over {
                 break;
             }

@@ -97,7 +97,7 @@ impl WorldBuilder {
     /// async fn pay(ctx: OrchestrationContext, amount: u64) -> Result<String, OrchestratorError> {
     ///     match ctx.call_activity(charge, amount).await {
     ///         Ok(receipt) => Ok(format!("receipt {receipt}")),
-    ///         Err(error) => Ok(format!("sorry: {error}")),
+    ///         Err(error) => Ok(format!("sorry: {error:#}")),
     ///     }
     /// }
     /// # let recorder = World::builder().orchestrator(pay).build();
