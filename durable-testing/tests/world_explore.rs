@@ -241,6 +241,22 @@ fn what_is_left_out_would_give_nothing_new() {
     assert_eq!((fewer, more), (4, 6));
 }
 
+#[test]
+fn copies_of_a_world_have_no_part_in_its_order() {
+    let seen = RefCell::new(BTreeSet::new());
+    let explored = explore(
+        || world().activity(ask),
+        |world| {
+            let run = world.start(in_order, 2);
+            let copy = world.fork();
+            assert_eq!(copy.instance_of(&run).output(), 12);
+            seen.borrow_mut().insert(run.output());
+        },
+    );
+    assert_eq!((explored.orders, explored.is_complete), (2, true));
+    assert_eq!(seen.into_inner(), BTreeSet::from([12, 21]));
+}
+
 fn bug(world: &World) {
     assert_eq!(world.start_as("l-1", last_of_three, ()).output(), 3);
 }

@@ -8,6 +8,7 @@ use durable_core::model::Timestamp;
 
 use super::World;
 use super::core::{Core, Memories, Plan};
+use super::gate::Gate;
 use super::time::Moment;
 
 /// A world as it stood when [`World::snapshot`] was called. Any number of worlds can go on from it.
@@ -88,8 +89,8 @@ impl World {
         let store = core.store.fork();
         forget_worker(core, &store);
         let memories = Memories { tables: core.mocks.tables(), executions: core.journal.executions() };
-        // A copy is not part of the trial.
-        let plan = Plan { trial: None, ..core.plan.clone() };
+        // A copy is not part of the trial, nor of an exploration: its answers would take the places of others.
+        let plan = Plan { trial: None, gate: Gate::default(), ..core.plan.clone() };
         Snapshot { plan, store, now: core.time.clock().moment(), memories }
     }
 
