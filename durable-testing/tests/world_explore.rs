@@ -257,6 +257,37 @@ fn copies_of_a_world_have_no_part_in_its_order() {
     assert_eq!(seen.into_inner(), BTreeSet::from([12, 21]));
 }
 
+#[activity]
+async fn breaks(number: u64) -> u64 {
+    panic!("{number} is broken")
+}
+
+/// What answers first: 1 for the broken activity.
+#[orchestrator]
+async fn broken_first(ctx: OrchestrationContext) -> Result<u64, OrchestratorError> {
+    match select(ctx.call_activity(charge, 0), ctx.call_activity(breaks, 1)).await {
+        Either::Left((charged, _)) => Ok(charged?),
+        Either::Right((broken, _)) => Ok(u64::from(broken.is_err())),
+    }
+}
+
+#[activity]
+async fn charge(amount: u64) -> u64 {
+    amount
+}
+
+#[test]
+fn a_panic_has_its_place_among_answers() {
+    let seen = RefCell::new(BTreeSet::new());
+    let explored = explore(
+        || World::builder().orchestrator(broken_first).activity(charge).activity(breaks),
+        |world| {
+            seen.borrow_mut().insert(world.start(broken_first, ()).output());
+        },
+    );
+    assert_eq!((explored.orders, seen.into_inner()), (2, BTreeSet::from([0, 1])));
+}
+
 fn bug(world: &World) {
     assert_eq!(world.start_as("l-1", last_of_three, ()).output(), 3);
 }

@@ -2,7 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use durable_core::activity::ActivityContext;
@@ -393,13 +395,18 @@ impl StandIns for Stand {
                 let mut run = real(ctx, input);
                 let clock = mocks.clock.clone();
                 Box::pin(async move {
+                    // A panic is an answer as well, and has its place among others.
                     let result = poll_fn(move |cx| {
                         clock.pulse();
-                        run.as_mut().poll(cx)
+                        match catch_unwind(AssertUnwindSafe(|| run.as_mut().poll(cx))) {
+                            Ok(poll) => poll.map(Ok),
+                            Err(panic) => Poll::Ready(Err(panic)),
+                        }
                     });
                     let result = result.await;
-                    journal.look_at_result(&name, &result);
                     journal.gate.pass(call, &instance).await;
+                    let result = result.unwrap_or_else(|panic| resume_unwind(panic));
+                    journal.look_at_result(&name, &result);
                     result
                 })
             }));
