@@ -1,7 +1,5 @@
 //! A world for tests: stories, time, deadlocks.
 
-#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
-
 use std::time::Duration;
 
 use durable_core::prelude::*;
@@ -169,4 +167,37 @@ fn worlds_do_not_share_anything() {
         })
         .collect();
     threads.into_iter().for_each(|thread| thread.join().unwrap());
+}
+
+#[orchestrator]
+#[nondeterministic(reason = "this is the bug")]
+async fn by_the_clock(ctx: OrchestrationContext) -> Result<(), OrchestratorError> {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.subsec_nanos();
+    ctx.call_activity(charge, u64::from(now)).await?;
+    Ok(())
+}
+
+#[test]
+#[should_panic(expected = "durable-testing/tests/world.rs:")]
+fn the_time_of_the_system_is_found_with_the_line_of_the_call() {
+    let world = World::builder().orchestrator(by_the_clock).activity(charge).build();
+    let _ = world.start(by_the_clock, ()).run_until_complete();
+}
+
+static RUNS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+
+#[orchestrator]
+async fn in_turns(ctx: OrchestrationContext) -> Result<(), OrchestratorError> {
+    let is_first = RUNS.fetch_add(1, std::sync::atomic::Ordering::Relaxed).is_multiple_of(2);
+    let (first, second) = if is_first { (1, 2) } else { (2, 1) };
+    ctx.call_activity(charge, first).await?;
+    ctx.call_activity(charge, second).await?;
+    Ok(())
+}
+
+#[test]
+#[should_panic(expected = "is not deterministic: run once more on the same history, it did something else")]
+fn a_changed_order_of_calls_is_found() {
+    let world = World::builder().orchestrator(in_turns).activity(charge).build();
+    let _ = world.start(in_turns, ()).run_until_complete();
 }

@@ -19,7 +19,7 @@ use super::journal::{Checks, Executions, Journal, Watcher};
 use super::leaks;
 use super::mocks::{Mocks, Stand, Tables};
 use super::shapes::Shapes;
-use super::time::{Moment, Time};
+use super::time::{Moment, Passed, Time};
 
 /// Adds something to a hub. It is done again for each hub that takes the place of another.
 pub(super) type Part = Arc<dyn Fn(TaskHubBuilder) -> TaskHubBuilder + Send + Sync>;
@@ -173,8 +173,9 @@ impl Core {
             if rest.is_some_and(|rest| rest.is_zero()) {
                 return Ok(status);
             }
-            let went_on = self.time.pass_to_next(rest.unwrap_or(Time::NO_LIMIT));
-            if !went_on && rest.is_none() {
+            let client = self.inner_client();
+            let passed = self.time.pass_many(client.wait(id, until, None), rest.unwrap_or(Time::NO_LIMIT));
+            if passed == Passed::NothingDue && rest.is_none() {
                 let deadlock = Deadlock::of(self);
                 let message = "waits for ever".to_owned();
                 return Err(ClientError::new(ClientErrorKind::Remote { message }).with_source(deadlock));

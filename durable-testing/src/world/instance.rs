@@ -196,6 +196,7 @@ impl<O> Instance<O> {
     ///
     /// As [`run_until_complete`](Self::run_until_complete).
     #[track_caller]
+    #[expect(clippy::must_use_candidate, reason = "it does something, and a test may not care what came of it")]
     pub fn run_for(&self, time: Duration) -> bool {
         let waited = self.core.wait(&self.id, WaitUntil::Finished, Some(time));
         self.core.object();

@@ -82,7 +82,6 @@ impl<I: DeserializeOwned, O: Serialize> Mock<I, O> {
     ///
     /// When it has no JSON form.
     #[track_caller]
-    #[expect(clippy::needless_pass_by_value, reason = "an answer is given away")]
     pub fn returns(&self, output: O) -> &Self {
         self.answer(1, Answer::Returns(Self::encode(&output)))
     }
@@ -116,6 +115,7 @@ impl<I: DeserializeOwned, O: Serialize> Mock<I, O> {
     }
 
     /// Never answers.
+    #[expect(clippy::must_use_candidate, reason = "it is called for its effect")]
     pub fn hangs(&self) -> &Self {
         self.answer(1, Answer::Hangs)
     }
@@ -138,6 +138,7 @@ impl<I: DeserializeOwned, O: Serialize> Mock<I, O> {
     ///
     /// When no answer was added.
     #[track_caller]
+    #[expect(clippy::must_use_candidate, reason = "it is called for its effect")]
     pub fn takes(&self, time: Duration) -> &Self {
         let is_there = self.steps(|steps| steps.last_mut().map(|step| step.takes = time).is_some());
         assert!(is_there, "say first what '{}' answers, and then how long it takes", self.name);
@@ -211,7 +212,6 @@ impl<I: DeserializeOwned + PartialEq + fmt::Debug, O: Serialize> Mock<I, O> {
     ///
     /// When it was not.
     #[track_caller]
-    #[expect(clippy::needless_pass_by_value, reason = "as `assert_eq!` reads")]
     pub fn assert_called_once_with(&self, input: I) {
         self.assert_called(1);
         assert_eq!(self.inputs(), [input], "the input of '{}'", self.name);

@@ -233,6 +233,7 @@ impl World {
     ///
     /// When a check fails meanwhile.
     #[track_caller]
+    #[expect(clippy::must_use_candidate, reason = "it does something, and a test may not care what came of it")]
     pub fn advance_to_next(&self) -> Option<Duration> {
         drop(self.0.hub());
         let before = self.now();
