@@ -44,22 +44,24 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use durable_testing::Script;
-    use durable_testing::events::completed;
+    use durable_testing::World;
+    use durable_testing::world::explore;
 
     #[test]
     fn results_may_come_in_any_order() {
-        let mut script = Script::new(count_book, ());
-        script.complete(0, ["one", "two words", "three more words"]);
-        assert_eq!(script.calls().len(), 2, "two are called at once");
-        script.complete(2, 2);
-        assert_eq!(script.calls().len(), 1, "one that is done makes room for the next");
-        script.turn([completed(3, 3), completed(1, 1)]);
-        assert_eq!(script.output(), Some(6.into()));
+        let world = || World::builder().orchestrator(count_book).activity(list_chapters).activity(count_words);
+        let explored = explore(world, |world| assert_eq!(world.start(count_book, ()).output(), 18));
+        assert!(explored.orders > 1);
     }
 
-    #[tokio::test]
-    async fn words_are_counted() {
-        assert_eq!(count_words("a  b\nc".to_owned()).await, 3);
+    #[test]
+    fn two_run_at_a_time() {
+        let world = World::builder().orchestrator(count_book).activity(list_chapters).build();
+        let counts = world.mock(count_words);
+        counts.returns(6).takes(std::time::Duration::from_secs(10));
+        let run = world.start(count_book, ());
+        counts.assert_called(2);
+        assert_eq!(run.output(), 18);
+        counts.assert_called(3);
     }
 }

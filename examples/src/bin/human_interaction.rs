@@ -47,31 +47,29 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use durable_testing::{Script, VirtualClock};
+    use durable_testing::World;
 
-    #[test]
-    fn a_decision_cancels_the_deadline() {
-        let mut script = Script::new(expense_report, 120);
-        script.complete(0, ());
-        script.raise("Decision", false);
-        assert_eq!(script.output(), Some("rejected".into()));
-        assert_eq!(script.calls(), ["-#1"]);
+    fn world() -> World {
+        let world = World::builder().orchestrator(expense_report).build();
+        world.mock(ask_the_boss).returns(());
+        world
     }
 
-    #[tokio::test]
-    async fn three_days_pass_at_once() {
-        let clock = VirtualClock::new();
-        let hub = TaskHub::builder().backend(Memory::new()).orchestrator(expense_report).activity(ask_the_boss);
-        let hub = hub.clock(clock.clone()).start().await.unwrap();
-        let run = hub.client().start(expense_report, 120).await.unwrap();
-        let mut output = std::pin::pin!(run.output());
-        let output = loop {
-            tokio::select! {
-                biased;
-                output = &mut output => break output,
-                () = tokio::task::yield_now() => clock.advance(Duration::from_secs(3600)),
-            }
-        };
-        assert_eq!(output.unwrap(), "nobody answered");
+    #[test]
+    fn the_boss_decides() {
+        let run = world().start(expense_report, 120);
+        assert_eq!(run.custom_status::<String>().unwrap(), "waiting for the boss");
+        run.raise("Decision", &false);
+        assert_eq!(run.output(), "rejected");
+    }
+
+    #[test]
+    fn nobody_answers_for_three_days() {
+        let world = world();
+        let run = world.start(expense_report, 120);
+        world.advance(THREE_DAYS - Duration::from_secs(1));
+        assert!(!run.is_finished());
+        assert_eq!(run.output(), "nobody answered");
+        assert_eq!(world.elapsed(), THREE_DAYS);
     }
 }

@@ -52,26 +52,24 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use durable_testing::Script;
+    use durable_testing::World;
 
     fn watch(looks: u32) -> Watch {
         Watch { job: "a job".to_owned(), looks, pause: Duration::from_secs(60) }
     }
 
     #[test]
-    fn it_starts_over_after_each_look() {
-        let mut script = Script::new(monitor, watch(0));
-        script.complete(0, false);
-        script.fire(1);
-        let mut second = script.next_execution();
-        second.complete(0, true);
-        assert_eq!(second.output(), Some("a job is done after 2 looks".into()));
+    fn it_looks_until_the_job_is_done() {
+        let world = World::builder().orchestrator(monitor).activity(is_done).build();
+        let run = world.start(monitor, watch(0));
+        assert_eq!(run.output(), "a job is done after 4 looks");
+        assert_eq!((run.status().generation, world.elapsed()), (3, Duration::from_secs(180)));
     }
 
     #[test]
     fn it_gives_up() {
-        let mut script = Script::new(monitor, watch(99));
-        script.complete(0, false);
-        assert_eq!(script.output(), Some("a job takes too long".into()));
+        let world = World::builder().orchestrator(monitor).build();
+        world.mock(is_done).returns(false);
+        assert_eq!(world.start(monitor, watch(97)).output(), "a job takes too long");
     }
 }

@@ -69,21 +69,24 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use durable_core::failure::IntoFailure;
-    use durable_testing::Script;
+    use durable_testing::World;
 
     #[test]
     fn a_full_flight_cancels_the_hotel() {
-        let mut script = Script::new(trip, "Atlantis".to_owned());
-        script.complete(0, "a hotel");
-        script.fail(1, BookingError::Busy.into_failure());
-        script.fire(2);
-        script.fail(3, BookingError::Full { city: "Atlantis".to_owned() }.into_failure());
-        assert_eq!(script.calls(), [r#"#4 cancel_hotel "a hotel""#]);
-        script.complete(4, ());
-        let Some(durable_core::history::Completion::Failed(failure)) = script.completion() else {
-            panic!("no failure")
-        };
+        let world = World::builder().orchestrator(trip).activity(book_hotel).activity(book_flight).build();
+        let cancellations = world.mock(cancel_hotel);
+        cancellations.returns(());
+        let failure = world.start(trip, "Atlantis".to_owned()).failure();
         assert_eq!(format!("{failure:#}"), "activity 'book_flight' failed: the flight to Atlantis is full");
+        cancellations.assert_called_once_with("hotel in Atlantis".to_owned());
+    }
+
+    #[test]
+    fn a_busy_airline_is_asked_again() {
+        let world = World::builder().orchestrator(trip).activity(book_hotel).build();
+        let flights = world.mock(book_flight);
+        flights.fails_times(2, BookingError::Busy).returns("a flight".to_owned());
+        assert_eq!(world.start(trip, "Lisbon".to_owned()).output(), ["hotel in Lisbon", "a flight"]);
+        flights.assert_called(3);
     }
 }

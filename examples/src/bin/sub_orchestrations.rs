@@ -62,14 +62,21 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use durable_testing::Script;
+    use durable_testing::World;
 
     #[test]
     fn a_lost_parcel_is_sent_again() {
-        let mut script = Script::new(order, vec!["Oslo".to_owned()]);
-        script.fail_child(0, ActivityError::msg("lost").details().clone());
-        script.fire(1);
-        script.complete_child(2, "Oslo");
-        assert_eq!(script.output(), Some(["Oslo"].as_slice().into()));
+        let world = World::builder().orchestrator(order).mocked_orchestrator(deliver).build();
+        let parcels = world.mock_orchestrator(deliver);
+        parcels.fails("lost").returns("Oslo".to_owned());
+        assert_eq!(world.start(order, vec!["Oslo".to_owned()]).output(), ["Oslo"]);
+        assert_eq!(parcels.inputs(), ["Oslo", "Oslo"]);
+    }
+
+    #[test]
+    fn nobody_is_at_home_in_atlantis() {
+        let world = World::builder().orchestrator(order).orchestrator(deliver).activity(ship).build();
+        assert_eq!(world.start(order, vec!["Atlantis".to_owned()]).output(), ["Atlantis"]);
+        assert_eq!(world.elapsed(), Duration::from_secs(3600));
     }
 }
