@@ -149,7 +149,7 @@ async fn unordered(ctx: OrchestrationContext) -> Result<(), OrchestratorError> {
 }
 
 #[test]
-#[should_panic(expected = "is not deterministic")]
+#[should_panic(expected = "durable-testing/tests/world.rs:")]
 fn the_order_of_a_hash_map_is_found() {
     let world = World::builder().orchestrator(unordered).activity(charge).build();
     let _ = world.start(unordered, ()).run_until_complete();
@@ -196,8 +196,20 @@ async fn in_turns(ctx: OrchestrationContext) -> Result<(), OrchestratorError> {
 }
 
 #[test]
-#[should_panic(expected = "is not deterministic: run once more on the same history, it did something else")]
+#[should_panic(expected = "deterministic")]
 fn a_changed_order_of_calls_is_found() {
     let world = World::builder().orchestrator(in_turns).activity(charge).build();
     let _ = world.start(in_turns, ()).run_until_complete();
+}
+
+#[test]
+fn an_activity_that_moves_its_own_world_fails_instead_of_waiting_for_ever() {
+    let world = World::builder().orchestrator(pay).without_leak_checks().build();
+    let inner = world.clone();
+    world.mock(charge).answers(move |amount, _| {
+        inner.advance(HOUR);
+        Ok::<_, ActivityError>(amount)
+    });
+    let failure = format!("{:#}", world.start(pay, 1).failure());
+    assert!(failure.contains("a world cannot be moved from within itself"), "{failure}");
 }

@@ -16,7 +16,7 @@ use durable_core::engine::Clock;
 use durable_core::model::Timestamp;
 use parking_lot::{Mutex, RwLock};
 
-use super::client::inside;
+use super::client::{inside, is_inside};
 use super::crash::Mishaps;
 use super::gate::Gate;
 use super::logs::Logs;
@@ -188,6 +188,7 @@ impl Time {
     where
         F::Output: Send,
     {
+        assert!(!is_inside(), "a world cannot be moved from within itself: use `World::client` in code that it runs");
         let runtime = self.runtime.read().clone();
         let Some(runtime) = runtime else { unreachable!("the runtime is taken only when the world ends") };
         let run = || without_threads(|| inside(|| self.logs.keep(|| runtime.block_on(future))));
