@@ -74,19 +74,17 @@ mod tests {
     #[test]
     fn a_full_flight_cancels_the_hotel() {
         let world = World::builder().orchestrator(trip).activity(book_hotel).activity(book_flight).build();
-        let cancellations = world.mock(cancel_hotel);
-        cancellations.returns(());
+        world.mock(cancel_hotel).returns(());
         let failure = world.start(trip, "Atlantis".to_owned()).failure();
         assert_eq!(format!("{failure:#}"), "activity 'book_flight' failed: the flight to Atlantis is full");
-        cancellations.assert_called_once_with("hotel in Atlantis".to_owned());
+        world.mock(cancel_hotel).assert_called_once_with("hotel in Atlantis".to_owned());
     }
 
     #[test]
     fn a_busy_airline_is_asked_again() {
         let world = World::builder().orchestrator(trip).activity(book_hotel).build();
-        let flights = world.mock(book_flight);
-        flights.fails_times(2, BookingError::Busy).returns("a flight".to_owned());
+        world.mock(book_flight).fails_times(2, BookingError::Busy).returns("a flight".to_owned());
         assert_eq!(world.start(trip, "Lisbon".to_owned()).output(), ["hotel in Lisbon", "a flight"]);
-        flights.assert_called(3);
+        world.mock(book_flight).assert_called(3);
     }
 }
