@@ -98,6 +98,12 @@ impl Scenario {
         client.instance::<Value, _>("root").unwrap().output().await.map_err(|error| format!("{error:#}"))
     }
 
+    /// Completes when the process ends at commit `n`. An answer that came just before is on its way then, and is seen first.
+    async fn end_at(store: &FaultyBackend, n: u64) {
+        store.reached(n).await;
+        tokio::task::yield_now().await;
+    }
+
     /// Runs it with something wrong at commit `n`; `None` when it has fewer commits.
     fn run(&self, inner: Arc<dyn Backend>, wrong: Wrong, n: u64) -> Option<Result<Value, String>> {
         let store = Arc::new(FaultyBackend::new(inner));
@@ -118,7 +124,7 @@ impl Scenario {
                 biased;
                 // Looked at first, so that it has every answer that came before the end.
                 output = in_time(self.drive(&process.hub, &done, again)) => Some(output),
-                () = store.reached(n), if wrong == Wrong::Crash => None,
+                () = Self::end_at(&store, n), if wrong == Wrong::Crash => None,
             }
         });
         if let Some(output) = ended {
