@@ -228,8 +228,12 @@ impl DurableService {
 
     /// The client, knowing where it is served.
     pub(crate) fn client_at(&self, origin: &str) -> Client {
+        self.client_with(&self.links, origin)
+    }
+
+    fn client_with(&self, links: &Links, origin: &str) -> Client {
         let known = self.client.webhook_url().is_some();
-        if known { self.client.clone() } else { self.client.clone().with_webhook_url(self.links.webhook_url(origin)) }
+        if known { self.client.clone() } else { self.client.clone().with_webhook_url(links.webhook_url(origin)) }
     }
 
     async fn answer<B>(self, request: Request<B>) -> Response<Body>
@@ -262,12 +266,11 @@ impl DurableService {
             Match::None => return Err(Refusal::NotFound),
         };
         let has_key = self.links.access().check_starter(&head, starters.is_anonymous(&found))?;
-        if !has_key {
-            // Who has no key is not given one.
-            head.extensions.insert(self.links.clone().signed());
-        }
+        // Who has no key is not given one, by whatever way links are made.
+        let links = if has_key { self.links.clone() } else { self.links.clone().signed() };
+        let client = self.client_with(&links, &Links::origin_of(&head));
+        head.extensions.insert(links);
         let body = read(body, self.body_limits).await?;
-        let client = self.client_at(&Links::origin_of(&head));
         Ok(starters.answer(found, client, head, body).await)
     }
 

@@ -320,3 +320,19 @@ async fn sets_of_starters_stand_side_by_side() {
     let error = service.starters(Starters::new().starter(words)).unwrap_err();
     assert!(error.is_ambiguous(), "{error}");
 }
+
+#[http_starter(methods("GET"))]
+async fn payload(client: Client) -> Result<Json<durable_http::HttpManagementPayload>, HttpError> {
+    Ok(Json(client.create_http_management_payload(&"i1".try_into()?)?))
+}
+
+#[tokio::test]
+async fn who_has_no_key_gets_none_without_a_request_either() {
+    const KEY: &str = "a-long-and-secret-word";
+    let service = MockClient::new().service().key(KEY).unwrap();
+    let service = service.starters(Starters::new().starter(payload).anonymous()).unwrap();
+    let without = call(&service, request("GET", "/api/payload")).await;
+    assert!(without.status == 200 && !without.body.contains(KEY), "{}", without.body);
+    let with_key = call(&service, request("GET", "/api/payload").header("x-functions-key", KEY)).await;
+    assert!(with_key.body.contains(KEY), "{}", with_key.body);
+}
