@@ -86,6 +86,7 @@ mod starter;
 mod status_json;
 pub mod testing;
 mod trace;
+mod wire;
 
 pub use http;
 

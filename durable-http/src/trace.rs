@@ -3,8 +3,7 @@
 use durable_core::model::TraceContext;
 use http::{HeaderMap, HeaderValue};
 
-const TRACEPARENT: &str = "traceparent";
-const TRACESTATE: &str = "tracestate";
+use crate::wire::{TRACEPARENT, TRACESTATE};
 
 /// The trace of a request. Headers that are not valid are ignored, as the W3C wants it: a trace is never worth an error.
 pub(crate) fn of(headers: &HeaderMap) -> Option<TraceContext> {
@@ -26,10 +25,9 @@ mod tests {
 
     const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
-    fn trace(headers: &[(&'static str, &'static str)]) -> Option<TraceContext> {
-        let headers = headers.iter().map(|(name, value)| {
-            (http::HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap())
-        });
+    fn trace(headers: &[(http::HeaderName, &'static str)]) -> Option<TraceContext> {
+        let headers =
+            headers.iter().map(|(name, value)| (name.clone(), HeaderValue::from_bytes(value.as_bytes()).unwrap()));
         let mut map = HeaderMap::new();
         headers.for_each(|(name, value)| {
             map.append(name, value);

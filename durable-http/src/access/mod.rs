@@ -12,12 +12,10 @@ use crate::error_json::Refusal;
 use crate::origin;
 use crate::query::Query;
 use crate::router::{Found, Surface};
+use crate::wire::FUNCTIONS_KEY;
 
 pub use self::keys::Keys;
 pub(crate) use self::signed::sign;
-
-/// The header in which callers send a key, as they do for Azure Functions.
-const KEY_HEADER: &str = "x-functions-key";
 
 /// The rules of one service.
 #[derive(Debug, Clone, Default)]
@@ -71,7 +69,7 @@ impl Access {
 
     fn knows_caller(&self, head: &Parts, query: &Query, management: Option<(Found<'_>, &TaskHubName)>) -> bool {
         let Some(keys) = &self.keys else { return true };
-        let header = head.headers.get(KEY_HEADER).map(|value| value.as_bytes().trim_ascii());
+        let header = head.headers.get(FUNCTIONS_KEY).map(|value| value.as_bytes().trim_ascii());
         let code = query.filled("code");
         if header.is_some_and(|header| keys.has(header)) || code.as_ref().is_some_and(|code| keys.has(code.as_bytes()))
         {

@@ -4,15 +4,14 @@ use std::collections::HashMap;
 
 use durable_core::client::{ClientError, ClientErrorKind, InstanceCount, InstancePage, InstanceQuery};
 use durable_core::model::FunctionName;
-use http::{HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderValue, Method, StatusCode};
 
 use super::answer::unreadable;
 use super::client::RemoteClient;
 use super::status::StatusObject;
 use super::transport::Call;
+use crate::wire::{CONTINUATION, MAX_PAGE_SIZE};
 
-const CONTINUATION: HeaderName = HeaderName::from_static("x-ms-continuation-token");
-const MAX_PAGE_SIZE: usize = 1_000;
 /// What the ids of entities start with, which Azure lists among instances.
 const ENTITY: char = '@';
 

@@ -2,16 +2,14 @@
 
 use durable_core::client::{ClientError, ClientErrorKind, RestartRequest, StartRequest};
 use durable_core::model::{IdReusePolicy, InstanceId, RuntimeStatus, TraceContext};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde::Deserialize;
 
 use super::answer::{Answer, unreadable};
 use super::client::RemoteClient;
 use super::status::not_found;
 use super::transport::Call;
-
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+use crate::wire::{TRACEPARENT, TRACESTATE};
 
 /// What of a check-status response matters here.
 #[derive(Debug, Deserialize)]

@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use durable_core::client::{ClientError, ClientErrorKind};
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderValue, Method};
 use reqwest::redirect;
 
 use super::address::Address;
 use super::answer::Answer;
 use super::error::RemoteClientError;
 use super::tls;
+use crate::wire::FUNCTIONS_KEY;
 
-const FUNCTIONS_KEY: HeaderName = HeaderName::from_static("x-functions-key");
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Less than servers keep idle connections, so that a request seldom meets one that is being closed.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);

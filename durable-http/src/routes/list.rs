@@ -1,18 +1,17 @@
 //! `GET /instances`: a page of instances.
 
 use durable_core::client::{ClientError, InstanceQuery};
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderValue, StatusCode};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode, utf8_percent_encode};
 
 use super::{Answer, Exchange};
 use crate::body::json;
 use crate::error_json::Refusal;
 use crate::status_json::{Show, StatusJson};
+use crate::wire::{CONTINUATION, MAX_PAGE_SIZE};
 
-const CONTINUATION: HeaderName = HeaderName::from_static("x-ms-continuation-token");
 /// A token may be any text; a header field may not.
 const ESCAPED: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
-const MAX_PAGE_SIZE: usize = 1_000;
 
 pub(super) async fn list(exchange: &Exchange<'_>) -> Answer {
     let query = &exchange.query;
