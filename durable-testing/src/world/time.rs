@@ -241,8 +241,8 @@ impl Time {
     /// then. False when nothing was due.
     pub(super) fn pass_to_next(&self, limit: Duration) -> bool {
         self.settle();
-        let (start, pulse, deaths) = (self.instant(), self.clock.pulses(), self.mishaps.deaths());
-        let end = start + limit.min(NEVER);
+        let (start, pulse, deaths) = (self.clock.coarse(), self.clock.pulses(), self.mishaps.deaths());
+        let end = self.instant() + limit.min(NEVER);
         loop {
             let before = self.instant();
             // The runtime's clock also stops at times that mean nothing, when it sorts its timers.
@@ -268,9 +268,7 @@ impl Time {
             }
         }
         if limit >= NEVER {
-            // Nobody can have noticed: there was nobody who waited for the clock.
-            let passed = self.instant() - start;
-            self.clock.0.base.write().ahead += passed;
+            self.take_back_since(start);
         }
         false
     }
@@ -292,10 +290,7 @@ impl Time {
             }
         });
         if limit >= NEVER && matches!(passed, Some(Passed::NothingDue)) {
-            // Nobody can have noticed: there was nobody who waited for the clock.
-            let last = start.max(*self.clock.0.last_pulse.lock());
-            let ahead = self.clock.coarse().saturating_since(last);
-            self.clock.0.base.write().ahead += ahead;
+            self.take_back_since(start);
         }
         self.settle();
         match passed {
@@ -305,6 +300,14 @@ impl Time {
             Some(passed) => passed,
             None => Passed::GoesOn,
         }
+    }
+
+    /// Takes back the time that has passed since the last thing was due, or since `start`. Nobody can have noticed: there was
+    /// nobody who waited for the clock.
+    fn take_back_since(&self, start: Timestamp) {
+        let last = start.max(*self.clock.0.last_pulse.lock());
+        let ahead = self.clock.coarse().saturating_since(last);
+        self.clock.0.base.write().ahead += ahead;
     }
 
     fn instant(&self) -> Instant {
