@@ -1,16 +1,20 @@
 //! Group commit: writes of many instances share one transaction and one flush.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::{MaybeDone, maybe_done};
+use futures_util::poll;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::options::EngineOptions;
+use crate::BoxFuture;
 use crate::backend::{Backend, BackendError, BackendErrorKind, Write, Written};
 
-/// Called once with what became of a write. Calls come in the order of the writes, after they are durable and before any
-/// later write is made, and must not block.
+/// Called once with what became of a write. Calls come in the order of the writes, after they are durable, and must not
+/// block. Later writes may have been made by then.
 type Done = Box<dyn FnOnce(&Write, Result<Written, BackendError>) + Send>;
 
 /// How often a write is tried when the store fails.
@@ -30,6 +34,27 @@ const FIRST_PAUSE: Duration = Duration::from_millis(5);
 struct Item {
     patience: Patience,
     done: Done,
+}
+
+/// Writes that no commit contains yet, and whom to answer.
+#[derive(Default)]
+struct Waiting {
+    writes: Vec<Write>,
+    items: Vec<Item>,
+}
+
+impl Waiting {
+    fn push(&mut self, write: Write, item: Item) {
+        self.writes.push(write);
+        self.items.push(item);
+    }
+}
+
+/// A commit that the store works on.
+struct Underway {
+    batch: Arc<Vec<Write>>,
+    items: Vec<Item>,
+    commit: Pin<Box<MaybeDone<BoxFuture<'static, Result<Vec<Written>, BackendError>>>>>,
 }
 
 /// The answer to a write that comes too late.
@@ -87,30 +112,50 @@ struct Committer {
 
 impl Committer {
     async fn run(mut self) {
-        let mut writes = Vec::new();
-        let mut items = Vec::new();
+        let mut waiting = Waiting::default();
         loop {
-            if writes.is_empty() {
+            if waiting.writes.is_empty() {
                 let Some((write, item)) = self.receiver.recv().await else { return };
-                writes.push(write);
-                items.push(item);
+                waiting.push(write, item);
             }
-            while writes.len() < self.limit
-                && let Ok((write, item)) = self.receiver.try_recv()
-            {
-                writes.push(write);
-                items.push(item);
-            }
-            let batch = Arc::new(std::mem::take(&mut writes));
-            match self.backend.commit(Arc::clone(&batch)).await {
-                Ok(results) => self.succeed(&batch, std::mem::take(&mut items), results),
-                Err(error) if error.is_retryable() || batch.len() == 1 => {
-                    (writes, items) = self.fail(&batch, std::mem::take(&mut items), &error);
-                    self.pause().await;
+            let mut underway = self.begin(std::mem::take(&mut waiting)).await;
+            while let Some(Underway { batch, items, mut commit }) = underway.take() {
+                commit.as_mut().await;
+                let written = commit.as_mut().take_output().unwrap_or_else(|| Err(shut_down()));
+                match written {
+                    Ok(results) => {
+                        // The store is busy with what has come meanwhile, while those who wait for this batch are answered.
+                        underway = self.begin(Waiting::default()).await;
+                        self.succeed(&batch, items, results);
+                    }
+                    Err(error) if error.is_retryable() || batch.len() == 1 => {
+                        waiting = self.fail(&batch, items, &error);
+                        self.pause().await;
+                    }
+                    Err(_) => waiting = self.one_by_one(&batch, items).await,
                 }
-                Err(_) => (writes, items) = self.one_by_one(&batch, std::mem::take(&mut items)).await,
             }
         }
+    }
+
+    /// Begins to commit these writes and what else is in the queue, as much as one commit takes; `None` when there is nothing.
+    async fn begin(&mut self, Waiting { mut writes, mut items }: Waiting) -> Option<Underway> {
+        while writes.len() < self.limit
+            && let Ok((write, item)) = self.receiver.try_recv()
+        {
+            writes.push(write);
+            items.push(item);
+        }
+        if writes.is_empty() {
+            return None;
+        }
+        let batch = Arc::new(writes);
+        let (backend, writes) = (Arc::clone(&self.backend), Arc::clone(&batch));
+        let commit: BoxFuture<'static, _> = Box::pin(async move { backend.commit(writes).await });
+        let mut commit = Box::pin(maybe_done(commit));
+        // A future does nothing before it is polled.
+        let _ = poll!(commit.as_mut());
+        Some(Underway { batch, items, commit })
     }
 
     fn succeed(&mut self, batch: &[Write], items: Vec<Item>, results: Vec<Written>) {
@@ -124,16 +169,16 @@ impl Committer {
     }
 
     /// One of the writes cannot be made. Alone, it fails alone. Gives what must be tried again.
-    async fn one_by_one(&mut self, batch: &[Write], items: Vec<Item>) -> (Vec<Write>, Vec<Item>) {
-        let mut kept = (Vec::new(), Vec::new());
+    async fn one_by_one(&mut self, batch: &[Write], items: Vec<Item>) -> Waiting {
+        let mut kept = Waiting::default();
         for (write, item) in batch.iter().zip(items) {
             let alone = Arc::new(vec![write.clone()]);
             match self.backend.commit(Arc::clone(&alone)).await {
                 Ok(results) => self.succeed(&alone, vec![item], results),
                 Err(error) => {
-                    let (writes, items) = self.fail(&alone, vec![item], &error);
-                    kept.0.extend(writes);
-                    kept.1.extend(items);
+                    let left = self.fail(&alone, vec![item], &error);
+                    kept.writes.extend(left.writes);
+                    kept.items.extend(left.items);
                 }
             }
         }
@@ -141,12 +186,12 @@ impl Committer {
     }
 
     /// Keeps what may be repeated, and answers the rest.
-    fn fail(&mut self, batch: &[Write], items: Vec<Item>, error: &BackendError) -> (Vec<Write>, Vec<Item>) {
+    fn fail(&mut self, batch: &[Write], items: Vec<Item>, error: &BackendError) -> Waiting {
         self.failures += 1;
         if self.failures == 1 {
             tracing::error!(%error, source = ?std::error::Error::source(error), "the store does not take a commit, trying again");
         }
-        let mut kept = (Vec::new(), Vec::new());
+        let mut kept = Waiting::default();
         for (write, item) in batch.iter().zip(items) {
             let hopeless = !error.is_retryable() || self.closed.is_cancelled();
             let keep = match item.patience {
@@ -156,8 +201,7 @@ impl Committer {
                 Patience::Once => false,
             };
             if keep {
-                kept.0.push(write.clone());
-                kept.1.push(item);
+                kept.push(write.clone(), item);
             } else {
                 (item.done)(write, Err(error.clone()));
             }

@@ -4,7 +4,8 @@
 //! `migrations/0001.sql` beside this module's source, and views such as `instances_readable` show its times as text.
 //!
 //! Writes go through one connection on a thread of its own, in transactions that callers share when they come at the same
-//! time; queries have connections and threads of their own. Nothing polls: an idle store uses no processor time.
+//! time; queries have connections and threads of their own, and the row of one instance is read by the caller's thread.
+//! Nothing polls: an idle store uses no processor time.
 
 /// The statuses that end an instance, as a list for a statement.
 macro_rules! finished {
@@ -19,6 +20,7 @@ mod create;
 mod error;
 mod guard;
 mod list;
+mod look;
 mod message;
 mod next;
 mod purge;
@@ -36,6 +38,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use self::guard::Guard;
+use self::look::Looks;
 use self::schema::Durability;
 use self::writer::Threads;
 use super::{
@@ -43,8 +46,11 @@ use super::{
     WorkerId, Write, Written,
 };
 
-/// Queries that can run at the same time.
+/// Queries that can run at the same time on threads of their own.
 const READERS: usize = 2;
+
+/// Small queries that can run at the same time on the threads of their callers.
+const LOOKS: usize = 4;
 
 /// A task hub in a SQLite file. Clones share it; when the last one is dropped, the file is closed and free for another
 /// process.
@@ -70,6 +76,7 @@ pub struct Sqlite {
 
 /// In the order in which they are given up: the last connection to close tidies the file up, and only then is it free.
 struct Hub {
+    looks: Looks,
     readers: Threads,
     writer: Threads,
     path: Arc<Path>,
@@ -135,7 +142,8 @@ impl SqliteOptions {
             let writer = Threads::writer(schema::open_writer(&path, self.durability)?, Arc::clone(&path))?;
             let readers = (0..READERS).map(|_| schema::open_reader(&path)).collect::<error::Result<_>>()?;
             let readers = Threads::readers(readers, &path)?;
-            Ok(Hub { readers, writer, path: Arc::clone(&path), _guard: guard })
+            let looks = (0..LOOKS).map(|_| schema::open_look(&path)).collect::<error::Result<_>>()?;
+            Ok(Hub { looks: Looks::new(looks), readers, writer, path: Arc::clone(&path), _guard: guard })
         };
         let hub = open().map_err(|failure: error::Failure| failure.of_file(asked))?;
         Ok(Sqlite { hub: Arc::new(hub) })
@@ -178,6 +186,9 @@ impl Backend for Sqlite {
     }
 
     async fn instance(&self, id: &str) -> Result<Option<InstanceRow>, BackendError> {
+        if let Some(row) = self.hub.looks.look(|conn| query::instance(conn, id)) {
+            return Ok(row);
+        }
         let id = id.to_owned();
         self.hub.readers.call(move |conn| query::instance(conn, &id)).await
     }
