@@ -28,8 +28,11 @@ fn measured<T>(work: impl FnOnce() -> T) -> T {
     black_box(counted(work))
 }
 
+/// Measures each story at each size; with a name as the argument, that story alone, for a look at its profile.
 fn main() {
-    for name in STORIES {
+    let only = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    let stories = STORIES.iter().filter(|name| only.as_ref().is_none_or(|only| only == *name));
+    for name in stories {
         for size in SIZES {
             let story = Story::new(name, size);
             let history = story.history();
@@ -39,6 +42,13 @@ fn main() {
             println!("replay {name} {size} {}", history.len());
         }
     }
+    if only.is_none() {
+        rows();
+    }
+}
+
+/// Events to rows and back, as a store does it.
+fn rows() {
     for size in SIZES {
         let story = Story::new("sequence", size);
         let history = story.history();
