@@ -75,8 +75,8 @@ fn payload(value: &impl Serialize) -> Payload {
     Payload::encode(value).expect("a value with a JSON form")
 }
 
-/// The history events of an outcome.
-pub(crate) fn recorded(outcome: &TurnOutcome) -> impl Iterator<Item = EventKind> {
+/// The history events of an outcome, in the order in which they are stored.
+pub fn recorded(outcome: &TurnOutcome) -> impl Iterator<Item = EventKind> {
     let actions = outcome.actions.iter().filter_map(|(id, action)| match action.clone() {
         Action::ScheduleTask { name, input, options, source } => {
             Some(EventKind::TaskScheduled { id: *id, name, input, options, source: Some(source) })

@@ -38,7 +38,7 @@ where
     type Output = <F::Definition as ActivityDefinition>::Output;
 
     fn name(&self) -> Result<FunctionName, InvalidName> {
-        FunctionName::new(F::Definition::NAME)
+        FunctionName::of_static(F::Definition::NAME)
     }
 }
 

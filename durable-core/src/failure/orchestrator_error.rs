@@ -1,5 +1,6 @@
 //! The error of orchestrators, and of the tasks that they await.
 
+use std::any::Any;
 use std::error::Error;
 use std::fmt;
 
@@ -112,11 +113,20 @@ impl OrchestratorError {
 
 impl<E: Error + Send + Sync + 'static> From<E> for OrchestratorError {
     fn from(error: E) -> Self {
-        let details = match (&error as &(dyn Error + 'static)).downcast_ref::<FailureDetails>() {
-            Some(details) => details.clone(),
-            None => FailureDetails::from_error(std::any::type_name::<E>(), &error),
-        };
-        Self { details: Box::new(details) }
+        // An error that is one of ours already moves in as it is.
+        let mut error = Some(error);
+        if let Some(details) = (&mut error as &mut dyn Any).downcast_mut::<Option<Box<FailureDetails>>>()
+            && let Some(details) = details.take()
+        {
+            return Self { details };
+        }
+        if let Some(details) = (&mut error as &mut dyn Any).downcast_mut::<Option<FailureDetails>>()
+            && let Some(details) = details.take()
+        {
+            return Self { details: Box::new(details) };
+        }
+        let Some(error) = error else { unreachable!("it has not been taken") };
+        Self { details: Box::new(FailureDetails::from_error(std::any::type_name::<E>(), &error)) }
     }
 }
 

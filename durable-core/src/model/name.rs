@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::ops::Deref;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -16,7 +17,29 @@ pub struct InvalidName {
     reason: &'static str,
 }
 
+/// The text of a name. One that stands in the program needs no memory of its own.
+#[derive(Clone)]
+enum Text {
+    Static(&'static str),
+    Shared(Arc<str>),
+}
+
+impl Deref for Text {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            Self::Static(text) => text,
+            Self::Shared(text) => text,
+        }
+    }
+}
+
 fn check(name: &str, kind: &'static str) -> Result<(), InvalidName> {
+    // Most names are that simple.
+    if (1..=MAX_NAME_LEN).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(());
+    }
     let refuse = |reason| Err(InvalidName { name: name.chars().take(64).collect(), kind, reason });
     if name.trim().is_empty() {
         return refuse("it is empty");
@@ -36,7 +59,7 @@ macro_rules! case_insensitive_name {
     ($(#[$docs:meta])* $name:ident, $kind:literal, $check:ident) => {
         $(#[$docs])*
         #[derive(Clone)]
-        pub struct $name(Arc<str>);
+        pub struct $name(Text);
 
         impl $name {
             /// Checks `name` and takes it over.
@@ -46,7 +69,7 @@ macro_rules! case_insensitive_name {
             /// [`InvalidName`] says which rule the text breaks.
             pub fn new(name: impl AsRef<str>) -> Result<Self, InvalidName> {
                 $check(name.as_ref(), $kind)?;
-                Ok(Self(name.as_ref().into()))
+                Ok(Self(Text::Shared(name.as_ref().into())))
             }
 
             /// The name as it was written.
@@ -86,7 +109,7 @@ macro_rules! case_insensitive_name {
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Debug::fmt(&self.0, f)
+                fmt::Debug::fmt(&*self.0, f)
             }
         }
 
@@ -144,6 +167,14 @@ case_insensitive_name! {
     TaskHubName, "task hub", check_hub
 }
 
+impl FunctionName {
+    /// Checks a name that stands in the program.
+    pub(crate) fn of_static(name: &'static str) -> Result<Self, InvalidName> {
+        check(name, "function")?;
+        Ok(Self(Text::Static(name)))
+    }
+}
+
 fn check_hub(name: &str, kind: &'static str) -> Result<(), InvalidName> {
     let refuse = |reason| Err(InvalidName { name: name.chars().take(64).collect(), kind, reason });
     if !(3..=45).contains(&name.len()) {
@@ -161,7 +192,7 @@ fn check_hub(name: &str, kind: &'static str) -> Result<(), InvalidName> {
 impl Default for TaskHubName {
     /// `TestHubName`, the default of Durable Functions.
     fn default() -> Self {
-        Self("TestHubName".into())
+        Self(Text::Static("TestHubName"))
     }
 }
 

@@ -1,7 +1,8 @@
 //! JSON texts that travel through the system untouched.
 
+use std::cell::Cell;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -13,6 +14,14 @@ use serde_json::value::RawValue;
 /// once in user code, and never re-encoded in between. Cloning is cheap.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Payload(Arc<str>);
+
+thread_local! {
+    /// Where values are encoded before it is known how long they are.
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// What is larger is not kept.
+const MOST_SCRATCH: usize = 64 << 10;
 
 impl Payload {
     /// Takes a JSON text over; white space around the value is removed.
@@ -32,7 +41,18 @@ impl Payload {
     ///
     /// [`InvalidPayload`] when the value has no JSON form, for example a map with keys that are not strings.
     pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Self, InvalidPayload> {
-        serde_json::to_string(value).map(|text| Self(text.into())).map_err(InvalidPayload)
+        // Taken out while it is used: the encoding of a value may encode others.
+        let mut scratch = SCRATCH.take();
+        scratch.clear();
+        let encoded = serde_json::to_writer(&mut scratch, value).map_err(InvalidPayload);
+        let text = encoded.and_then(|()| std::str::from_utf8(&scratch).map_err(|error| {
+            InvalidPayload(serde::ser::Error::custom(error))
+        }));
+        let payload = text.map(|text| Self(text.into()));
+        if scratch.capacity() <= MOST_SCRATCH {
+            SCRATCH.set(scratch);
+        }
+        payload
     }
 
     /// Decodes the value. The error of a mismatch says at which path of the JSON it lies.
@@ -41,6 +61,10 @@ impl Payload {
     ///
     /// [`InvalidPayload`] when the JSON does not fit `T`.
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T, InvalidPayload> {
+        // The path costs time, so it is looked for only when there is an error.
+        if let Ok(value) = serde_json::from_str(&self.0) {
+            return Ok(value);
+        }
         let mut reader = serde_json::Deserializer::from_str(&self.0);
         serde_path_to_error::deserialize(&mut reader).map_err(|error| {
             let path = error.path().to_string();
@@ -62,7 +86,8 @@ impl Payload {
     /// The payload `null`.
     #[must_use]
     pub fn null() -> Self {
-        Self("null".into())
+        static NULL: LazyLock<Payload> = LazyLock::new(|| Payload("null".into()));
+        NULL.clone()
     }
 
     /// True for the payload `null`.

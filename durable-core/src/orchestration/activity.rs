@@ -34,7 +34,7 @@ impl<T> ActivityCall<T> {
         Self { name: Some(name), call, output: PhantomData }
     }
 
-    pub(super) fn refused(handle: &ReplayHandle, failure: FailureDetails) -> Self {
+    pub(super) fn refused(handle: &ReplayHandle, failure: Box<FailureDetails>) -> Self {
         Self { name: None, call: RawCall::refused(handle, failure), output: PhantomData }
     }
 
@@ -175,7 +175,7 @@ impl<T: DeserializeOwned> Future for ActivityCall<T> {
                 FailureDetails::new("InvalidResult", message).non_retriable().caused_by(cause).into()
             }),
             Err(refusal) if is_refused => Err(refusal.into()),
-            Err(failure) => Err(failed("TaskFailed", format!("activity '{name}' failed"), failure).into()),
+            Err(failure) => Err(failed("TaskFailed", format!("activity '{name}' failed"), *failure).into()),
         })
     }
 }

@@ -52,7 +52,7 @@ where
     type Output = <F::Definition as OrchestratorDefinition>::Output;
 
     fn name(&self) -> Result<FunctionName, InvalidName> {
-        FunctionName::new(F::Definition::NAME)
+        FunctionName::of_static(F::Definition::NAME)
     }
 
     fn version(&self) -> Option<Version> {
@@ -101,14 +101,14 @@ impl<T> SubOrchestrationCall<T> {
         Self { name: Some(name), call, output: PhantomData }
     }
 
-    pub(super) fn refused(handle: &ReplayHandle, failure: FailureDetails) -> Self {
+    pub(super) fn refused(handle: &ReplayHandle, failure: Box<FailureDetails>) -> Self {
         Self { name: None, call: RawCall::refused(handle, failure), output: PhantomData }
     }
 
     /// The id of the child, or of the last one that a retried call has started; `None` when the call was refused.
     #[must_use]
     pub fn instance_id(&self) -> Option<InstanceId> {
-        if self.call.is_refused() { None } else { self.call.template()?.lock().child().cloned() }
+        if self.call.is_refused() { None } else { self.call.with_template(Template::child)? }
     }
 
     /// Gives the child an id of your own. Without one it is made of the parent's id and the place of the call.
@@ -159,11 +159,9 @@ impl<T> SubOrchestrationCall<T> {
     pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         let (key, value) = (key.into(), value.into());
         let mut refused = None;
-        if let Some(template) = self.call.template() {
+        if let Some(mut copy) = self.call.with_template(Template::copy) {
             // The rules count the other tags too, so the tag is tried on a copy.
-            change(&mut template.lock().copy(), |child, _| {
-                refused = child.tags.insert(key.clone(), value.clone()).err();
-            });
+            change(&mut copy, |child, _| refused = child.tags.insert(key.clone(), value.clone()).err());
         }
         match refused {
             Some(error) => self.call.refuse(FailureDetails::from_error("InvalidTag", &error).non_retriable()),
@@ -277,7 +275,7 @@ impl<T: DeserializeOwned> Future for SubOrchestrationCall<T> {
             Err(failure) => {
                 let id = this.instance_id().map(|id| id.to_string()).unwrap_or_default();
                 let message = format!("child orchestration '{name}' (instance '{id}') failed");
-                Err(failed("SubOrchestrationFailed", message, failure).into())
+                Err(failed("SubOrchestrationFailed", message, *failure).into())
             }
         })
     }

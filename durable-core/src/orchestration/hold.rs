@@ -7,15 +7,15 @@ use std::task::{Context, Poll};
 use parking_lot::Mutex;
 
 use crate::history::{Action, ExecutionHeader};
-use crate::model::{FailureDetails, InstanceId, Payload, SourceLocation, TaskId};
-use crate::replay::{LeafId, LeafResult, ReplayHandle, digest};
+use crate::model::{FailureDetails, InstanceId, SourceLocation, TaskId};
+use crate::replay::{LeafId, ReplayHandle, Resolution, digest};
 
 /// What a durable future of the code holds on to.
 pub(super) enum Hold {
     /// A leaf that the code has not taken yet.
     Leaf(LeafId),
     /// The call was refused before it became durable.
-    Refused(FailureDetails),
+    Refused(Box<FailureDetails>),
     /// Made outside the orchestrator's code, taken, or given up: it never resolves.
     Nothing,
 }
@@ -25,7 +25,7 @@ impl Hold {
         leaf.map_or(Self::Nothing, Self::Leaf)
     }
 
-    pub(super) fn poll(&mut self, handle: &ReplayHandle, cx: &Context<'_>) -> Poll<Result<Payload, FailureDetails>> {
+    pub(super) fn poll(&mut self, handle: &ReplayHandle, cx: &Context<'_>) -> Poll<Resolution> {
         let result = match std::mem::replace(self, Self::Nothing) {
             Self::Leaf(leaf) => match handle.poll_leaf(leaf, cx) {
                 Poll::Ready(result) => result,
@@ -73,9 +73,9 @@ impl Template {
         Self { action: self.action.clone(), derives_id: self.derives_id }
     }
 
-    pub(super) fn child(&self) -> Option<&InstanceId> {
+    pub(super) fn child(&self) -> Option<InstanceId> {
         match &self.action {
-            Action::StartChild { child, .. } => Some(&child.instance),
+            Action::StartChild { child, .. } => Some(child.instance.clone()),
             _ => None,
         }
     }
@@ -103,16 +103,25 @@ pub(super) struct RawCall {
     hold: Hold,
     /// The first attempt.
     task: Option<TaskId>,
-    template: Option<Arc<Mutex<Template>>>,
+    template: Kept,
+}
+
+/// Where a call keeps what its attempts repeat.
+enum Kept {
+    Nowhere,
+    /// Only for options that may still come.
+    Here(Template),
+    /// Together with the driver that makes the attempts.
+    Shared(Arc<Mutex<Template>>),
 }
 
 impl RawCall {
     /// Makes the call.
     pub(super) fn issue(handle: &ReplayHandle, derives_id: bool, make: impl FnOnce(TaskId) -> Action) -> Self {
-        let mut template = None;
+        let mut template = Kept::Nowhere;
         let issued = handle.act(|task| {
             let action = make(task);
-            template = Some(Arc::new(Mutex::new(Template { action: action.clone(), derives_id })));
+            template = Kept::Here(Template { action: action.clone(), derives_id });
             action
         });
         match issued {
@@ -124,8 +133,8 @@ impl RawCall {
         }
     }
 
-    pub(super) fn refused(handle: &ReplayHandle, failure: FailureDetails) -> Self {
-        Self { handle: handle.clone(), hold: Hold::Refused(failure), task: None, template: None }
+    pub(super) fn refused(handle: &ReplayHandle, failure: Box<FailureDetails>) -> Self {
+        Self { handle: handle.clone(), hold: Hold::Refused(failure), task: None, template: Kept::Nowhere }
     }
 
     /// Makes a later attempt of the same call.
@@ -134,7 +143,7 @@ impl RawCall {
         match issued {
             Ok(issued) => {
                 let hold = Hold::new(issued.map(|issued| issued.leaf));
-                Self { handle: handle.clone(), hold, task: Some(first), template: None }
+                Self { handle: handle.clone(), hold, task: Some(first), template: Kept::Nowhere }
             }
             Err(failure) => Self::refused(handle, failure),
         }
@@ -148,8 +157,25 @@ impl RawCall {
         self.task
     }
 
-    pub(super) fn template(&self) -> Option<&Arc<Mutex<Template>>> {
-        self.template.as_ref()
+    /// Looks at what the attempts repeat.
+    pub(super) fn with_template<T>(&self, look: impl FnOnce(&Template) -> T) -> Option<T> {
+        match &self.template {
+            Kept::Nowhere => None,
+            Kept::Here(template) => Some(look(template)),
+            Kept::Shared(template) => Some(look(&template.lock())),
+        }
+    }
+
+    /// What the attempts repeat, for who makes them. Options that come later reach it.
+    pub(super) fn share_template(&mut self) -> Option<Arc<Mutex<Template>>> {
+        self.template = match std::mem::replace(&mut self.template, Kept::Nowhere) {
+            Kept::Here(template) => Kept::Shared(Arc::new(Mutex::new(template))),
+            other => other,
+        };
+        match &self.template {
+            Kept::Shared(template) => Some(Arc::clone(template)),
+            Kept::Nowhere | Kept::Here(_) => None,
+        }
     }
 
     /// True when the call has failed without ever being made.
@@ -159,13 +185,18 @@ impl RawCall {
 
     /// Sets an option of a call that is not committed yet.
     pub(super) fn amend(&mut self, option: &str, change: impl Fn(&mut Template)) {
-        let (Hold::Leaf(_), Some(task), Some(template)) = (&self.hold, self.task, &self.template) else { return };
-        let mut template = template.lock();
-        let amended = self.handle.amend(task, |action| {
-            change(&mut template);
-            *action = template.action.clone();
-        });
-        drop(template);
+        let (Hold::Leaf(_), Some(task)) = (&self.hold, self.task) else { return };
+        let amend = |template: &mut Template| {
+            self.handle.amend(task, |action| {
+                change(template);
+                *action = template.action.clone();
+            })
+        };
+        let amended = match &mut self.template {
+            Kept::Nowhere => return,
+            Kept::Here(template) => amend(template),
+            Kept::Shared(template) => amend(&mut template.lock()),
+        };
         if !amended {
             self.refuse(late_option(option));
         }
@@ -180,7 +211,7 @@ impl RawCall {
             self.handle.withdraw(task);
         }
         // A driver goes in any case; what it holds of a call that was withdrawn is gone already.
-        if let Hold::Leaf(leaf) = std::mem::replace(&mut self.hold, Hold::Refused(failure)) {
+        if let Hold::Leaf(leaf) = std::mem::replace(&mut self.hold, Hold::Refused(Box::new(failure))) {
             self.handle.drop_leaf(leaf);
         }
     }
@@ -188,13 +219,13 @@ impl RawCall {
     /// Hands the call over to a driver, which decides what its result is.
     pub(super) fn drive<D>(&mut self, driver: impl FnOnce(Self) -> D)
     where
-        D: Future<Output = LeafResult> + Send + 'static,
+        D: Future<Output = Resolution> + Send + 'static,
     {
         if !matches!(self.hold, Hold::Leaf(_)) {
             return;
         }
         let hold = std::mem::replace(&mut self.hold, Hold::Nothing);
-        let attempt = Self { handle: self.handle.clone(), hold, task: self.task, template: self.template.clone() };
+        let attempt = Self { handle: self.handle.clone(), hold, task: self.task, template: Kept::Nowhere };
         self.hold = Hold::new(self.handle.drive(Box::pin(driver(attempt))));
     }
 
@@ -207,9 +238,9 @@ impl RawCall {
 }
 
 impl Future for RawCall {
-    type Output = LeafResult;
+    type Output = Resolution;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<LeafResult> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Resolution> {
         let this = self.get_mut();
         this.hold.poll(&this.handle, cx)
     }

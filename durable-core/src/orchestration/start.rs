@@ -30,7 +30,7 @@ impl StartedOrchestration {
         version: Option<Version>,
         input: Payload,
         source: SourceLocation,
-    ) -> Result<Self, FailureDetails> {
+    ) -> Result<Self, Box<FailureDetails>> {
         let mut instance = handle.header().instance.clone();
         let task = handle.emit(|task| {
             instance = derived_id(handle.header(), task);

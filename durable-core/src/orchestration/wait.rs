@@ -32,7 +32,7 @@ impl<T> EventWait<T> {
     }
 
     pub(super) fn refused(handle: ReplayHandle, failure: FailureDetails) -> Self {
-        Self { handle, name: None, hold: Hold::Refused(failure), default: None, output: PhantomData }
+        Self { handle, name: None, hold: Hold::Refused(Box::new(failure)), default: None, output: PhantomData }
     }
 
     /// Ends the wait after `timeout`, counted from now. Event and timeout race where they arrive, not where the code looks:

@@ -5,12 +5,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::Waker;
 
-use super::leaf::{DriverId, LeafId, LeafResult};
+use super::leaf::{DriverId, LeafId, Resolution};
 use super::waker::{DriverWaker, RootWaker};
 use crate::BoxFuture;
 
 /// A future that makes durable calls of its own and resolves a leaf of the code.
-pub(super) type Driver = BoxFuture<'static, LeafResult>;
+pub(super) type Driver = BoxFuture<'static, Resolution>;
 
 /// The drivers of one execution.
 pub(super) struct Drivers {

@@ -1,6 +1,6 @@
 //! The executor of one orchestration.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::task::Waker;
 use super::external::EventOrder;
 use super::fault::{ForeignAwait, NonDeterminism, ReplayFault, Side};
 use super::handle::{ReplayHandle, limit_exceeded};
-use super::leaf::LeafResult;
+use super::leaf::Resolution;
 use super::matching;
 use super::silence::Here;
 use super::state::{Phase, State};
@@ -17,7 +17,7 @@ use super::turn::{TurnInput, TurnOutcome, Waits};
 use super::waker::{RootWaker, WakeHook};
 use crate::BoxFuture;
 use crate::history::{Completion, EventKind, ExecutionHeader, HistoryRecord};
-use crate::model::{FailureDetails, LimitExceeded, Limits, Payload, TaskId, Version};
+use crate::model::{FailureDetails, LimitExceeded, Limits, Payload, TaskId, Timestamp, Version};
 
 /// What the failure of an instance with too long a history is about.
 const THE_HISTORY: &str = "the history of instance";
@@ -56,6 +56,8 @@ pub struct Executor {
     /// The code continues as new and takes its unread events along.
     pub(super) keeps_events: bool,
     suspended: bool,
+    /// What is still to be delivered in this turn. Empty between two turns.
+    queue: VecDeque<EventKind>,
     /// What has reached the execution since it was suspended, in order.
     held: VecDeque<EventKind>,
     for_children: Vec<EventKind>,
@@ -78,6 +80,7 @@ impl Executor {
             completion: None,
             keeps_events: false,
             suspended: false,
+            queue: VecDeque::new(),
             held: VecDeque::new(),
             for_children: Vec::new(),
             history_len: 0,
@@ -128,8 +131,8 @@ impl Executor {
                 return Err(self.ended_early(first.turn, &records[0].kind).into());
             }
             let received = records.iter().map(|record| &record.kind).filter(|kind| !kind.is_action());
-            let input = TurnInput { turn: first.turn, time: first.turn_time, events: received.cloned().collect() };
-            let outcome = self.run(input, Some(records))?;
+            self.queue.extend(received.cloned());
+            let outcome = self.run(first.turn, first.turn_time, Some(records))?;
             let recorded = || records.iter().map(|record| &record.kind).filter(|kind| kind.is_action());
             matching::compare(first.turn, recorded(), &outcome)?;
             matching::compare_markers(first.turn, recorded(), &outcome, |marker| {
@@ -145,32 +148,40 @@ impl Executor {
     ///
     /// The code waits for something that is not durable, or completions refer to calls that it never made.
     pub fn run_turn(&mut self, input: TurnInput) -> Result<TurnOutcome, ReplayFault> {
-        self.run(input, None)
+        self.queue = input.events.into();
+        self.run(input.turn, input.time, None)
     }
 
-    fn run(&mut self, input: TurnInput, recorded: Option<&[HistoryRecord]>) -> Result<TurnOutcome, ReplayFault> {
-        self.check_strangers()?;
+    /// Runs a turn with the events of the queue.
+    fn run(
+        &mut self,
+        turn: u64,
+        time: Timestamp,
+        recorded: Option<&[HistoryRecord]>,
+    ) -> Result<TurnOutcome, ReplayFault> {
         let _here = Here::replaying(recorded.is_some());
-        self.turn = input.turn;
+        self.turn = turn;
         let is_long = self.history_len >= self.handle.limits().history_events.soft;
         {
             let mut state = self.handle.shared.state.lock();
-            state.begin_turn(input.time, recorded.is_some());
+            self.check_strangers(&state)?;
+            state.begin_turn(time, recorded.is_some());
             state.markers.begin_turn(recorded.map(markers), is_long);
         }
-        let received = input.events.len() as u64;
+        let received = self.queue.len() as u64;
         self.root_waker.begin_turn();
-        let delivered = self.deliver_all(input.events);
+        let delivered = self.deliver_all();
         self.root_waker.end_turn();
         delivered?;
-        self.check_strangers()?;
-        let outcome = self.take_outcome();
-        Ok(self.limit_history(received, outcome, recorded))
+        let mut outcome = self.take_outcome()?;
+        self.limit_history(received, &mut outcome, recorded);
+        Ok(outcome)
     }
 
-    fn take_outcome(&mut self) -> TurnOutcome {
+    fn take_outcome(&mut self) -> Result<TurnOutcome, ForeignAwait> {
         let is_suspended = self.suspended && self.completion.is_none();
         let mut state = self.handle.shared.state.lock();
+        self.check_strangers(&state)?;
         let mut outcome = match state.overflow.take() {
             Some(failure) => {
                 self.completion = Some(Completion::Failed(failure));
@@ -182,7 +193,7 @@ impl Executor {
         outcome.drop_tasks |= matches!(self.completion, Some(Completion::Terminated(_)));
         outcome.for_children = std::mem::take(&mut self.for_children);
         outcome.completion = self.completion.clone().map(|completion| (state.take_task_id(), completion));
-        outcome
+        Ok(outcome)
     }
 
     /// Counts the records of a turn. A history that becomes too long ends the instance, and nothing else of the turn counts.
@@ -190,9 +201,9 @@ impl Executor {
     fn limit_history(
         &mut self,
         received: u64,
-        outcome: TurnOutcome,
+        outcome: &mut TurnOutcome,
         recorded: Option<&[HistoryRecord]>,
-    ) -> TurnOutcome {
+    ) {
         let decided = outcome.actions.len() + outcome.canceled.len() + outcome.markers.len();
         let end = u64::from(outcome.completion.is_some());
         let size = self.history_len + received + decided as u64 + end;
@@ -208,20 +219,20 @@ impl Executor {
                 Some(limit_exceeded(&LimitExceeded { what, size, limit, unit: "events" }))
             }
         };
-        let Some(failure) = failure else { return outcome };
+        let Some(failure) = failure else { return };
         self.completion = Some(Completion::Failed(failure.clone()));
         self.tear_down();
         let id = match outcome.completion {
             Some((id, _)) => id,
             None => self.handle.shared.state.lock().take_task_id(),
         };
-        TurnOutcome {
+        *outcome = TurnOutcome {
             drop_tasks: true,
-            for_children: outcome.for_children,
-            custom_status: outcome.custom_status,
+            for_children: std::mem::take(&mut outcome.for_children),
+            custom_status: outcome.custom_status.take(),
             completion: Some((id, Completion::Failed(failure))),
             ..TurnOutcome::default()
-        }
+        };
     }
 
     /// The outcome that ends the instance without its code: nothing that the code did in this turn counts.
@@ -231,24 +242,24 @@ impl Executor {
         TurnOutcome { completion: Some((id, completion)), drop_tasks: true, ..TurnOutcome::default() }
     }
 
-    fn deliver_all(&mut self, events: Vec<EventKind>) -> Result<(), ReplayFault> {
+    fn deliver_all(&mut self) -> Result<(), ReplayFault> {
         let is_start = |event: &EventKind| matches!(event, EventKind::ExecutionStarted(_));
         let is_end = |event: &&EventKind| matches!(event, EventKind::ExecutionTerminated { .. });
-        if events.iter().any(is_start)
-            && let Some(end) = events.iter().find(is_end)
+        if self.queue.iter().any(is_start)
+            && let Some(end) = self.queue.iter().find(is_end).cloned()
         {
             // An instance that was terminated before it ran must not do anything.
-            return self.deliver(end.clone());
+            self.queue.clear();
+            return self.deliver(end);
         }
-        let mut events = VecDeque::from(events);
-        while let Some(event) = events.pop_front() {
+        while let Some(event) = self.queue.pop_front() {
             if self.completion.is_some() {
                 self.deliver_after_end(event);
                 continue;
             }
             if matches!(event, EventKind::ExecutionResumed { .. }) {
-                self.held.extend(events.drain(..));
-                std::mem::swap(&mut self.held, &mut events);
+                self.held.append(&mut self.queue);
+                std::mem::swap(&mut self.held, &mut self.queue);
             }
             self.deliver(event)?;
         }
@@ -287,10 +298,13 @@ impl Executor {
             }
             EventKind::TaskFailed { task_id, failure }
             | EventKind::SubOrchestrationInstanceFailed { task_id, failure } => {
-                self.complete_task(task_id, Err(failure))
+                self.complete_task(task_id, Err(Box::new(failure)))
             }
             EventKind::TimerFired { timer_id, .. } => self.complete_task(timer_id, Ok(Payload::null())),
-            EventKind::EventRaised { name, input } => self.resume_with(|state| state.raise_event(&name, input)),
+            EventKind::EventRaised { name, input } => {
+                let wake = self.handle.shared.state.lock().raise_event(&name, input);
+                self.resume(wake)
+            }
             _ => Ok(()),
         }
     }
@@ -319,18 +333,20 @@ impl Executor {
         }
     }
 
-    fn complete_task(&mut self, task: TaskId, result: LeafResult) -> Result<(), ReplayFault> {
-        if !self.handle.shared.state.lock().knows(task) {
+    fn complete_task(&mut self, task: TaskId, result: Resolution) -> Result<(), ReplayFault> {
+        let mut state = self.handle.shared.state.lock();
+        if !state.knows(task) {
             let recorded = Side { what: "the completion of an action".to_owned(), source: None };
             let fault =
                 NonDeterminism { turn: self.turn, task_id: Some(task), recorded: Some(recorded), produced: None };
             return Err(Box::new(fault).into());
         }
-        self.resume_with(|state| state.complete_task(task, result))
+        let wake = state.complete_task(task, result);
+        drop(state);
+        self.resume(wake)
     }
 
-    fn resume_with(&mut self, deliver: impl FnOnce(&mut State) -> Option<Waker>) -> Result<(), ReplayFault> {
-        let wake = deliver(&mut self.handle.shared.state.lock());
+    fn resume(&mut self, wake: Option<Waker>) -> Result<(), ReplayFault> {
         if let Some(waker) = wake {
             waker.wake();
         }
@@ -338,12 +354,12 @@ impl Executor {
         self.run_code()
     }
 
-    fn check_strangers(&self) -> Result<(), ReplayFault> {
-        if self.handle.shared.state.lock().stray_call {
-            return Err(ForeignAwait::StrayCall.into());
+    fn check_strangers(&self, state: &State) -> Result<(), ForeignAwait> {
+        if state.stray_call {
+            return Err(ForeignAwait::StrayCall);
         }
         if self.root_waker.is_foreign() {
-            return Err(ForeignAwait::ForeignWake.into());
+            return Err(ForeignAwait::ForeignWake);
         }
         Ok(())
     }
@@ -375,7 +391,7 @@ impl Executor {
 }
 
 /// The markers that a turn has recorded.
-fn markers(records: &[HistoryRecord]) -> HashSet<String> {
+fn markers(records: &[HistoryRecord]) -> Vec<String> {
     let marker = |record: &HistoryRecord| match &record.kind {
         EventKind::MarkerRecorded { marker } => Some(marker.clone()),
         _ => None,

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use uuid::Uuid;
 
 use super::guid::guid;
-use super::leaf::{LeafId, LeafResult};
+use super::leaf::{LeafId, Resolution};
 use super::random::{DurableRng, Streams};
 use super::state::{Dropped, Issued, State};
 use super::waker::RootWaker;
@@ -35,8 +35,7 @@ pub(super) struct Shared {
 
 impl ReplayHandle {
     pub(super) fn new(header: Arc<ExecutionHeader>, limits: Limits, root: Arc<RootWaker>) -> Self {
-        let streams = Streams::new(&header.instance, &header.execution);
-        let state = State::new(streams, root, limits.actions_per_turn);
+        let state = State::new(root, limits.actions_per_turn);
         Self { shared: Arc::new(Shared { header, limits, state: Mutex::new(state) }) }
     }
 
@@ -70,12 +69,12 @@ impl ReplayHandle {
     /// # Errors
     ///
     /// The turn has too many actions.
-    pub fn act(&self, make: impl FnOnce(TaskId) -> Action) -> Result<Option<Issued>, FailureDetails> {
+    pub fn act(&self, make: impl FnOnce(TaskId) -> Action) -> Result<Option<Issued>, Box<FailureDetails>> {
         let mut state = self.shared.state.lock();
         if !state.is_code_running() {
             return Ok(None);
         }
-        state.act(make).map(Some).map_err(|error| limit_exceeded(&error))
+        state.act(make).map(Some).map_err(|error| Box::new(limit_exceeded(&error)))
     }
 
     /// Takes the next sequence number for an action that nobody waits for. `None` outside the orchestrator's code.
@@ -83,12 +82,12 @@ impl ReplayHandle {
     /// # Errors
     ///
     /// The turn has too many actions.
-    pub fn emit(&self, make: impl FnOnce(TaskId) -> Action) -> Result<Option<TaskId>, FailureDetails> {
+    pub fn emit(&self, make: impl FnOnce(TaskId) -> Action) -> Result<Option<TaskId>, Box<FailureDetails>> {
         let mut state = self.shared.state.lock();
         if !state.is_code_running() {
             return Ok(None);
         }
-        state.emit(make).map(Some).map_err(|error| limit_exceeded(&error))
+        state.emit(make).map(Some).map_err(|error| Box::new(limit_exceeded(&error)))
     }
 
     /// Sets a timer. One that the turn has no room for ends the instance: a timer has no other way to fail.
@@ -97,7 +96,7 @@ impl ReplayHandle {
         match self.act(|_| Action::CreateTimer { fire_at, source }) {
             Ok(issued) => issued.map(|issued| issued.leaf),
             Err(failure) => {
-                self.shared.state.lock().overflow.get_or_insert(failure);
+                self.shared.state.lock().overflow.get_or_insert(*failure);
                 None
             }
         }
@@ -120,7 +119,7 @@ impl ReplayHandle {
     /// Hosts a future that works for the code, and is polled at every delivery before the code is. Its result resolves the
     /// leaf. Dropping the leaf drops the future, which counts as done by the code. `None` outside the orchestrator's code.
     #[must_use]
-    pub fn drive(&self, driver: BoxFuture<'static, LeafResult>) -> Option<LeafId> {
+    pub fn drive(&self, driver: BoxFuture<'static, Resolution>) -> Option<LeafId> {
         let mut state = self.shared.state.lock();
         state.is_code_running().then(|| state.drive(driver))
     }
@@ -130,12 +129,12 @@ impl ReplayHandle {
     /// # Errors
     ///
     /// The turn has too many actions.
-    pub fn limit_wait(&self, wait: LeafId, fire_at: Timestamp, source: SourceLocation) -> Result<(), FailureDetails> {
+    pub fn limit_wait(&self, wait: LeafId, fire_at: Timestamp, source: SourceLocation) -> Result<(), Box<FailureDetails>> {
         let mut state = self.shared.state.lock();
         if !state.is_code_running() {
             return Ok(());
         }
-        state.limit_wait(wait, fire_at, source).map_err(|error| limit_exceeded(&error))
+        state.limit_wait(wait, fire_at, source).map_err(|error| Box::new(limit_exceeded(&error)))
     }
 
     /// True when the code may take the new branch of a patch.
@@ -170,6 +169,9 @@ impl ReplayHandle {
     ///
     /// The size is above the hard limit.
     pub fn check_size(&self, limit: Limit, size: usize, what: impl FnOnce() -> String) -> Result<(), FailureDetails> {
+        if size as u64 <= limit.soft {
+            return Ok(());
+        }
         let limit = if self.is_replaying() { Limit::new(limit.hard, limit.hard) } else { limit };
         limit.check(size as u64, "bytes", what).map_err(|error| limit_exceeded(&error))
     }
@@ -182,7 +184,7 @@ impl ReplayHandle {
     }
 
     /// Polls a leaf.
-    pub fn poll_leaf(&self, leaf: LeafId, cx: &Context<'_>) -> Poll<LeafResult> {
+    pub fn poll_leaf(&self, leaf: LeafId, cx: &Context<'_>) -> Poll<Resolution> {
         let mut state = self.shared.state.lock();
         if !state.is_code_running() {
             return Poll::Pending;
@@ -237,10 +239,10 @@ impl ReplayHandle {
         DurableRng::new(self.clone(), stream.to_owned())
     }
 
-    pub(super) fn with_streams<T>(&self, draw: impl FnOnce(&mut Streams) -> T) -> T {
+    pub(super) fn with_streams<T>(&self, draw: impl FnOnce(&ExecutionHeader, &mut Streams) -> T) -> T {
         let mut state = self.shared.state.lock();
         let _ = state.is_code_running();
-        draw(&mut state.streams)
+        draw(&self.shared.header, &mut state.streams)
     }
 }
 

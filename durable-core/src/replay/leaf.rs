@@ -1,17 +1,24 @@
 //! Leaves: the durable futures that an orchestrator's code can wait for.
 
-use std::collections::HashMap;
 use std::task::{Context, Poll, Waker};
 
 use super::external::Arrival;
+use super::numbers::NumberMap;
 use crate::model::{FailureDetails, Payload, TaskId};
 
-/// What a leaf resolves to.
+/// What a leaf resolves to. It is handed on often and fails rarely, so the failure is out of the way.
+pub type Resolution = Result<Payload, Box<FailureDetails>>;
+
+/// How an activity ends.
 pub type LeafResult = Result<Payload, FailureDetails>;
 
 /// Names one durable future of an execution. It is not part of the history.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct LeafId(u64);
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LeafId {
+    place: u32,
+    /// Which of the leaves that have stood there it is.
+    turn: u32,
+}
 
 /// Names a future that works for the code in the background.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -63,7 +70,7 @@ pub(super) enum LeafState {
     Open,
     /// Resolved and not yet taken by the code.
     Done {
-        result: LeafResult,
+        result: Resolution,
         /// For an external event: its place among all events.
         event: Option<Arrival>,
     },
@@ -72,22 +79,41 @@ pub(super) enum LeafState {
 /// All leaves that the code and its drivers still hold.
 #[derive(Debug, Default)]
 pub(super) struct Leaves {
-    leaves: HashMap<LeafId, Leaf>,
-    next: u64,
+    places: Vec<Place>,
+    /// Empty places. There are never more of them than leaves were open at once.
+    free: Vec<u32>,
     awaited_by_code: usize,
-    awaited_by_drivers: HashMap<DriverId, usize>,
+    awaited_by_drivers: NumberMap<DriverId, usize>,
+}
+
+#[derive(Debug)]
+struct Place {
+    turn: u32,
+    leaf: Option<Leaf>,
 }
 
 impl Leaves {
     pub(super) fn open(&mut self, kind: LeafKind) -> LeafId {
-        let id = LeafId(self.next);
-        self.next += 1;
-        self.leaves.insert(id, Leaf { kind, state: LeafState::Open, waiting: None });
-        id
+        let leaf = Some(Leaf { kind, state: LeafState::Open, waiting: None });
+        if let Some(number) = self.free.pop() {
+            let place = &mut self.places[number as usize];
+            place.leaf = leaf;
+            return LeafId { place: number, turn: place.turn };
+        }
+        self.places.push(Place { turn: 0, leaf });
+        LeafId { place: (self.places.len() - 1) as u32, turn: 0 }
     }
 
     pub(super) fn get_mut(&mut self, id: LeafId) -> Option<&mut Leaf> {
-        self.leaves.get_mut(&id)
+        self.places.get_mut(id.place as usize).filter(|place| place.turn == id.turn)?.leaf.as_mut()
+    }
+
+    fn take(&mut self, id: LeafId) -> Option<Leaf> {
+        let place = self.places.get_mut(id.place as usize).filter(|place| place.turn == id.turn)?;
+        let leaf = place.leaf.take()?;
+        place.turn = place.turn.wrapping_add(1);
+        self.free.push(id.place);
+        Some(leaf)
     }
 
     /// The number of open leaves that somebody is waiting for.
@@ -120,8 +146,8 @@ impl Leaves {
     }
 
     /// Resolves an open leaf; gives back whom to wake.
-    pub(super) fn resolve(&mut self, id: LeafId, result: LeafResult, event: Option<Arrival>) -> Option<Waker> {
-        let leaf = self.leaves.get_mut(&id)?;
+    pub(super) fn resolve(&mut self, id: LeafId, result: Resolution, event: Option<Arrival>) -> Option<Waker> {
+        let leaf = self.get_mut(id)?;
         leaf.state = LeafState::Done { result, event };
         let (waker, waiter) = leaf.waiting.take()?;
         self.discount(waiter);
@@ -129,8 +155,8 @@ impl Leaves {
     }
 
     /// Polls a leaf. The waker that it gives back is to be dropped when the state is unlocked: it may own anything.
-    pub(super) fn poll(&mut self, id: LeafId, waiter: Waiter, cx: &Context<'_>) -> (Poll<LeafResult>, Option<Waker>) {
-        let Some(leaf) = self.leaves.get_mut(&id) else { return (Poll::Pending, None) };
+    pub(super) fn poll(&mut self, id: LeafId, waiter: Waiter, cx: &Context<'_>) -> (Poll<Resolution>, Option<Waker>) {
+        let Some(leaf) = self.get_mut(id) else { return (Poll::Pending, None) };
         if matches!(leaf.state, LeafState::Open) {
             if leaf.waiting.as_ref().is_some_and(|(waker, old)| *old == waiter && waker.will_wake(cx.waker())) {
                 return (Poll::Pending, None);
@@ -152,7 +178,7 @@ impl Leaves {
     }
 
     pub(super) fn remove(&mut self, id: LeafId) -> Option<Leaf> {
-        let leaf = self.leaves.remove(&id)?;
+        let leaf = self.take(id)?;
         if let Some((_, waiter)) = &leaf.waiting {
             self.discount(*waiter);
         }

@@ -14,7 +14,7 @@ pub(super) fn of_patch(id: &str) -> String {
 #[derive(Debug, Default)]
 pub(super) struct Markers {
     /// What the history has for the turn that is being replayed; `None` in a live turn.
-    recorded: Option<HashSet<String>>,
+    recorded: Option<Vec<String>>,
     produced: Vec<String>,
     patches: HashMap<String, bool>,
     /// Markers that the code no longer asks for.
@@ -25,7 +25,7 @@ pub(super) struct Markers {
 
 impl Markers {
     /// A turn begins. `is_long` is asked only in a live one.
-    pub(super) fn begin_turn(&mut self, recorded: Option<HashSet<String>>, is_long: bool) {
+    pub(super) fn begin_turn(&mut self, recorded: Option<Vec<String>>, is_long: bool) {
         self.recorded = recorded;
         self.is_long = is_long;
     }

@@ -7,6 +7,7 @@ use super::executor::{Ended, Executor};
 use super::fault::{ForeignAwait, ReplayFault};
 use super::leaf::{DriverId, Waiter};
 use super::state::Phase;
+use super::thread::ThreadMark;
 use crate::history::{Completion, Continuation};
 use crate::model::FailureDetails;
 
@@ -18,7 +19,7 @@ impl Executor {
     /// Polls the drivers and the code until all are done, or pending with no wake outstanding.
     pub(super) fn run_code(&mut self) -> Result<(), ReplayFault> {
         let mut idle_polls = 0;
-        let mut calls = self.handle.shared.state.lock().calls();
+        let mut calls = None;
         loop {
             // Drivers go first: what they decide must not depend on what the code does with the same event.
             if let Some(driver) = self.root_waker.take_driver() {
@@ -28,14 +29,16 @@ impl Executor {
             } else {
                 return self.check_await(Waiter::Code);
             }
-            let is_over = self.completion.is_some() || self.handle.shared.state.lock().overflow.is_some();
+            let state = self.handle.shared.state.lock();
+            let is_over = self.completion.is_some() || state.overflow.is_some();
+            let calls_now = Some(state.calls());
+            drop(state);
             if is_over {
                 self.tear_down();
                 return Ok(());
             }
-            let state = self.handle.shared.state.lock();
-            idle_polls = if state.calls() == calls { idle_polls + 1 } else { 0 };
-            calls = state.calls();
+            idle_polls = if calls_now == calls { idle_polls + 1 } else { 0 };
+            calls = calls_now;
             if idle_polls > MAX_IDLE_POLLS {
                 return Err(ForeignAwait::Spinning.into());
             }
@@ -58,7 +61,7 @@ impl Executor {
 
     fn enter(&self, waiter: Waiter) {
         let mut state = self.handle.shared.state.lock();
-        state.phase = Phase::Running(std::thread::current().id());
+        state.phase = Phase::Running(ThreadMark::here());
         state.running = waiter;
     }
 
@@ -92,7 +95,7 @@ impl Executor {
         let result = match polled {
             Ok(Poll::Pending) => None,
             Ok(Poll::Ready(result)) => Some(result),
-            Err(panic) => Some(Err(FailureDetails::from_panic(panic))),
+            Err(panic) => Some(Err(Box::new(FailureDetails::from_panic(panic)))),
         };
         let is_done = result.is_some();
         let (wake, gone) = {

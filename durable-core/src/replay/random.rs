@@ -8,31 +8,26 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use sha2::{Digest, Sha256};
 
 use super::handle::ReplayHandle;
-use crate::model::{ExecutionId, InstanceId};
+use crate::history::ExecutionHeader;
 
 /// The random streams of one execution. Each has its own seed, so that a draw from one never shifts another.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Streams {
-    seed: [u8; 32],
+    /// Made when the first number is drawn.
+    seed: Option<[u8; 32]>,
     streams: HashMap<String, ChaCha12Rng>,
 }
 
 impl Streams {
-    pub(super) fn new(instance: &InstanceId, execution: &ExecutionId) -> Self {
-        let seed = Sha256::new()
-            .chain_update(instance.as_str())
-            .chain_update([0])
-            .chain_update(execution.as_str())
-            .finalize()
-            .into();
-        Self { seed, streams: HashMap::new() }
-    }
-
-    fn next(&mut self, name: &str) -> u64 {
+    fn next(&mut self, header: &ExecutionHeader, name: &str) -> u64 {
         if let Some(stream) = self.streams.get_mut(name) {
             return stream.next_u64();
         }
-        let seed: [u8; 32] = Sha256::new().chain_update(self.seed).chain_update(name).finalize().into();
+        let of_execution = *self.seed.get_or_insert_with(|| {
+            let (instance, execution) = (header.instance.as_str(), header.execution.as_str());
+            Sha256::new().chain_update(instance).chain_update([0]).chain_update(execution).finalize().into()
+        });
+        let seed: [u8; 32] = Sha256::new().chain_update(of_execution).chain_update(name).finalize().into();
         let mut stream = ChaCha12Rng::from_seed(seed);
         let value = stream.next_u64();
         self.streams.insert(name.to_owned(), stream);
@@ -61,7 +56,7 @@ impl DurableRng {
 
     /// 64 random bits.
     pub fn next_u64(&mut self) -> u64 {
-        self.handle.with_streams(|streams| streams.next(&self.stream))
+        self.handle.with_streams(|header, streams| streams.next(header, &self.stream))
     }
 
     /// 32 random bits.

@@ -1,15 +1,16 @@
 //! The state of an execution between and during polls.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::thread::ThreadId;
 
 use super::drivers::{Driver, Drivers};
 use super::external::{EventOrder, ExternalEvents, Match};
-use super::leaf::{DriverId, LeafId, LeafKind, LeafResult, LeafState, Leaves, Waiter};
+use super::leaf::{DriverId, LeafId, LeafKind, Resolution, LeafState, Leaves, Waiter};
 use super::markers::Markers;
+use super::numbers::NumberMap;
 use super::random::Streams;
+use super::thread::ThreadMark;
 use super::turn::TurnOutcome;
 use super::waker::RootWaker;
 use crate::history::{Action, EventKind};
@@ -24,7 +25,7 @@ pub(super) enum Phase {
     /// Between polls. Nobody may make durable calls.
     Parked,
     /// The code is being polled on this thread.
-    Running(ThreadId),
+    Running(ThreadMark),
     /// The future is being taken down, or is gone: what happens now is not the code's doing.
     TornDown,
 }
@@ -47,10 +48,11 @@ pub(super) struct State {
     /// A limit that ends the instance with this turn: the call that exceeded it has no way to fail.
     pub(super) overflow: Option<FailureDetails>,
     next_task: u32,
-    produced: BTreeMap<TaskId, Action>,
+    /// Ascending.
+    produced: Vec<(TaskId, Action)>,
     canceled: BTreeSet<TaskId>,
     canceled_children: BTreeSet<TaskId>,
-    open: HashMap<TaskId, LeafId>,
+    open: NumberMap<TaskId, LeafId>,
     leaves: Leaves,
     external: ExternalEvents,
     calls: u64,
@@ -68,7 +70,7 @@ pub struct Issued {
 }
 
 impl State {
-    pub(super) fn new(streams: Streams, root: Arc<RootWaker>, actions: Limit) -> Self {
+    pub(super) fn new(root: Arc<RootWaker>, actions: Limit) -> Self {
         Self {
             phase: Phase::Parked,
             running: Waiter::Code,
@@ -76,16 +78,16 @@ impl State {
             replaying: true,
             stray_call: false,
             guids: 0,
-            streams,
+            streams: Streams::default(),
             custom_status: None,
             markers: Markers::default(),
             drivers: Drivers::new(root),
             overflow: None,
             next_task: 0,
-            produced: BTreeMap::new(),
+            produced: Vec::new(),
             canceled: BTreeSet::new(),
             canceled_children: BTreeSet::new(),
-            open: HashMap::new(),
+            open: NumberMap::default(),
             leaves: Leaves::default(),
             external: ExternalEvents::default(),
             calls: 0,
@@ -107,7 +109,7 @@ impl State {
     /// True while the code runs on this thread. Anything else that calls is foreign, and is noted.
     pub(super) fn is_code_running(&mut self) -> bool {
         match self.phase {
-            Phase::Running(thread) if thread == std::thread::current().id() => true,
+            Phase::Running(thread) if thread == ThreadMark::here() => true,
             Phase::TornDown => false,
             Phase::Parked | Phase::Running(_) => {
                 self.stray_call = true;
@@ -160,13 +162,13 @@ impl State {
             let _ = self.actions.check(self.actions_this_turn, "actions", || "the turn".to_owned());
         }
         let id = self.take_task_id();
-        self.produced.insert(id, make(id));
+        self.produced.push((id, make(id)));
         Ok(id)
     }
 
     pub(super) fn act(&mut self, make: impl FnOnce(TaskId) -> Action) -> Result<Issued, LimitExceeded> {
         let task = self.emit(make)?;
-        let is_child = matches!(self.produced.get(&task), Some(Action::StartChild { .. }));
+        let is_child = matches!(self.produced.last(), Some((_, Action::StartChild { .. })));
         let leaf = self.leaves.open(if is_child { LeafKind::Child(task) } else { LeafKind::Task(task) });
         self.open.insert(task, leaf);
         Ok(Issued { leaf, task })
@@ -174,12 +176,17 @@ impl State {
 
     /// Changes an action that is not committed yet. False when it is.
     pub(super) fn amend(&mut self, task: TaskId, change: impl FnOnce(&mut Action)) -> bool {
-        self.produced.get_mut(&task).map(change).is_some()
+        self.place_of(task).map(|place| change(&mut self.produced[place].1)).is_some()
+    }
+
+    /// Where an action stands that is not committed yet.
+    fn place_of(&self, task: TaskId) -> Option<usize> {
+        self.produced.binary_search_by_key(&task, |(id, _)| *id).ok()
     }
 
     /// Takes an action back that is not committed yet; its sequence number stays taken.
     pub(super) fn withdraw(&mut self, task: TaskId) -> Option<Waker> {
-        self.produced.remove(&task)?;
+        self.produced.remove(self.place_of(task)?);
         let leaf = self.open.remove(&task)?;
         self.leaves.remove(leaf)?.into_waker()
     }
@@ -224,12 +231,12 @@ impl State {
     }
 
     /// A driver is done.
-    pub(super) fn finish_driver(&mut self, driver: DriverId, result: LeafResult) -> Option<Waker> {
+    pub(super) fn finish_driver(&mut self, driver: DriverId, result: Resolution) -> Option<Waker> {
         let leaf = self.drivers.finish(driver)?;
         self.leaves.resolve(leaf, result, None)
     }
 
-    pub(super) fn poll_leaf(&mut self, leaf: LeafId, cx: &Context<'_>) -> (Poll<LeafResult>, Option<Waker>) {
+    pub(super) fn poll_leaf(&mut self, leaf: LeafId, cx: &Context<'_>) -> (Poll<Resolution>, Option<Waker>) {
         let (result, old) = self.leaves.poll(leaf, self.running, cx);
         self.calls += u64::from(result.is_ready());
         (result, old)
@@ -281,12 +288,15 @@ impl State {
 
     /// Delivers the completion of an action. A completion that nobody waits for any more is dropped silently.
     /// Like every delivery it gives back whom to wake, once the state is unlocked.
-    pub(super) fn complete_task(&mut self, task: TaskId, result: LeafResult) -> Option<Waker> {
+    pub(super) fn complete_task(&mut self, task: TaskId, result: Resolution) -> Option<Waker> {
         let id = self.open.remove(&task)?;
         let result = match self.leaves.get_mut(id).map(|leaf| &leaf.kind) {
             Some(LeafKind::Event { name, .. }) => {
                 self.external.forget(name, id);
-                Err(FailureDetails::new(EVENT_TIMEOUT_ERROR_TYPE, format!("no event '{name}' arrived in time")))
+                {
+                    let message = format!("no event '{name}' arrived in time");
+                    Err(Box::new(FailureDetails::new(EVENT_TIMEOUT_ERROR_TYPE, message)))
+                }
             }
             _ => result,
         };
@@ -328,7 +338,7 @@ impl State {
             ..TurnOutcome::default()
         };
         if !is_suspended {
-            outcome.actions = std::mem::take(&mut self.produced).into_iter().collect();
+            outcome.actions = std::mem::take(&mut self.produced);
             outcome.canceled = std::mem::take(&mut self.canceled).into_iter().collect();
             outcome.canceled_children = std::mem::take(&mut self.canceled_children).into_iter().collect();
         }

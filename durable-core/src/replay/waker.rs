@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Wake;
-use std::thread::ThreadId;
 
 use parking_lot::Mutex;
 
 use super::leaf::DriverId;
+use super::thread::ThreadMark;
 
 /// Called when something outside wakes an orchestrator between its turns.
 pub type WakeHook = Arc<dyn Fn() + Send + Sync>;
@@ -16,80 +17,91 @@ pub type WakeHook = Arc<dyn Fn() + Send + Sync>;
 /// Wakes an executor. Only leaves wake it, only during a turn, only on the thread that runs the turn; whatever else
 /// wakes it is a foreign future that the code awaits.
 pub(super) struct RootWaker {
-    inner: Mutex<Inner>,
+    /// The mark of the thread that runs the turn, or one of the two below.
+    listener: AtomicU64,
+    /// Touched by the thread of the turn alone.
+    woken: AtomicBool,
+    drivers: Mutex<BTreeSet<DriverId>>,
+    /// True when there may be some in `drivers`. Touched by the thread of the turn alone.
+    has_drivers: AtomicBool,
+    foreign: AtomicBool,
     hook: Option<WakeHook>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mode {
-    Between,
-    Turn(ThreadId),
-    Closed,
-}
+/// Nobody listens between two turns.
+const BETWEEN: u64 = 0;
 
-#[derive(Debug)]
-struct Inner {
-    mode: Mode,
-    woken: bool,
-    /// The drivers that were woken. They run in the order in which they were made.
-    drivers: BTreeSet<DriverId>,
-    foreign: bool,
-}
+/// Nobody will ever listen: the future is going away.
+const CLOSED: u64 = u64::MAX;
 
 impl RootWaker {
     pub(super) fn new(hook: Option<WakeHook>) -> Arc<Self> {
-        let inner = Inner { mode: Mode::Between, woken: false, drivers: BTreeSet::new(), foreign: false };
-        Arc::new(Self { inner: Mutex::new(inner), hook })
+        Arc::new(Self {
+            listener: AtomicU64::new(BETWEEN),
+            woken: AtomicBool::new(false),
+            drivers: Mutex::default(),
+            has_drivers: AtomicBool::new(false),
+            foreign: AtomicBool::new(false),
+            hook,
+        })
     }
 
     pub(super) fn begin_turn(&self) {
-        self.inner.lock().mode = Mode::Turn(std::thread::current().id());
+        self.listener.store(ThreadMark::here().number(), Ordering::Release);
     }
 
     pub(super) fn end_turn(&self) {
-        let mut inner = self.inner.lock();
-        if inner.mode != Mode::Closed {
-            inner.mode = Mode::Between;
+        if self.listener.load(Ordering::Acquire) != CLOSED {
+            self.listener.store(BETWEEN, Ordering::Release);
         }
     }
 
     /// From now on nobody listens: the future is going away.
     pub(super) fn close(&self) {
-        self.inner.lock().mode = Mode::Closed;
+        self.listener.store(CLOSED, Ordering::Release);
     }
 
     /// True when there was a wake since the last call.
     pub(super) fn take_woken(&self) -> bool {
-        std::mem::take(&mut self.inner.lock().woken)
+        let woken = self.woken.load(Ordering::Relaxed);
+        self.woken.store(false, Ordering::Relaxed);
+        woken
     }
 
     /// The next driver that was woken since it was taken last.
     pub(super) fn take_driver(&self) -> Option<DriverId> {
-        self.inner.lock().drivers.pop_first()
+        if !self.has_drivers.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut drivers = self.drivers.lock();
+        let first = drivers.pop_first();
+        self.has_drivers.store(!drivers.is_empty(), Ordering::Relaxed);
+        first
     }
 
     /// True when a driver was woken and not yet taken.
     pub(super) fn is_awake(&self, driver: DriverId) -> bool {
-        self.inner.lock().drivers.contains(&driver)
+        self.drivers.lock().contains(&driver)
     }
 
     /// True when something foreign has woken the code.
     pub(super) fn is_foreign(&self) -> bool {
-        self.inner.lock().foreign
+        self.foreign.load(Ordering::Acquire)
     }
 
-    /// Notes a wake when it is one of ours.
+    /// Notes a wake when it is one of ours. Drivers run in the order in which they were made.
     pub(super) fn note(&self, woken: Option<DriverId>) {
-        let mut inner = self.inner.lock();
-        match (inner.mode, woken) {
-            (Mode::Turn(thread), woken) if thread == std::thread::current().id() => match woken {
-                None => inner.woken = true,
-                Some(driver) => drop(inner.drivers.insert(driver)),
+        match self.listener.load(Ordering::Acquire) {
+            CLOSED => {}
+            listener if listener == ThreadMark::here().number() => match woken {
+                None => self.woken.store(true, Ordering::Relaxed),
+                Some(driver) => {
+                    self.drivers.lock().insert(driver);
+                    self.has_drivers.store(true, Ordering::Relaxed);
+                }
             },
-            (Mode::Closed, _) => {}
-            (Mode::Turn(_) | Mode::Between, _) => {
-                let first = !std::mem::replace(&mut inner.foreign, true);
-                drop(inner);
+            _ => {
+                let first = !self.foreign.swap(true, Ordering::AcqRel);
                 if let (true, Some(hook)) = (first, &self.hook) {
                     hook();
                 }
@@ -127,6 +139,10 @@ impl Wake for DriverWaker {
 
 impl fmt::Debug for RootWaker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RootWaker").field("inner", &self.inner).finish_non_exhaustive()
+        f.debug_struct("RootWaker")
+            .field("woken", &self.woken)
+            .field("drivers", &self.drivers)
+            .field("foreign", &self.foreign)
+            .finish_non_exhaustive()
     }
 }

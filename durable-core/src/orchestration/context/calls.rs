@@ -160,7 +160,7 @@ impl OrchestrationContext {
         kind: &str,
         name: Result<FunctionName, InvalidName>,
         input: &impl Serialize,
-    ) -> Result<(FunctionName, Payload), FailureDetails> {
+    ) -> Result<(FunctionName, Payload), Box<FailureDetails>> {
         let name = name.map_err(|error| FailureDetails::from_error("InvalidName", &error))?;
         let input = Payload::encode(input).map_err(|error| {
             let cause = FailureDetails::from_error("InvalidPayload", &error);

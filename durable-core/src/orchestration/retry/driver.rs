@@ -13,7 +13,7 @@ use crate::BoxFuture;
 use crate::model::{FailureDetails, TaskId};
 use crate::orchestration::hold::{RawCall, Template};
 use crate::orchestration::{OrchestrationContext, Timer};
-use crate::replay::{LeafResult, ReplayHandle};
+use crate::replay::{ReplayHandle, Resolution};
 
 /// What a retry handler learns of a failure.
 #[derive(Debug, Clone)]
@@ -52,7 +52,7 @@ where
 }
 
 fn drive(call: &mut RawCall, judge: Judge) {
-    let (Some(first), Some(template)) = (call.task(), call.template().cloned()) else { return };
+    let (Some(first), Some(template)) = (call.task(), call.share_template()) else { return };
     let handle = call.handle().clone();
     call.drive(|call| Attempts { started: handle.now(), handle, first, template, judge }.run(call));
 }
@@ -67,7 +67,7 @@ struct Attempts {
 }
 
 impl Attempts {
-    async fn run(mut self, mut call: RawCall) -> LeafResult {
+    async fn run(mut self, mut call: RawCall) -> Resolution {
         let mut attempt = 1;
         loop {
             let failure = match Pin::new(&mut call).await {
