@@ -18,7 +18,8 @@ const STEPS: i64 = 6;
 /// As wide as the engine's rows: a history row beside its keys, the call of an activity, an instance with its ids.
 const EVENT: &str = "TaskCompleted no_op 17640000000000000 17640000000000000";
 const CALL: &str = "no_op null 1099511627777";
-const INSTANCE: &str = "0f8fad5bd9cb469fa16570867728950e 7c9e6679742540de944be07fc1f90ae7 sequence Running 17640000000000";
+const INSTANCE: &str =
+    "0f8fad5bd9cb469fa16570867728950e 7c9e6679742540de944be07fc1f90ae7 sequence Running 17640000000000";
 
 /// The bare schema: integer keys, no index beside them.
 const SCHEMA: &str = "

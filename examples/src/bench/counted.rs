@@ -8,7 +8,10 @@ use durable_core::backend::{
     ActivityRow, Backend, BackendError, CountRow, HistoryRow, InstanceFilter, InstanceKey, InstanceRow, TimerRow,
     TurnCommit, WorkerId, Write, Written,
 };
+use durable_core::model::RuntimeStatus;
 use tokio::sync::watch;
+
+use super::Outcome;
 
 /// What was committed so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -21,6 +24,8 @@ pub(super) struct Seen {
     pub(super) parked: u64,
     /// Turns that ended their instances.
     pub(super) finished: u64,
+    /// Those of them that ended otherwise than by completing.
+    pub(super) failed: u64,
 }
 
 /// Is told of every turn, once it is durable.
@@ -47,6 +52,14 @@ impl Counts {
         self.errors.load(Ordering::Relaxed)
     }
 
+    /// What waits for counts does not look at results: this does.
+    pub(super) fn none_failed(&self) -> Outcome<()> {
+        match self.seen().failed {
+            0 => Ok(()),
+            failed => Err(format!("{failed} instances did not complete").into()),
+        }
+    }
+
     /// Waits until so much was committed.
     pub(super) async fn until(&self, reached: impl FnMut(&Seen) -> bool) {
         // The sender lives as long as `self`.
@@ -59,6 +72,7 @@ impl Counts {
             let (Write::Turn(turn), Written::Done | Written::Committed(_)) = (write, written) else { continue };
             new.turns += 1;
             new.finished += u64::from(turn.status.is_terminal());
+            new.failed += u64::from(turn.status.is_terminal() && turn.status != RuntimeStatus::Completed);
             new.parked += u64::from(turn.turn == 1 && !turn.status.is_terminal());
             if let Some(on_turn) = &self.on_turn {
                 on_turn(turn);
@@ -69,6 +83,7 @@ impl Counts {
             seen.turns += new.turns;
             seen.parked += new.parked;
             seen.finished += new.finished;
+            seen.failed += new.failed;
         });
     }
 

@@ -5,12 +5,18 @@
 
 mod ceiling;
 mod counted;
+mod crowd;
+mod due_timers;
 mod fan_out;
 mod functions;
+mod http_api;
 mod idle_latency;
 mod latencies;
+mod load;
 mod long_sequence;
 mod options;
+mod park_and_raise;
+mod population;
 mod report;
 mod sequence;
 mod store;

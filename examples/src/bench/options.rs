@@ -1,12 +1,16 @@
 //! The command line.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
 use super::store::{Place, StoreKind};
-use super::{Bench, Outcome, fan_out, idle_latency, long_sequence, sequence};
+use super::{
+    Bench, Outcome, due_timers, fan_out, http_api, idle_latency, load, long_sequence, park_and_raise, population,
+    sequence,
+};
 
 /// Measures durable orchestrations beside what the disk allows. Measure release builds, on a machine that does nothing else.
 #[derive(Debug, Parser)]
@@ -45,8 +49,38 @@ enum Workload {
     W3(long_sequence::Sizes),
     /// Latency from the start to the result, without load.
     W4(idle_latency::Sizes),
+    /// Events: many instances that wait, and then go on.
+    W5(park_and_raise::Sizes),
+    /// Waiting instances: what they cost in memory and when a hub starts.
+    W6(population::Sizes),
+    /// The HTTP API over loopback.
+    W7(http_api::Sizes),
+    /// Timers: many that are due at once, and a hub without work.
+    W8(due_timers::Sizes),
     /// All of them, in their sizes.
     All,
+    /// What a measurement runs in a process of its own.
+    #[command(subcommand, hide = true)]
+    Part(Part),
+}
+
+#[derive(Debug, Subcommand)]
+enum Part {
+    Warm(population::Warm),
+    StartUp(population::StartUp),
+    Load(load::Load),
+}
+
+impl Part {
+    /// Prints the result for the process that has started this one.
+    async fn run(self) -> Outcome<()> {
+        let result = match self {
+            Self::Warm(part) => part.run().await?,
+            Self::StartUp(part) => part.run().await?,
+            Self::Load(part) => part.run().await?,
+        };
+        Ok(writeln!(std::io::stdout().lock(), "{result}")?)
+    }
 }
 
 impl Options {
@@ -58,13 +92,18 @@ impl Options {
     pub async fn run(self) -> Outcome<()> {
         let Common { json, dir, backend, seconds } = self.common;
         let time = Duration::try_from_secs_f64(seconds)?;
-        let bench = &mut Bench::new(Place::new(backend, dir), json, time)?;
+        let bench = || Bench::new(Place::new(backend, dir), json, time);
         match self.workload {
-            Workload::W1(sizes) => sequence::measure(bench, &sizes).await,
-            Workload::W2(sizes) => fan_out::measure(bench, &sizes).await,
-            Workload::W3(sizes) => long_sequence::measure(bench, &sizes).await,
-            Workload::W4(sizes) => idle_latency::measure(bench, &sizes).await,
-            Workload::All => all(bench).await,
+            Workload::W1(sizes) => sequence::measure(&mut bench()?, &sizes).await,
+            Workload::W2(sizes) => fan_out::measure(&mut bench()?, &sizes).await,
+            Workload::W3(sizes) => long_sequence::measure(&mut bench()?, &sizes).await,
+            Workload::W4(sizes) => idle_latency::measure(&mut bench()?, &sizes).await,
+            Workload::W5(sizes) => park_and_raise::measure(&mut bench()?, &sizes).await,
+            Workload::W6(sizes) => population::measure(&mut bench()?, &sizes).await,
+            Workload::W7(sizes) => http_api::measure(&mut bench()?, &sizes).await,
+            Workload::W8(sizes) => due_timers::measure(&mut bench()?, &sizes).await,
+            Workload::All => all(&mut bench()?).await,
+            Workload::Part(part) => part.run().await,
         }
     }
 }
@@ -73,7 +112,13 @@ async fn all(bench: &mut Bench) -> Outcome<()> {
     sequence::measure(bench, &defaults()).await?;
     fan_out::measure(bench, &defaults()).await?;
     long_sequence::measure(bench, &defaults()).await?;
-    idle_latency::measure(bench, &defaults()).await
+    idle_latency::measure(bench, &defaults()).await?;
+    park_and_raise::measure(bench, &defaults()).await?;
+    if bench.place.is_durable() {
+        population::measure(bench, &defaults()).await?;
+    }
+    http_api::measure(bench, &defaults()).await?;
+    due_timers::measure(bench, &defaults()).await
 }
 
 /// The sizes of a workload when the command line says nothing.

@@ -208,10 +208,10 @@ mod tests {
     #[test]
     fn a_row_is_one_object() {
         let json = row(0.5, (0.2, 0.2)).to_json();
-        assert_eq!((&json["workload"], &json["size"], &json["orch_per_s"]), (&json!("w1"), &json!(256), &json!(1234.5)));
         assert_eq!(
-            json["budgets"][0],
-            json!({ "name": "ceiling ratio", "value": 0.5, "at_least": 0.6, "met": false })
+            (&json["workload"], &json["size"], &json["orch_per_s"]),
+            (&json!("w1"), &json!(256), &json!(1234.5))
         );
+        assert_eq!(json["budgets"][0], json!({ "name": "ceiling ratio", "value": 0.5, "at_least": 0.6, "met": false }));
     }
 }

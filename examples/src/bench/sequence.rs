@@ -49,7 +49,8 @@ pub(super) async fn measure(bench: &mut Bench, sizes: &Sizes) -> Outcome<()> {
 async fn row(bench: &mut Bench, concurrent: u64, count: Option<u64>) -> Outcome<()> {
     let before = bench.canary()?;
     let has_ceiling = concurrent == PRODUCERS;
-    let ceiling_before = if has_ceiling { bench.bare.steps_per_s(PRODUCERS.cast_signed(), bench.time / 2)? } else { 0.0 };
+    let ceiling_before =
+        if has_ceiling { bench.bare.steps_per_s(PRODUCERS.cast_signed(), bench.time / 2)? } else { 0.0 };
 
     let store = bench.store()?;
     let hub = hub(&store)?.start().await?;
@@ -60,7 +61,8 @@ async fn row(bench: &mut Bench, concurrent: u64, count: Option<u64>) -> Outcome<
     let (spent, now) = (usage.spent(), store.counts.seen());
     hub.shutdown().await?;
 
-    let ceiling_after = if has_ceiling { bench.bare.steps_per_s(PRODUCERS.cast_signed(), bench.time / 2)? } else { 0.0 };
+    let ceiling_after =
+        if has_ceiling { bench.bare.steps_per_s(PRODUCERS.cast_signed(), bench.time / 2)? } else { 0.0 };
     let ceiling = f64::midpoint(ceiling_before, ceiling_after);
     let after = bench.canary()?;
     let commit = f64::midpoint(before, after);
