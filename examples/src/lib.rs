@@ -1,5 +1,5 @@
-//! The functions of the larger programs, for them and their tests, and the benchmark. The small examples are programs of their own in
-//! `src/bin`.
+//! The benchmark, and the functions of the two larger programs, for them and their tests. The small examples are programs
+//! of their own in `src/bin`.
 
 pub mod bench;
 pub mod classics;

@@ -10,20 +10,20 @@ use rusqlite::{Connection, TransactionBehavior, params};
 use tempfile::TempDir;
 
 use super::latencies::Latencies;
+use super::usage::Usage;
 use super::{Outcome, on_this_thread};
 
 /// How many steps an instance lives, as in the workload it is compared with: five activities have six turns.
 const STEPS: i64 = 6;
 
-/// As wide as the engine's rows: a history row beside its keys, the call of an activity, an instance with its ids.
+/// As wide as the engine's rows: a history row beside its keys, the call of an activity, an instance beside its id.
 const EVENT: &str = "TaskCompleted no_op 17640000000000000 17640000000000000";
 const CALL: &str = "no_op null 1099511627777";
-const INSTANCE: &str =
-    "0f8fad5bd9cb469fa16570867728950e 7c9e6679742540de944be07fc1f90ae7 sequence Running 17640000000000";
+const INSTANCE: &str = "7c9e6679742540de944be07fc1f90ae7 sequence Running 17640000000000 1764000000000";
 
-/// The bare schema: integer keys, no index beside them.
+/// The bare schema: integer keys, and one index, by which an instance is found by its id. No step touches it.
 const SCHEMA: &str = "
-    CREATE TABLE instances (key INTEGER PRIMARY KEY, turn INTEGER NOT NULL, body TEXT NOT NULL);
+    CREATE TABLE instances (key INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, turn INTEGER NOT NULL, body TEXT NOT NULL);
     CREATE TABLE history (key INTEGER, seq INTEGER, body TEXT NOT NULL, PRIMARY KEY (key, seq)) WITHOUT ROWID;
     CREATE TABLE activities (key INTEGER, call INTEGER, body TEXT NOT NULL, PRIMARY KEY (key, call)) WITHOUT ROWID;
     CREATE TABLE inbox (key INTEGER, seq INTEGER, body TEXT NOT NULL, PRIMARY KEY (key, seq)) WITHOUT ROWID;";
@@ -70,20 +70,22 @@ impl Bare {
         })
     }
 
-    /// Steps in a second, when `producers` instances share each transaction.
-    pub(super) fn steps_per_s(&mut self, producers: i64, time: Duration) -> Outcome<f64> {
+    /// Steps in a second, and microseconds of processor time for each, when `producers` instances share each transaction.
+    pub(super) fn steps(&mut self, producers: i64, time: Duration) -> Outcome<(f64, f64)> {
         on_this_thread(|| {
-            let (mut spent, mut steps) = (Duration::ZERO, 0);
-            while spent < time {
+            let (mut wall, mut cpu_us, mut steps) = (Duration::ZERO, 0.0, 0.0);
+            while wall < time {
                 let keys = self.create(producers)?;
-                let begun = Instant::now();
+                let begun = Usage::now();
                 for turn in 1..=STEPS {
                     self.in_one_commit(|conn| keys.clone().try_for_each(|key| step(conn, key, turn)))?;
-                    steps += producers;
+                    steps += producers as f64;
                 }
-                spent += begun.elapsed();
+                let spent = begun.spent();
+                wall += spent.wall;
+                cpu_us += spent.cpu_us_each(1.0);
             }
-            Ok(steps as f64 / spent.as_secs_f64())
+            Ok((steps / wall.as_secs_f64(), cpu_us / steps))
         })
     }
 
@@ -147,7 +149,13 @@ fn step(conn: &Connection, key: i64, turn: i64) -> rusqlite::Result<()> {
 }
 
 fn create(conn: &Connection, key: i64) -> rusqlite::Result<()> {
-    execute(conn, "INSERT INTO instances VALUES (?1, 0, ?2)", params![key, INSTANCE])
+    execute(conn, "INSERT INTO instances VALUES (?1, ?2, 0, ?3)", params![key, id(key), INSTANCE])
+}
+
+/// As long as a GUID, and in no order.
+fn id(key: i64) -> String {
+    let mixed = key.cast_unsigned().wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    format!("{mixed:016x}{:016x}", mixed.rotate_left(29))
 }
 
 fn park(conn: &Connection, key: i64) -> rusqlite::Result<()> {
@@ -165,4 +173,33 @@ fn finish(conn: &Connection, key: i64) -> rusqlite::Result<()> {
     event(conn, key, 2)?;
     event(conn, key, 3)?;
     execute(conn, "DELETE FROM inbox WHERE key = ?1 AND seq <= 1", [key])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn it_is_as_durable_as_the_engine() {
+        let dir = tempfile::tempdir().unwrap();
+        let bare = Bare::open(dir.path()).unwrap();
+        let pragma = |name| bare.conn.pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0));
+        assert_eq!(pragma("journal_mode").unwrap(), "wal".to_owned().into());
+        assert_eq!(pragma("synchronous").unwrap(), 2.into());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_rows_of_steps_are_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut bare = Bare::open(dir.path()).unwrap();
+        bare.steps(3, Duration::from_nanos(1)).unwrap();
+        bare.parks_and_raises_per_s(5, 2).unwrap();
+        let count = |table: &str| {
+            let sql = format!("SELECT count(*) FROM {table}");
+            bare.conn.query_row(&sql, [], |row| row.get::<_, i64>(0)).unwrap()
+        };
+        assert_eq!(count("instances"), 3 + 5);
+        assert_eq!(count("history"), 3 * 2 * STEPS + 5 * 3);
+        assert_eq!((count("activities"), count("inbox")), (3, 0));
+    }
 }
