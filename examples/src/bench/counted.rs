@@ -1,0 +1,156 @@
+//! A store that counts what is committed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use durable_core::backend::{
+    ActivityRow, Backend, BackendError, CountRow, HistoryRow, InstanceFilter, InstanceKey, InstanceRow, TimerRow,
+    TurnCommit, WorkerId, Write, Written,
+};
+use durable_core::model::RuntimeStatus;
+use tokio::sync::watch;
+
+use super::Outcome;
+
+/// What was committed so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Seen {
+    /// Transactions, each of which waits for the disk once.
+    pub(super) commits: u64,
+    /// Turns in them.
+    pub(super) turns: u64,
+    /// First turns that left their instances alive.
+    pub(super) parked: u64,
+    /// Turns that ended their instances.
+    pub(super) finished: u64,
+    /// Those of them that ended otherwise than by completing.
+    pub(super) failed: u64,
+}
+
+/// Is told of every turn, once it is durable.
+type OnTurn = Box<dyn Fn(&TurnCommit) + Send + Sync>;
+
+/// The counts of a store, over all hubs that used it.
+pub(super) struct Counts {
+    seen: watch::Sender<Seen>,
+    errors: AtomicU64,
+    on_turn: Option<OnTurn>,
+}
+
+impl Counts {
+    pub(super) fn new(on_turn: Option<OnTurn>) -> Arc<Self> {
+        Arc::new(Self { seen: watch::Sender::new(Seen::default()), errors: AtomicU64::new(0), on_turn })
+    }
+
+    pub(super) fn seen(&self) -> Seen {
+        *self.seen.borrow()
+    }
+
+    /// Calls that failed, whatever the reason: a database that is locked is one of them.
+    pub(super) fn errors(&self) -> u64 {
+        self.errors.load(Ordering::Relaxed)
+    }
+
+    /// What waits for counts does not look at results: this does.
+    pub(super) fn none_failed(&self) -> Outcome<()> {
+        match self.seen().failed {
+            0 => Ok(()),
+            failed => Err(format!("{failed} instances did not complete").into()),
+        }
+    }
+
+    /// Waits until so much was committed.
+    pub(super) async fn until(&self, reached: impl FnMut(&Seen) -> bool) {
+        // The sender lives as long as `self`.
+        let _ = self.seen.subscribe().wait_for(reached).await;
+    }
+
+    fn note(&self, batch: &[Write], written: &[Written]) {
+        let mut new = Seen { commits: 1, ..Seen::default() };
+        for (write, written) in batch.iter().zip(written) {
+            let (Write::Turn(turn), Written::Done | Written::Committed(_)) = (write, written) else { continue };
+            new.turns += 1;
+            new.finished += u64::from(turn.status.is_terminal());
+            new.failed += u64::from(turn.status.is_terminal() && turn.status != RuntimeStatus::Completed);
+            new.parked += u64::from(turn.turn == 1 && !turn.status.is_terminal());
+            if let Some(on_turn) = &self.on_turn {
+                on_turn(turn);
+            }
+        }
+        self.seen.send_modify(|seen| {
+            seen.commits += new.commits;
+            seen.turns += new.turns;
+            seen.parked += new.parked;
+            seen.finished += new.finished;
+            seen.failed += new.failed;
+        });
+    }
+
+    fn checked<T>(&self, result: Result<T, BackendError>) -> Result<T, BackendError> {
+        self.errors.fetch_add(u64::from(result.is_err()), Ordering::Relaxed);
+        result
+    }
+}
+
+/// A backend whose commits and errors are counted.
+pub(super) struct Counted {
+    inner: Arc<dyn Backend>,
+    counts: Arc<Counts>,
+}
+
+impl Counted {
+    pub(super) fn new(inner: Arc<dyn Backend>, counts: Arc<Counts>) -> Self {
+        Self { inner, counts }
+    }
+}
+
+#[async_trait]
+impl Backend for Counted {
+    async fn attach(&self, name: &str) -> Result<WorkerId, BackendError> {
+        self.counts.checked(self.inner.attach(name).await)
+    }
+
+    async fn detach(&self, worker: WorkerId) -> Result<(), BackendError> {
+        self.counts.checked(self.inner.detach(worker).await)
+    }
+
+    async fn commit(&self, batch: Arc<Vec<Write>>) -> Result<Vec<Written>, BackendError> {
+        let written = self.counts.checked(self.inner.commit(Arc::clone(&batch)).await)?;
+        self.counts.note(&batch, &written);
+        Ok(written)
+    }
+
+    async fn ready(
+        &self,
+        worker: WorkerId,
+        after: InstanceKey,
+        limit: usize,
+    ) -> Result<Vec<InstanceKey>, BackendError> {
+        self.counts.checked(self.inner.ready(worker, after, limit).await)
+    }
+
+    async fn timers(&self, after: Option<TimerRow>, limit: usize) -> Result<Vec<TimerRow>, BackendError> {
+        self.counts.checked(self.inner.timers(after, limit).await)
+    }
+
+    async fn history(&self, key: InstanceKey) -> Result<Vec<HistoryRow>, BackendError> {
+        self.counts.checked(self.inner.history(key).await)
+    }
+
+    async fn instance(&self, id: &str) -> Result<Option<InstanceRow>, BackendError> {
+        self.counts.checked(self.inner.instance(id).await)
+    }
+
+    async fn list(&self, filter: InstanceFilter) -> Result<Vec<InstanceRow>, BackendError> {
+        self.counts.checked(self.inner.list(filter).await)
+    }
+
+    async fn count(&self, filter: InstanceFilter) -> Result<Vec<CountRow>, BackendError> {
+        self.counts.checked(self.inner.count(filter).await)
+    }
+
+    async fn activities(&self, key: InstanceKey) -> Result<Vec<ActivityRow>, BackendError> {
+        self.counts.checked(self.inner.activities(key).await)
+    }
+}

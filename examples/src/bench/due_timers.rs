@@ -1,0 +1,133 @@
+//! W8: many timers that are due at nearly the same time, and a hub that has nothing to do.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use durable_core::backend::TurnCommit;
+use durable_core::prelude::*;
+use parking_lot::Mutex;
+
+use super::counted::Counts;
+use super::crowd::crowd;
+use super::latencies::{Latencies, ms};
+use super::report::{Limit, Row};
+use super::store::Store;
+use super::usage::Usage;
+use super::{Bench, Outcome, functions, hub};
+
+const AT_ONCE: u64 = 1_024;
+
+/// All timers are due within this time.
+const SPREAD: Duration = Duration::from_secs(1);
+
+/// Instances that wait while the hub is idle, and for how much longer than anything is measured.
+const IDLE: (u64, Duration) = (1_000, Duration::from_secs(3600));
+
+/// Instances whose start tells how long all of them will take.
+const TRIAL: u64 = 4 * AT_ONCE;
+
+/// Before the idle time is measured, what the last commits left behind comes to its end.
+const SETTLE: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Args)]
+pub(super) struct Sizes {
+    /// How many timers there are.
+    #[arg(long, default_value_t = 100_000)]
+    count: u64,
+    /// For how many seconds the idle hub is watched.
+    #[arg(long, default_value_t = 5.0)]
+    idle: f64,
+}
+
+pub(super) async fn measure(bench: &mut Bench, sizes: &Sizes) -> Outcome<()> {
+    bench.report.begin(
+        "W8: so many instances, each with a timer, all due within one second; then nothing to do",
+        &[
+            "late: from the time of a timer until the commit of the turn that it brought about; a turn that ends its instance",
+            "ready before: how long before the first timer was due the last instance waited for its own; it must not be 0",
+            "idle: processor time of the process while 1,000 instances wait for timers that are far away, in percent of one",
+            "errors: calls of the store that failed, a locked database among them",
+        ],
+    )?;
+    let before = bench.canary()?;
+    let late = Arc::new(Mutex::new(Latencies::default()));
+    let store = bench.place.store(Counts::new(Some(note_lateness(Arc::clone(&late)))))?;
+    let hub = hub(&store)?.start().await?;
+
+    // How fast instances start here, to know when all of them will be there.
+    let trial = sizes.count.min(TRIAL);
+    let begun = Usage::now();
+    wait_until_done(&hub, &store, trial, Timestamp::system_now()).await?;
+    let lead = begun.spent().wall.mul_f64(1.5 * sizes.count as f64 / trial as f64) + SPREAD;
+    *late.lock() = Latencies::default();
+
+    let (seen, due) = (store.counts.seen(), Timestamp::system_now().saturating_add(lead));
+    start(&hub, sizes.count, due).await?;
+    store.counts.until(|now| now.parked + now.finished >= seen.parked + seen.finished + sizes.count).await;
+    let early = due.saturating_since(Timestamp::system_now());
+    store.counts.until(|now| now.finished > seen.finished).await;
+    let begun = Usage::now();
+    store.counts.until(|now| now.finished >= seen.finished + sizes.count).await;
+    let fired = begun.spent();
+    store.counts.none_failed()?;
+    let after = bench.canary()?;
+    let idle = idle(&hub, sizes.idle).await?;
+    hub.shutdown().await?;
+
+    let late = std::mem::take(&mut *late.lock());
+    let (p99, errors) = (late.percentile(99), store.counts.errors() as f64);
+    let row = Row::new("w8", sizes.count, (before, after))
+        .figure("p50_late_ms", ms(late.median()))
+        .figure("p99_late_ms", ms(p99))
+        .figure("max_late_ms", ms(late.max()))
+        .figure("fired_per_s", fired.rate(sizes.count as f64))
+        .figure("ready_before_ms", ms(early))
+        .figure("idle_percent", idle)
+        .figure("errors", errors)
+        .budget("p99 late ms", ms(p99), Limit::AtMost(2_000.0))
+        .budget("idle CPU percent", idle, Limit::AtMost(0.1))
+        .budget("store errors", errors, Limit::AtMost(0.0));
+    bench.print(row)
+}
+
+/// Notes how late each instance ended: it returns the time for which it waited.
+fn note_lateness(late: Arc<Mutex<Latencies>>) -> Box<dyn Fn(&TurnCommit) + Send + Sync> {
+    Box::new(move |turn| {
+        let due = turn.output.as_ref().and_then(|output| output.decode::<Timestamp>().ok());
+        if let Some(due) = due.filter(|_| turn.status.is_terminal()) {
+            late.lock().push(Timestamp::system_now().saturating_since(due));
+        }
+    })
+}
+
+/// Starts instances whose timers are due within the spread.
+async fn start(hub: &TaskHub, count: u64, due: Timestamp) -> Outcome<()> {
+    let client = hub.client();
+    let work = move |number| {
+        let client = client.clone();
+        let due = due.saturating_add(SPREAD.mul_f64(number as f64 / count as f64));
+        async move {
+            client.start(functions::wait_until, due).await?;
+            Ok(())
+        }
+    };
+    crowd(count, AT_ONCE, work).await
+}
+
+async fn wait_until_done(hub: &TaskHub, store: &Store, count: u64, due: Timestamp) -> Outcome<()> {
+    let finished = store.counts.seen().finished + count;
+    start(hub, count, due).await?;
+    store.counts.until(|seen| seen.finished >= finished).await;
+    store.counts.none_failed()
+}
+
+/// The processor time of an idle hub, in percent of the time.
+async fn idle(hub: &TaskHub, seconds: f64) -> Outcome<f64> {
+    start(hub, IDLE.0, Timestamp::system_now().saturating_add(IDLE.1)).await?;
+    tokio::time::sleep(SETTLE).await;
+    let usage = Usage::now();
+    tokio::time::sleep(Duration::try_from_secs_f64(seconds)?).await;
+    let spent = usage.spent();
+    Ok(spent.cpu.as_secs_f64() / spent.wall.as_secs_f64() * 100.0)
+}

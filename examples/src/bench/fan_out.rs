@@ -1,0 +1,79 @@
+//! W2: one instance that calls many activities at once.
+
+use clap::Args;
+
+use super::latencies::{Latencies, ms};
+use super::report::{Limit, Row};
+use super::usage::Usage;
+use super::{Bench, Outcome, functions, hub};
+
+/// The row whose time has a limit, in milliseconds.
+const LIMIT: (u32, f64) = (10_000, 200.0);
+
+/// How much longer an activity may take in the larger of two rows.
+const LINEAR: f64 = 1.25;
+
+#[derive(Debug, Args)]
+pub(super) struct Sizes {
+    /// How many activities the instance calls.
+    #[arg(long, value_delimiter = ',', default_values_t = [1_000, 10_000, 100_000])]
+    width: Vec<u32>,
+    /// How many instances are measured, one after the other; the median counts.
+    #[arg(long, default_value_t = 3)]
+    repeat: u32,
+}
+
+pub(super) async fn measure(bench: &mut Bench, sizes: &Sizes) -> Outcome<()> {
+    bench.report.begin(
+        "W2: one instance that calls so many activities at once",
+        &[
+            "total: from the call of start until the client has the result, the median of the repetitions",
+            "growth: the time of an activity as a multiple of that in the row before; all else as in W1",
+        ],
+    )?;
+    let mut smaller = None;
+    for width in &sizes.width {
+        smaller = Some(row(bench, *width, sizes.repeat, smaller).await?);
+    }
+    Ok(())
+}
+
+/// Gives the time of an activity.
+async fn row(bench: &mut Bench, width: u32, repeat: u32, smaller: Option<f64>) -> Outcome<f64> {
+    let before = bench.canary()?;
+    let store = bench.store()?;
+    let hub = hub(&store)?.start().await?;
+    let client = hub.client();
+    client.start(functions::fan_out, 100).await?.output().await?;
+
+    let (usage, seen) = (Usage::now(), store.counts.seen());
+    let mut times = Latencies::default();
+    for _ in 0..repeat.max(1) {
+        let begun = Usage::now();
+        client.start(functions::fan_out, width).await?.output().await?;
+        times.push(begun.spent().wall);
+    }
+    let (spent, now) = (usage.spent(), store.counts.seen());
+    hub.shutdown().await?;
+    let after = bench.canary()?;
+
+    let (total, calls) = (ms(times.median()), f64::from(width));
+    let all_calls = calls * times.count() as f64;
+    let each = total / calls;
+    let mut row = Row::new("w2", width.into(), (before, after))
+        .figure("total_ms", total)
+        .figure("max_ms", ms(times.max()))
+        .figure("activities_per_s", calls / total * 1e3)
+        .figure("commits", (now.commits - seen.commits) as f64 / times.count() as f64)
+        .figure("kib_per_activity", spent.kib_each(all_calls))
+        .figure("cpu_us_per_activity", spent.cpu_us_each(all_calls))
+        .figure("errors", store.counts.errors() as f64);
+    if width == LIMIT.0 {
+        row = row.budget("total ms", total, Limit::AtMost(LIMIT.1));
+    }
+    if let Some(smaller) = smaller.filter(|_| width > LIMIT.0) {
+        row = row.budget("growth", each / smaller, Limit::AtMost(LINEAR));
+    }
+    bench.print(row)?;
+    Ok(each)
+}

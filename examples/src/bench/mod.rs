@@ -1,0 +1,87 @@
+//! The benchmark: one workload a file, each with its budgets.
+//!
+//! Budgets are ratios to a bare loop on the same disk in the same minutes, because absolute figures say more about the
+//! machine than about the engine. `ceiling.rs` has the bare loops.
+
+mod ceiling;
+mod counted;
+mod crowd;
+mod due_timers;
+mod fan_out;
+mod functions;
+mod http_api;
+mod idle_latency;
+mod latencies;
+mod load;
+mod long_sequence;
+mod options;
+mod park_and_raise;
+mod population;
+mod report;
+mod sequence;
+mod store;
+mod usage;
+
+use std::error::Error;
+use std::time::Duration;
+
+use durable_core::hub::TaskHubBuilder;
+use durable_core::prelude::*;
+
+use self::ceiling::Bare;
+use self::counted::Counts;
+use self::functions::SharedMarks;
+use self::latencies::ms;
+pub use self::options::Options;
+use self::report::{Report, Row};
+use self::store::{Place, Store};
+
+/// What a workload ends with.
+type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+
+/// Bare commits of which the canary is the median.
+const CANARY: usize = 100;
+
+/// What all workloads need.
+struct Bench {
+    place: Place,
+    bare: Bare,
+    report: Report,
+    time: Duration,
+}
+
+impl Bench {
+    fn new(place: Place, is_json: bool, time: Duration) -> Outcome<Self> {
+        let bare = Bare::open(place.dir())?;
+        Ok(Self { place, bare, report: Report::new(is_json), time })
+    }
+
+    /// The p50 of a bare commit at this moment, in milliseconds.
+    fn canary(&mut self) -> Outcome<f64> {
+        Ok(ms(self.bare.single_commits(CANARY)?.median()))
+    }
+
+    fn store(&self) -> Outcome<Store> {
+        self.place.store(Counts::new(None))
+    }
+
+    /// Prints a row. Where nothing is durable, there is no ceiling to compare with.
+    fn print(&mut self, row: Row) -> Outcome<()> {
+        let row = if self.place.is_durable() { row } else { row.without_budgets() };
+        Ok(self.report.row(&row)?)
+    }
+}
+
+/// A hub with the functions of the benchmark.
+fn hub(store: &Store) -> Outcome<TaskHubBuilder> {
+    hub_with(store, SharedMarks::default())
+}
+
+fn hub_with(store: &Store, marks: SharedMarks) -> Outcome<TaskHubBuilder> {
+    Ok(functions::functions(TaskHub::builder().name("Bench"), marks).backend(store.open()?))
+}
+
+/// Runs what blocks for a while, without holding other tasks up.
+fn on_this_thread<T>(work: impl FnOnce() -> T) -> T {
+    tokio::task::block_in_place(work)
+}

@@ -1,0 +1,146 @@
+//! The command line.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use super::store::{Place, StoreKind};
+use super::{
+    Bench, Outcome, due_timers, fan_out, http_api, idle_latency, load, long_sequence, park_and_raise, population,
+    sequence,
+};
+
+/// Measures durable orchestrations beside what the disk allows. Measure release builds, on a machine that does nothing else.
+#[derive(Debug, Parser)]
+#[command(name = "bench")]
+pub struct Options {
+    #[command(subcommand)]
+    workload: Workload,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Args)]
+struct Common {
+    /// Prints one JSON object a row instead of tables.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Where files are made, and removed afterwards. It must be on the disk that is to be measured. Default is the directory
+    /// for temporary files.
+    #[arg(long, global = true, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// `sqlite`, a new file for each row; `sqlite:PATH`, this file for all of them; or `memory`, which has no budgets.
+    #[arg(long, global = true, value_name = "STORE", default_value = "sqlite")]
+    backend: StoreKind,
+    /// For how long a row is measured that has no other end.
+    #[arg(long, global = true, value_name = "N", default_value_t = 3.0)]
+    seconds: f64,
+}
+
+#[derive(Debug, Subcommand)]
+enum Workload {
+    /// Throughput: sequences of five activities, many instances at once.
+    W1(sequence::Sizes),
+    /// Fan-out and fan-in: one instance, many activities at once.
+    W2(fan_out::Sizes),
+    /// A long life: one instance, many activities one after the other, and its replay.
+    W3(long_sequence::Sizes),
+    /// Latency from the start to the result, without load.
+    W4(idle_latency::Sizes),
+    /// Events: many instances that wait, and then go on.
+    W5(park_and_raise::Sizes),
+    /// Waiting instances: what they cost in memory and when a hub starts.
+    W6(population::Sizes),
+    /// The HTTP API over loopback.
+    W7(http_api::Sizes),
+    /// Timers: many that are due at once, and a hub without work.
+    W8(due_timers::Sizes),
+    /// All of them, in their sizes.
+    All,
+    /// What a measurement runs in a process of its own.
+    #[command(subcommand, hide = true)]
+    Part(Part),
+}
+
+#[derive(Debug, Subcommand)]
+enum Part {
+    Warm(population::Warm),
+    StartUp(population::StartUp),
+    Load(load::Load),
+}
+
+impl Part {
+    /// Prints the result for the process that has started this one.
+    async fn run(self) -> Outcome<()> {
+        let result = match self {
+            Self::Warm(part) => part.run().await?,
+            Self::StartUp(part) => part.run().await?,
+            Self::Load(part) => part.run().await?,
+        };
+        Ok(writeln!(std::io::stdout().lock(), "{result}")?)
+    }
+}
+
+impl Options {
+    /// Measures, and prints each row as it comes.
+    ///
+    /// # Errors
+    ///
+    /// A store failed, or an instance did not complete. That a budget is missed is no error.
+    pub async fn run(self) -> Outcome<()> {
+        let Common { json, dir, backend, seconds } = self.common;
+        let time = Duration::try_from_secs_f64(seconds)?;
+        let bench = || Bench::new(Place::new(backend, dir), json, time);
+        match self.workload {
+            Workload::W1(sizes) => sequence::measure(&mut bench()?, &sizes).await,
+            Workload::W2(sizes) => fan_out::measure(&mut bench()?, &sizes).await,
+            Workload::W3(sizes) => long_sequence::measure(&mut bench()?, &sizes).await,
+            Workload::W4(sizes) => idle_latency::measure(&mut bench()?, &sizes).await,
+            Workload::W5(sizes) => park_and_raise::measure(&mut bench()?, &sizes).await,
+            Workload::W6(sizes) => population::measure(&mut bench()?, &sizes).await,
+            Workload::W7(sizes) => http_api::measure(&mut bench()?, &sizes).await,
+            Workload::W8(sizes) => due_timers::measure(&mut bench()?, &sizes).await,
+            Workload::All => all(&mut bench()?).await,
+            Workload::Part(part) => part.run().await,
+        }
+    }
+}
+
+async fn all(bench: &mut Bench) -> Outcome<()> {
+    sequence::measure(bench, &defaults()).await?;
+    fan_out::measure(bench, &defaults()).await?;
+    long_sequence::measure(bench, &defaults()).await?;
+    idle_latency::measure(bench, &defaults()).await?;
+    park_and_raise::measure(bench, &defaults()).await?;
+    if bench.place.is_durable() {
+        population::measure(bench, &defaults()).await?;
+    }
+    http_api::measure(bench, &defaults()).await?;
+    due_timers::measure(bench, &defaults()).await
+}
+
+/// The sizes of a workload when the command line says nothing.
+fn defaults<S: Args>() -> S {
+    #[derive(Parser)]
+    struct Only<S: Args> {
+        #[command(flatten)]
+        sizes: S,
+    }
+    Only::parse_from(["bench"]).sizes
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Options::command().debug_assert();
+        let sizes: sequence::Sizes = defaults();
+        assert_eq!(sizes.concurrent, [1, 32, 256, 2048]);
+    }
+}

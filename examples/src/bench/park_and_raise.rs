@@ -1,0 +1,105 @@
+//! W5: many instances that wait for an event, and then get it.
+
+use std::sync::Arc;
+
+use clap::Args;
+use durable_core::prelude::*;
+use parking_lot::Mutex;
+
+use super::crowd::crowd;
+use super::report::{Limit, Row};
+use super::usage::Usage;
+use super::{Bench, Outcome, functions, hub};
+
+/// What the engine must reach of the bare loop.
+const BUDGET: f64 = 0.35;
+
+#[derive(Debug, Args)]
+pub(super) struct Sizes {
+    /// How many instances wait.
+    #[arg(long, default_value_t = 100_000)]
+    count: u64,
+    /// How many clients there are, and how many instances share a transaction of the bare loop.
+    #[arg(long, default_value_t = 1_024)]
+    at_once: u64,
+    /// How many waiting instances the hub keeps in memory; what it does by itself when this is not said.
+    #[arg(long)]
+    warm: Option<usize>,
+}
+
+pub(super) async fn measure(bench: &mut Bench, sizes: &Sizes) -> Outcome<()> {
+    bench.report.begin(
+        "W5: so many instances wait for an event; then all get it, and end",
+        &[
+            "park: instances in a second from the first start until the last first turn is committed",
+            "raise: from the first event until the last instance has ended, by its commit; acknowledged: until the last",
+            "  client knows that its event is stored; bare: the same rows in a bare loop, two transactions each",
+        ],
+    )?;
+    let before = bench.canary()?;
+    let (count, group) = (sizes.count.cast_signed(), sizes.at_once.max(1).cast_signed());
+    let (park_before, raise_before) = bench.bare.parks_and_raises_per_s(count, group)?;
+
+    let store = bench.store()?;
+    let mut hub = hub(&store)?;
+    if let Some(warm) = sizes.warm {
+        hub = hub.warm_instances(warm);
+    }
+    let hub = hub.start().await?;
+    let (begun, seen) = (Usage::now(), store.counts.seen());
+    let ids = park(&hub, sizes).await?;
+    store.counts.until(|now| now.parked >= seen.parked + sizes.count).await;
+    let parked = begun.spent();
+
+    let (begun, seen) = (Usage::now(), store.counts.seen());
+    raise(&hub, ids, sizes).await?;
+    let acknowledged = begun.spent();
+    store.counts.until(|now| now.finished >= seen.finished + sizes.count).await;
+    let (raised, now) = (begun.spent(), store.counts.seen());
+    store.counts.none_failed()?;
+    hub.shutdown().await?;
+
+    let (park_after, raise_after) = bench.bare.parks_and_raises_per_s(count, group)?;
+    let after = bench.canary()?;
+    let all = sizes.count as f64;
+    let (bare_park, bare_raise) = (f64::midpoint(park_before, park_after), f64::midpoint(raise_before, raise_after));
+    let row = Row::new("w5", sizes.count, (before, after))
+        .figure("park_per_s", parked.rate(all))
+        .figure("bare_park_per_s", bare_park)
+        .figure("cpu_us_per_park", parked.cpu_us_each(all))
+        .figure("acknowledged_per_s", acknowledged.rate(all))
+        .figure("raise_per_s", raised.rate(all))
+        .figure("bare_raise_per_s", bare_raise)
+        .figure("cpu_us_per_raise", raised.cpu_us_each(all))
+        .figure("kib_per_raise", raised.kib_each(all))
+        .figure("commits", (now.commits - seen.commits) as f64)
+        .figure("errors", store.counts.errors() as f64)
+        .budget("bare loop ratio of park", parked.rate(all) / bare_park, Limit::AtLeast(BUDGET))
+        .budget("bare loop ratio of raise", raised.rate(all) / bare_raise, Limit::AtLeast(BUDGET));
+    bench.print(row)
+}
+
+/// Starts all instances. Some of them have not had their turn yet.
+async fn park(hub: &TaskHub, sizes: &Sizes) -> Outcome<Vec<InstanceId>> {
+    let ids = Arc::new(Mutex::new(Vec::new()));
+    let (client, started) = (hub.client(), Arc::clone(&ids));
+    let work = move |_| {
+        let (client, started) = (client.clone(), Arc::clone(&started));
+        async move {
+            let instance = client.start(functions::wait_for_event, ()).await?;
+            started.lock().push(instance.id().clone());
+            Ok(())
+        }
+    };
+    crowd(sizes.count, sizes.at_once, work).await?;
+    Ok(std::mem::take(&mut *ids.lock()))
+}
+
+async fn raise(hub: &TaskHub, ids: Vec<InstanceId>, sizes: &Sizes) -> Outcome<()> {
+    let (client, ids) = (hub.client(), Arc::new(ids));
+    let work = move |number| {
+        let (client, ids) = (client.clone(), Arc::clone(&ids));
+        async move { Ok(client.raise_event(&ids[number as usize], "End", &()).await?) }
+    };
+    crowd(sizes.count, sizes.at_once, work).await
+}

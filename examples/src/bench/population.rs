@@ -1,0 +1,201 @@
+//! W6: what instances cost that only wait: memory, and time when a hub starts.
+//!
+//! Each figure comes from a process of its own, so that the memory of one is not that which another has given back.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use clap::Args;
+use durable_core::prelude::*;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::crowd::crowd;
+use super::latencies::ms;
+use super::report::{Limit, Row};
+use super::store::{Place, Store};
+use super::usage::{Usage, resident};
+use super::{Bench, Outcome, functions, hub};
+
+const AT_ONCE: u64 = 1_024;
+
+/// Instances that wait before memory is first looked at, so that what a hub needs in any case is there.
+const FIRST: u64 = 1_000;
+
+#[derive(Debug, Args)]
+pub(super) struct Sizes {
+    /// How many instances wait in the store when a hub starts.
+    #[arg(long, default_value_t = 1_000_000)]
+    population: u64,
+    /// How many instances wait in memory.
+    #[arg(long, default_value_t = 100_000)]
+    warm: u64,
+}
+
+pub(super) async fn measure(bench: &mut Bench, sizes: &Sizes) -> Outcome<()> {
+    if !bench.place.is_durable() {
+        return Err("W6 starts a hub in another process, so it needs a file".into());
+    }
+    bench.report.begin(
+        "W6: so many instances that wait for an event; each row is measured in a process of its own",
+        &[
+            "warm: resident memory that comes with each instance that the hub keeps in memory, caches of the store included",
+            "cold: resident memory of a hub that was started on so many, less that of one on an empty store, for each",
+            "open: until the hub runs; start: until it has run a first new instance",
+        ],
+    )?;
+    warm(bench, sizes.warm).await?;
+    cold(bench, sizes.population).await
+}
+
+async fn warm(bench: &mut Bench, count: u64) -> Outcome<()> {
+    let before = bench.canary()?;
+    let part = Warm { count, dir: bench.place.dir().to_owned() };
+    let measured: Resident = in_its_own_process(part.to_args()).await?;
+    let after = bench.canary()?;
+    let row = Row::new("w6-warm", count, (before, after))
+        .figure("bytes_per_instance", measured.bytes)
+        .figure("resident_mib", measured.total / 1024.0 / 1024.0)
+        .budget("bytes an instance", measured.bytes, Limit::AtMost(4096.0));
+    bench.print(row)
+}
+
+async fn cold(bench: &mut Bench, count: u64) -> Outcome<()> {
+    let before = bench.canary()?;
+    let empty = bench.store()?;
+    hub(&empty)?.start().await?.shutdown().await?;
+    let base: StartedUp = in_its_own_process(StartUp { file: empty.file().to_owned() }.to_args()).await?;
+
+    let store = bench.store()?;
+    let hub = hub(&store)?.warm_instances(1).start().await?;
+    let begun = Usage::now();
+    park(&hub, &store, count).await?;
+    let parked = begun.spent();
+    hub.shutdown().await?;
+    let size = std::fs::metadata(store.file())?.len() as f64;
+    let full: StartedUp = in_its_own_process(StartUp { file: store.file().to_owned() }.to_args()).await?;
+    let after = bench.canary()?;
+
+    let all = count as f64;
+    let cold = (full.resident - base.resident).max(0.0) / all;
+    let row = Row::new("w6-cold", count, (before, after))
+        .figure("bytes_per_instance", cold)
+        .figure("disk_bytes_per_instance", size / all)
+        .figure("park_per_s", parked.rate(all))
+        .figure("open_ms", full.open_ms)
+        .figure("start_ms", full.start_ms)
+        .figure("start_ms_empty", base.start_ms)
+        .figure("resident_mib", full.resident / 1024.0 / 1024.0)
+        .figure("errors", store.counts.errors() as f64)
+        .budget("cold bytes an instance", cold, Limit::AtMost(64.0))
+        .budget("start ms", full.start_ms, Limit::AtMost(2_000.0));
+    bench.print(row)
+}
+
+async fn park(hub: &TaskHub, store: &Store, count: u64) -> Outcome<()> {
+    let parked = store.counts.seen().parked + count;
+    let client = hub.client();
+    let work = move |_| {
+        let client = client.clone();
+        async move {
+            client.start(functions::wait_for_event, ()).await?;
+            Ok(())
+        }
+    };
+    crowd(count, AT_ONCE, work).await?;
+    store.counts.until(|seen| seen.parked >= parked).await;
+    store.counts.none_failed()
+}
+
+/// Runs a part of this program as a process of its own, and reads what it prints.
+async fn in_its_own_process<T: serde::de::DeserializeOwned>(arguments: Vec<std::ffi::OsString>) -> Outcome<T> {
+    let mut program = tokio::process::Command::new(std::env::current_exe()?);
+    let output = program.args(arguments).stderr(Stdio::inherit()).kill_on_drop(true).output().await?;
+    if !output.status.success() {
+        return Err(format!("a part of the measurement ended with {}", output.status).into());
+    }
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+/// The part that keeps instances in memory.
+#[derive(Debug, Args)]
+pub(super) struct Warm {
+    #[arg(long)]
+    count: u64,
+    #[arg(long = "in")]
+    dir: PathBuf,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Resident {
+    bytes: f64,
+    total: f64,
+}
+
+impl Warm {
+    fn to_args(&self) -> Vec<std::ffi::OsString> {
+        vec![
+            "part".into(),
+            "warm".into(),
+            "--count".into(),
+            self.count.to_string().into(),
+            "--in".into(),
+            self.dir.clone().into(),
+        ]
+    }
+
+    pub(super) async fn run(self) -> Outcome<serde_json::Value> {
+        let store = Place::fresh(self.dir).store(super::Counts::new(None))?;
+        let warm = usize::try_from(FIRST + self.count)?;
+        let hub = hub(&store)?.warm_instances(warm).start().await?;
+        park(&hub, &store, FIRST).await?;
+        let before = resident();
+        park(&hub, &store, self.count).await?;
+        let total = resident();
+        hub.shutdown().await?;
+        let bytes = total.saturating_sub(before) as f64 / self.count as f64;
+        Ok(json!(Resident { bytes, total: total as f64 }))
+    }
+}
+
+/// The part that starts a hub on what is there.
+#[derive(Debug, Args)]
+pub(super) struct StartUp {
+    #[arg(long)]
+    file: PathBuf,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct StartedUp {
+    open_ms: f64,
+    start_ms: f64,
+    resident: f64,
+}
+
+impl StartUp {
+    fn to_args(&self) -> Vec<std::ffi::OsString> {
+        vec!["part".into(), "start-up".into(), "--file".into(), self.file.clone().into()]
+    }
+
+    pub(super) async fn run(self) -> Outcome<serde_json::Value> {
+        let begun = Usage::now();
+        let store = Place::file(&self.file).store(super::Counts::new(None))?;
+        let hub = hub(&store)?.start().await?;
+        let open_ms = ms(begun.spent().wall);
+        hub.client().start(functions::sequence, 1).await?.output().await?;
+        let start_ms = ms(begun.spent().wall);
+        let resident = resident() as f64;
+        hub.shutdown().await?;
+        Ok(json!(StartedUp { open_ms, start_ms, resident }))
+    }
+}
+
+impl Place {
+    fn fresh(dir: PathBuf) -> Self {
+        Self::new(super::store::StoreKind::Fresh, Some(dir))
+    }
+
+    fn file(file: &Path) -> Self {
+        Self::new(super::store::StoreKind::File(file.to_owned()), None)
+    }
+}

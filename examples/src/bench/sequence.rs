@@ -1,0 +1,139 @@
+//! W1: many instances at once, each a sequence of five activities.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use durable_core::prelude::*;
+use tokio::task::JoinSet;
+
+use super::latencies::{Latencies, ms};
+use super::report::{Limit, Row};
+use super::usage::Usage;
+use super::{Bench, Outcome, functions, hub};
+
+const ACTIVITIES: u32 = 5;
+
+/// The turns of such an instance: each ends with a call, and the last with the result.
+const STEPS: f64 = 6.0;
+
+/// The row that is compared with the ceiling, and how many instances share a transaction there.
+const PRODUCERS: u64 = 256;
+
+#[derive(Debug, Args)]
+pub(super) struct Sizes {
+    /// How many instances run at once.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 32, 256, 2048])]
+    pub(super) concurrent: Vec<u64>,
+    /// How many instances run in all, instead of for a time.
+    #[arg(long)]
+    count: Option<u64>,
+}
+
+pub(super) async fn measure(bench: &mut Bench, sizes: &Sizes) -> Outcome<()> {
+    bench.report.begin(
+        "W1: sequences of 5 activities that do nothing, so many instances at once",
+        &[
+            "p50, p99: from the call of start until the client has the result; a step: a turn, of which an instance has 6",
+            "commits/step: transactions, each of which is flushed once; KiB/step: pages written (/proc/self/io)",
+            "CPU/step: processor time of the whole process, clients included; ceiling: a bare loop that writes the rows of steps,",
+            "  256 instances a transaction, before and after the row; the ratio is that of 6 steps an instance to it",
+        ],
+    )?;
+    for concurrent in &sizes.concurrent {
+        row(bench, *concurrent, sizes.count).await?;
+    }
+    Ok(())
+}
+
+async fn row(bench: &mut Bench, concurrent: u64, count: Option<u64>) -> Outcome<()> {
+    let before = bench.canary()?;
+    let has_ceiling = concurrent == PRODUCERS;
+    let ceiling_before = ceiling(bench, has_ceiling)?;
+
+    let store = bench.store()?;
+    let hub = hub(&store)?.start().await?;
+    run(&hub, concurrent, Budget::Count(concurrent)).await?;
+    let (usage, seen) = (Usage::now(), store.counts.seen());
+    let budget = count.map_or(Budget::Until(Instant::now() + bench.time), Budget::Count);
+    let latencies = run(&hub, concurrent, budget).await?;
+    let (spent, now) = (usage.spent(), store.counts.seen());
+    hub.shutdown().await?;
+
+    let ceiling_after = ceiling(bench, has_ceiling)?;
+    let after = bench.canary()?;
+    let commit = f64::midpoint(before, after);
+    let done = latencies.count() as f64;
+    let (steps, rate) = (done * STEPS, spent.rate(done));
+    let p50 = ms(latencies.median());
+    let mut row = Row::new("w1", concurrent, (before, after))
+        .figure("orch_per_s", rate)
+        .figure("activities_per_s", rate * f64::from(ACTIVITIES))
+        .figure("p50_ms", p50)
+        .figure("p99_ms", ms(latencies.percentile(99)))
+        .figure("p50_commits", p50 / commit)
+        .figure("commits_per_step", (now.commits - seen.commits) as f64 / steps)
+        .figure("kib_per_step", spent.kib_each(steps))
+        .figure("cpu_us_per_step", spent.cpu_us_each(steps))
+        .figure("errors", store.counts.errors() as f64);
+    if let (Some(before), Some(after)) = (ceiling_before, ceiling_after) {
+        let (ceiling, cpu_us) = (f64::midpoint(before.0, after.0), f64::midpoint(before.1, after.1));
+        row = row.figure("ceiling_steps_per_s", ceiling).figure("ceiling_cpu_us_per_step", cpu_us);
+        row = row.budget("ceiling ratio", rate * STEPS / ceiling, Limit::AtLeast(0.6));
+    }
+    if concurrent == 1 {
+        row = row.budget("commits end to end", p50 / commit, Limit::AtMost(12.0));
+    }
+    bench.print(row)
+}
+
+fn ceiling(bench: &mut Bench, is_wanted: bool) -> Outcome<Option<(f64, f64)>> {
+    let time = bench.time / 2;
+    is_wanted.then(|| bench.bare.steps(PRODUCERS.cast_signed(), time)).transpose()
+}
+
+/// When to stop.
+#[derive(Debug, Clone, Copy)]
+enum Budget {
+    /// After so many instances in all.
+    Count(u64),
+    /// When no instance starts after this.
+    Until(Instant),
+}
+
+/// So many clients at once, each of which starts an instance, waits for its result, and starts the next.
+async fn run(hub: &TaskHub, concurrent: u64, budget: Budget) -> Outcome<Latencies> {
+    let started = Arc::new(AtomicU64::new(0));
+    let mut clients = JoinSet::new();
+    for _ in 0..concurrent {
+        let (client, started) = (hub.client(), Arc::clone(&started));
+        clients.spawn(async move {
+            let mut latencies = Latencies::default();
+            while budget.allows(started.fetch_add(1, Ordering::Relaxed)) {
+                latencies.push(one(&client).await?);
+            }
+            Outcome::Ok(latencies)
+        });
+    }
+    let mut all = Latencies::default();
+    while let Some(client) = clients.join_next().await {
+        all.extend(client??);
+    }
+    Ok(all)
+}
+
+impl Budget {
+    fn allows(self, started: u64) -> bool {
+        match self {
+            Self::Count(count) => started < count,
+            Self::Until(end) => Instant::now() < end,
+        }
+    }
+}
+
+async fn one(client: &Client) -> Outcome<Duration> {
+    let begun = Instant::now();
+    client.start(functions::sequence, ACTIVITIES).await?.output().await?;
+    Ok(begun.elapsed())
+}
