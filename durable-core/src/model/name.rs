@@ -95,9 +95,13 @@ macro_rules! case_insensitive_name {
 
         impl Hash for $name {
             fn hash<H: Hasher>(&self, state: &mut H) {
-                for byte in self.0.bytes() {
-                    state.write_u8(byte.to_ascii_lowercase());
+                for part in self.0.as_bytes().chunks(32) {
+                    let mut folded = [0; 32];
+                    folded[..part.len()].copy_from_slice(part);
+                    folded.make_ascii_lowercase();
+                    state.write(&folded[..part.len()]);
                 }
+                state.write_u8(0xff);
             }
         }
 

@@ -1,6 +1,5 @@
 //! The executor of one orchestration.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -56,10 +55,8 @@ pub struct Executor {
     /// The code continues as new and takes its unread events along.
     pub(super) keeps_events: bool,
     suspended: bool,
-    /// What is still to be delivered in this turn. Empty between two turns.
-    queue: VecDeque<EventKind>,
     /// What has reached the execution since it was suspended, in order.
-    held: VecDeque<EventKind>,
+    held: Vec<EventKind>,
     for_children: Vec<EventKind>,
     /// How many records the history has before the current turn.
     history_len: u64,
@@ -80,8 +77,7 @@ impl Executor {
             completion: None,
             keeps_events: false,
             suspended: false,
-            queue: VecDeque::new(),
-            held: VecDeque::new(),
+            held: Vec::new(),
             for_children: Vec::new(),
             history_len: 0,
         }
@@ -131,8 +127,7 @@ impl Executor {
                 return Err(self.ended_early(first.turn, &records[0].kind).into());
             }
             let received = records.iter().map(|record| &record.kind).filter(|kind| !kind.is_action());
-            self.queue.extend(received.cloned());
-            let outcome = self.run(first.turn, first.turn_time, Some(records))?;
+            let outcome = self.run(first.turn, first.turn_time, received, Some(records))?;
             let recorded = || records.iter().map(|record| &record.kind).filter(|kind| kind.is_action());
             matching::compare(first.turn, recorded(), &outcome)?;
             matching::compare_markers(first.turn, recorded(), &outcome, |marker| {
@@ -148,15 +143,14 @@ impl Executor {
     ///
     /// The code waits for something that is not durable, or completions refer to calls that it never made.
     pub fn run_turn(&mut self, input: TurnInput) -> Result<TurnOutcome, ReplayFault> {
-        self.queue = input.events.into();
-        self.run(input.turn, input.time, None)
+        self.run(input.turn, input.time, input.events.iter(), None)
     }
 
-    /// Runs a turn with the events of the queue.
-    fn run(
+    fn run<'a>(
         &mut self,
         turn: u64,
         time: Timestamp,
+        events: impl Iterator<Item = &'a EventKind> + Clone,
         recorded: Option<&[HistoryRecord]>,
     ) -> Result<TurnOutcome, ReplayFault> {
         let _here = Here::replaying(recorded.is_some());
@@ -168,9 +162,9 @@ impl Executor {
             state.begin_turn(time, recorded.is_some());
             state.markers.begin_turn(recorded.map(markers), is_long);
         }
-        let received = self.queue.len() as u64;
+        let received = events.clone().count() as u64;
         self.root_waker.begin_turn();
-        let delivered = self.deliver_all();
+        let delivered = self.deliver_all(events);
         self.root_waker.end_turn();
         delivered?;
         let mut outcome = self.take_outcome()?;
@@ -242,36 +236,40 @@ impl Executor {
         TurnOutcome { completion: Some((id, completion)), drop_tasks: true, ..TurnOutcome::default() }
     }
 
-    fn deliver_all(&mut self) -> Result<(), ReplayFault> {
+    fn deliver_all<'a>(&mut self, events: impl Iterator<Item = &'a EventKind> + Clone) -> Result<(), ReplayFault> {
         let is_start = |event: &EventKind| matches!(event, EventKind::ExecutionStarted(_));
         let is_end = |event: &&EventKind| matches!(event, EventKind::ExecutionTerminated { .. });
-        if self.queue.iter().any(is_start)
-            && let Some(end) = self.queue.iter().find(is_end).cloned()
+        if events.clone().any(is_start)
+            && let Some(end) = events.clone().find(is_end)
         {
             // An instance that was terminated before it ran must not do anything.
-            self.queue.clear();
             return self.deliver(end);
         }
-        while let Some(event) = self.queue.pop_front() {
-            if self.completion.is_some() {
-                self.deliver_after_end(event);
-                continue;
-            }
+        for event in events {
+            self.deliver_next(event)?;
             if matches!(event, EventKind::ExecutionResumed { .. }) {
-                self.held.append(&mut self.queue);
-                std::mem::swap(&mut self.held, &mut self.queue);
+                for event in std::mem::take(&mut self.held) {
+                    self.deliver_next(&event)?;
+                }
             }
-            self.deliver(event)?;
         }
         Ok(())
     }
 
+    fn deliver_next(&mut self, event: &EventKind) -> Result<(), ReplayFault> {
+        if self.completion.is_some() {
+            self.deliver_after_end(event);
+            return Ok(());
+        }
+        self.deliver(event)
+    }
+
     /// Delivers one event and lets the code run until it can go no further.
-    fn deliver(&mut self, event: EventKind) -> Result<(), ReplayFault> {
-        self.pass_on(&event);
+    fn deliver(&mut self, event: &EventKind) -> Result<(), ReplayFault> {
+        self.pass_on(event);
         match event {
             EventKind::ExecutionTerminated { reason, .. } => {
-                self.completion = Some(Completion::Terminated(reason));
+                self.completion = Some(Completion::Terminated(reason.clone()));
                 self.tear_down();
                 Ok(())
             }
@@ -284,7 +282,7 @@ impl Executor {
                 Ok(())
             }
             event if self.suspended => {
-                self.held.push_back(event);
+                self.held.push(event.clone());
                 Ok(())
             }
             EventKind::ExecutionStarted(header) => {
@@ -294,15 +292,15 @@ impl Executor {
             }
             EventKind::TaskCompleted { task_id, result }
             | EventKind::SubOrchestrationInstanceCompleted { task_id, result } => {
-                self.complete_task(task_id, Ok(result))
+                self.complete_task(*task_id, Ok(result.clone()))
             }
             EventKind::TaskFailed { task_id, failure }
             | EventKind::SubOrchestrationInstanceFailed { task_id, failure } => {
-                self.complete_task(task_id, Err(Box::new(failure)))
+                self.complete_task(*task_id, Err(Box::new(failure.clone())))
             }
-            EventKind::TimerFired { timer_id, .. } => self.complete_task(timer_id, Ok(Payload::null())),
+            EventKind::TimerFired { timer_id, .. } => self.complete_task(*timer_id, Ok(Payload::null())),
             EventKind::EventRaised { name, input } => {
-                let wake = self.handle.shared.state.lock().raise_event(&name, input);
+                let wake = self.handle.shared.state.lock().raise_event(name, input.clone());
                 self.resume(wake)
             }
             _ => Ok(()),
@@ -310,16 +308,17 @@ impl Executor {
     }
 
     /// What reaches the execution behind its end goes over to the next one, if there is one.
-    fn deliver_after_end(&mut self, event: EventKind) {
+    fn deliver_after_end(&mut self, event: &EventKind) {
         let Some(Completion::ContinuedAsNew(next)) = &mut self.completion else { return };
         match event {
-            EventKind::ExecutionTerminated { ref reason, .. } => {
-                let reason = reason.clone();
-                self.pass_on(&event);
-                self.completion = Some(Completion::Terminated(reason));
+            EventKind::ExecutionTerminated { reason, .. } => {
+                self.completion = Some(Completion::Terminated(reason.clone()));
+                self.pass_on(event);
             }
-            EventKind::EventRaised { .. } if self.keeps_events => next.carried.push(event),
-            EventKind::ExecutionSuspended { .. } | EventKind::ExecutionResumed { .. } => next.carried.push(event),
+            EventKind::EventRaised { .. } if self.keeps_events => next.carried.push(event.clone()),
+            EventKind::ExecutionSuspended { .. } | EventKind::ExecutionResumed { .. } => {
+                next.carried.push(event.clone());
+            }
             _ => {}
         }
     }

@@ -15,12 +15,12 @@ pub enum EventOrder {
     NewestWait,
 }
 
-/// Waits and unread events by folded name.
+/// Waits and unread events by name.
 #[derive(Debug, Default)]
 pub(super) struct ExternalEvents {
     pub(super) order: EventOrder,
-    waiting: HashMap<String, VecDeque<LeafId>>,
-    unread: HashMap<String, VecDeque<(Arrival, Payload)>>,
+    waiting: HashMap<EventName, VecDeque<LeafId>>,
+    unread: HashMap<EventName, VecDeque<(Arrival, Payload)>>,
     arrivals: u64,
 }
 
@@ -52,31 +52,33 @@ impl ExternalEvents {
     }
 
     fn put(&mut self, payload: Payload, arrival: Arrival) -> Option<Match> {
-        let name = arrival.name.folded();
         let next = match self.order {
             EventOrder::OldestWait => VecDeque::pop_front,
             EventOrder::NewestWait => VecDeque::pop_back,
         };
-        if let Some(leaf) = self.waiting.get_mut(&name).and_then(next) {
+        if let Some(leaf) = self.waiting.get_mut(&arrival.name).and_then(next) {
             return Some(Match { leaf, payload, arrival });
         }
-        let unread = self.unread.entry(name).or_default();
+        let unread = self.unread.entry(arrival.name.clone()).or_default();
         let place = unread.partition_point(|(other, _)| other.at < arrival.at);
         unread.insert(place, (arrival, payload));
         None
     }
 
     /// The code starts to wait.
-    pub(super) fn wait(&mut self, name: &str, leaf: LeafId) -> Option<Match> {
+    pub(super) fn wait(&mut self, name: &EventName, leaf: LeafId) -> Option<Match> {
         if let Some((arrival, payload)) = self.unread.get_mut(name).and_then(VecDeque::pop_front) {
             return Some(Match { leaf, payload, arrival });
         }
-        self.waiting.entry(name.to_owned()).or_default().push_back(leaf);
+        match self.waiting.get_mut(name) {
+            Some(waiting) => waiting.push_back(leaf),
+            None => drop(self.waiting.insert(name.clone(), VecDeque::from([leaf]))),
+        }
         None
     }
 
     /// The code dropped a wait: it leaves the queue at once, so that it cannot eat the next event.
-    pub(super) fn forget(&mut self, name: &str, leaf: LeafId) {
+    pub(super) fn forget(&mut self, name: &EventName, leaf: LeafId) {
         if let Some(waiting) = self.waiting.get_mut(name) {
             waiting.retain(|other| *other != leaf);
         }
@@ -85,7 +87,7 @@ impl ExternalEvents {
     /// The folded names of events that are waited for, in alphabetical order.
     pub(super) fn awaited(&self) -> Vec<String> {
         let waiting = self.waiting.iter().filter(|(_, leaves)| !leaves.is_empty());
-        let mut names: Vec<_> = waiting.map(|(name, _)| name.clone()).collect();
+        let mut names: Vec<_> = waiting.map(|(name, _)| name.folded()).collect();
         names.sort();
         names
     }

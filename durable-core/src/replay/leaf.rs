@@ -4,7 +4,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::external::Arrival;
 use super::numbers::NumberMap;
-use crate::model::{FailureDetails, Payload, TaskId};
+use crate::model::{EventName, FailureDetails, Payload, TaskId};
 
 /// What a leaf resolves to. It is handed on often and fails rarely, so the failure is out of the way.
 pub type Resolution = Result<Payload, Box<FailureDetails>>;
@@ -31,10 +31,10 @@ pub(super) enum LeafKind {
     Task(TaskId),
     /// The end of a child.
     Child(TaskId),
-    /// The next external event with this folded name, or the timer that limits the wait.
+    /// The next external event with this name, or the timer that limits the wait.
     Event {
-        /// The folded name.
-        name: String,
+        /// The name.
+        name: EventName,
         /// The timer.
         limit: Option<TaskId>,
     },

@@ -6,14 +6,20 @@ use std::task::{Context, Poll};
 use super::executor::{Ended, Executor};
 use super::fault::{ForeignAwait, ReplayFault};
 use super::leaf::{DriverId, Waiter};
-use super::state::Phase;
-use super::thread::ThreadMark;
+use super::state::{Phase, State};
 use crate::history::{Completion, Continuation};
 use crate::model::FailureDetails;
 
 /// How often the code may wake itself in a row without a durable call. `FuturesUnordered` and `join_all` yield to be
 /// fair, far less often than this.
 const MAX_IDLE_POLLS: u32 = 10_000;
+
+/// What a poll of the code or of a driver has changed.
+struct Polled {
+    /// Grows with everything durable that was done.
+    calls: u64,
+    is_over: bool,
+}
 
 impl Executor {
     /// Polls the drivers and the code until all are done, or pending with no wake outstanding.
@@ -22,23 +28,19 @@ impl Executor {
         let mut calls = None;
         loop {
             // Drivers go first: what they decide must not depend on what the code does with the same event.
-            if let Some(driver) = self.root_waker.take_driver() {
-                self.poll_driver(driver)?;
+            let polled = if let Some(driver) = self.root_waker.take_driver() {
+                self.poll_driver(driver)?
             } else if self.root_waker.take_woken() {
-                self.completion = self.poll_code();
+                self.poll_code()
             } else {
-                return self.check_await(Waiter::Code);
-            }
-            let state = self.handle.shared.state.lock();
-            let is_over = self.completion.is_some() || state.overflow.is_some();
-            let calls_now = Some(state.calls());
-            drop(state);
-            if is_over {
+                return self.check_await(&self.handle.shared.state.lock(), Waiter::Code);
+            };
+            if polled.is_over {
                 self.tear_down();
                 return Ok(());
             }
-            idle_polls = if calls_now == calls { idle_polls + 1 } else { 0 };
-            calls = calls_now;
+            idle_polls = if calls == Some(polled.calls) { idle_polls + 1 } else { 0 };
+            calls = Some(polled.calls);
             if idle_polls > MAX_IDLE_POLLS {
                 return Err(ForeignAwait::Spinning.into());
             }
@@ -46,12 +48,11 @@ impl Executor {
     }
 
     /// Finds out whether something durable will ever continue what is pending.
-    fn check_await(&self, waiter: Waiter) -> Result<(), ReplayFault> {
+    fn check_await(&self, state: &State, waiter: Waiter) -> Result<(), ReplayFault> {
         let is_running = match waiter {
             Waiter::Code => self.root.is_some(),
             Waiter::Driver(driver) => !self.root_waker.is_awake(driver),
         };
-        let state = self.handle.shared.state.lock();
         // A timer that there was no room for never fires, but the instance ends with this turn.
         if is_running && state.overflow.is_none() && state.awaited_by(waiter) == 0 {
             return Err(ForeignAwait::NothingDurable.into());
@@ -59,20 +60,20 @@ impl Executor {
         Ok(())
     }
 
-    fn enter(&self, waiter: Waiter) {
-        let mut state = self.handle.shared.state.lock();
-        state.phase = Phase::Running(ThreadMark::here());
-        state.running = waiter;
+    fn polled(&self, state: &State) -> Polled {
+        Polled { calls: state.calls(), is_over: self.completion.is_some() || state.overflow.is_some() }
     }
 
-    fn poll_code(&mut self) -> Option<Completion> {
-        self.root.as_ref()?;
-        self.enter(Waiter::Code);
-        let root = self.root.as_mut()?;
-        let polled = catch_unwind(AssertUnwindSafe(|| root.as_mut().poll(&mut Context::from_waker(&self.waker))));
+    fn poll_code(&mut self) -> Polled {
+        self.handle.shared.state.lock().enter(Waiter::Code);
+        let mut context = Context::from_waker(&self.waker);
+        let polled = match &mut self.root {
+            Some(root) => catch_unwind(AssertUnwindSafe(|| root.as_mut().poll(&mut context))),
+            None => Ok(Poll::Pending),
+        };
         let mut state = self.handle.shared.state.lock();
         state.phase = Phase::Parked;
-        match polled {
+        self.completion = match polled {
             Ok(Poll::Pending) => None,
             Ok(Poll::Ready(Ok(Ended::Output(output)))) => Some(Completion::Completed(output)),
             Ok(Poll::Ready(Ok(Ended::ContinueAsNew { input, version, keeps_events }))) => {
@@ -81,15 +82,24 @@ impl Executor {
                 Some(Completion::ContinuedAsNew(Box::new(Continuation { input, version, carried })))
             }
             Ok(Poll::Ready(Err(failure))) => Some(Completion::Failed(failure)),
-            Err(panic) => Some(Completion::Failed(FailureDetails::from_panic(panic))),
-        }
+            Err(panic) => {
+                drop(state);
+                let failure = FailureDetails::from_panic(panic);
+                state = self.handle.shared.state.lock();
+                Some(Completion::Failed(failure))
+            }
+        };
+        self.polled(&state)
     }
 
-    fn poll_driver(&self, driver: DriverId) -> Result<(), ReplayFault> {
+    fn poll_driver(&self, driver: DriverId) -> Result<Polled, ReplayFault> {
         let waiter = Waiter::Driver(driver);
-        let turn = self.handle.shared.state.lock().drivers.begin(driver);
-        let Some(mut turn) = turn else { return Ok(()) };
-        self.enter(waiter);
+        let mut turn = {
+            let mut state = self.handle.shared.state.lock();
+            let Some(turn) = state.drivers.begin(driver) else { return Ok(self.polled(&state)) };
+            state.enter(waiter);
+            turn
+        };
         let polled =
             catch_unwind(AssertUnwindSafe(|| turn.future.as_mut().poll(&mut Context::from_waker(&turn.waker))));
         let result = match polled {
@@ -111,10 +121,16 @@ impl Executor {
         // What goes with a driver goes because the code, or its end, wants it so: it counts.
         let is_gone = gone.is_some();
         let _ = catch_unwind(AssertUnwindSafe(|| drop(gone)));
-        self.handle.shared.state.lock().phase = Phase::Parked;
+        let mut state = self.handle.shared.state.lock();
+        state.phase = Phase::Parked;
+        if !is_done && !is_gone {
+            self.check_await(&state, waiter)?;
+        }
+        let polled = self.polled(&state);
+        drop(state);
         if let Some(waker) = wake {
             waker.wake();
         }
-        if is_done || is_gone { Ok(()) } else { self.check_await(waiter) }
+        Ok(polled)
     }
 }

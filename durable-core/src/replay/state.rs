@@ -1,6 +1,5 @@
 //! The state of an execution between and during polls.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
@@ -50,8 +49,8 @@ pub(super) struct State {
     next_task: u32,
     /// Ascending.
     produced: Vec<(TaskId, Action)>,
-    canceled: BTreeSet<TaskId>,
-    canceled_children: BTreeSet<TaskId>,
+    canceled: Vec<TaskId>,
+    canceled_children: Vec<TaskId>,
     open: NumberMap<TaskId, LeafId>,
     leaves: Leaves,
     external: ExternalEvents,
@@ -85,8 +84,8 @@ impl State {
             overflow: None,
             next_task: 0,
             produced: Vec::new(),
-            canceled: BTreeSet::new(),
-            canceled_children: BTreeSet::new(),
+            canceled: Vec::new(),
+            canceled_children: Vec::new(),
             open: NumberMap::default(),
             leaves: Leaves::default(),
             external: ExternalEvents::default(),
@@ -104,6 +103,12 @@ impl State {
         self.now = now;
         self.replaying = replaying;
         self.actions_this_turn = 0;
+    }
+
+    /// The code or a driver is going to be polled on this thread.
+    pub(super) fn enter(&mut self, waiter: Waiter) {
+        self.phase = Phase::Running(ThreadMark::here());
+        self.running = waiter;
     }
 
     /// True while the code runs on this thread. Anything else that calls is foreign, and is noted.
@@ -193,9 +198,8 @@ impl State {
 
     pub(super) fn wait_for_event(&mut self, name: &EventName) -> LeafId {
         self.calls += 1;
-        let name = name.folded();
         let leaf = self.leaves.open(LeafKind::Event { name: name.clone(), limit: None });
-        if let Some(found) = self.external.wait(&name, leaf) {
+        if let Some(found) = self.external.wait(name, leaf) {
             self.resolve_event(found);
         }
         leaf
@@ -246,7 +250,7 @@ impl State {
         if let Some(task) = task
             && self.open.remove(&task).is_some()
         {
-            self.canceled.insert(task);
+            self.canceled.push(task);
         }
     }
 
@@ -259,7 +263,7 @@ impl State {
             (LeafKind::Task(task), LeafState::Open) => self.cancel(Some(*task)),
             (LeafKind::Child(task), LeafState::Open) => {
                 self.cancel(Some(*task));
-                self.canceled_children.insert(*task);
+                self.canceled_children.push(*task);
             }
             (LeafKind::Event { name, limit }, LeafState::Open) => {
                 self.external.forget(name, id);
@@ -294,7 +298,7 @@ impl State {
             Some(LeafKind::Event { name, .. }) => {
                 self.external.forget(name, id);
                 {
-                    let message = format!("no event '{name}' arrived in time");
+                    let message = format!("no event '{}' arrived in time", name.folded());
                     Err(Box::new(FailureDetails::new(EVENT_TIMEOUT_ERROR_TYPE, message)))
                 }
             }
@@ -339,8 +343,10 @@ impl State {
         };
         if !is_suspended {
             outcome.actions = std::mem::take(&mut self.produced);
-            outcome.canceled = std::mem::take(&mut self.canceled).into_iter().collect();
-            outcome.canceled_children = std::mem::take(&mut self.canceled_children).into_iter().collect();
+            outcome.canceled = std::mem::take(&mut self.canceled);
+            outcome.canceled_children = std::mem::take(&mut self.canceled_children);
+            outcome.canceled.sort_unstable();
+            outcome.canceled_children.sort_unstable();
         }
         outcome
     }
