@@ -1,14 +1,17 @@
 //! Running activities.
 
+use std::future::ready;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::task::Poll;
 
-use futures_util::FutureExt;
-use tokio::sync::Semaphore;
+use futures_util::{FutureExt, poll};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{Instrument, Span};
 
 use super::Shared;
 use super::heartbeats::Heartbeats;
+use crate::BoxFuture;
 use crate::activity::{ActivityCallInfo, ActivityContext};
 use crate::engine::{ActivityWork, Clock};
 use crate::history::TaskOptions;
@@ -19,32 +22,61 @@ use crate::replay::LeafResult;
 pub(super) async fn take_activities(shared: Arc<Shared>, slots: Arc<Semaphore>) {
     while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
         let Some(work) = shared.source.next_activity().await else { return };
-        let worker = Arc::clone(&shared);
-        shared.running.spawn(async move {
-            worker.run_activity(work).await;
-            drop(slot);
-        });
+        shared.running.spawn(Arc::clone(&shared).run_activity(work, slot));
     }
 }
 
 impl Shared {
-    async fn run_activity(&self, work: ActivityWork) {
-        let beats = Heartbeats::new(Arc::clone(&self.source), work.lease.clone(), work.progress.clone());
-        let cancellation = work.cancellation.clone();
-        let result = tokio::select! {
-            biased;
-            result = self.invoke(work.clone(), beats.clone()) => result,
-            failure = self.overdue(&work, &beats) => {
-                // Whatever of it still runs, on a thread or in a task of its own, is told.
-                cancellation.cancel();
-                Err(failure)
+    /// As small as a task can be, since it is copied while it is spawned.
+    fn run_activity(
+        self: Arc<Self>,
+        work: ActivityWork,
+        slot: OwnedSemaphorePermit,
+    ) -> impl Future<Output = ()> + Send {
+        async move {
+            let beats = Heartbeats::new(Arc::clone(&self.source), work.lease.clone(), work.progress.clone());
+            let beats = Arc::new(beats);
+            let mut running = self.invoke(&work, Arc::clone(&beats));
+            // Many need no second poll, and so nobody who watches over them.
+            let result = match poll!(running.as_mut()) {
+                Poll::Ready(result) => Some(result),
+                Poll::Pending => Box::pin(self.watch(&work, &beats, running)).await,
+            };
+            match result {
+                Some(result) => self.complete(work, result).await,
+                None => self.source.abandon_activity(work).await,
             }
-            () = self.abort.cancelled() => return self.source.abandon_activity(work).await,
-        };
+            drop(slot);
+        }
+    }
+
+    /// Waits for the result of an activity, unless that takes too long; `None` when the worker ends before.
+    async fn watch(
+        &self,
+        work: &ActivityWork,
+        beats: &Heartbeats,
+        running: BoxFuture<'_, LeafResult>,
+    ) -> Option<LeafResult> {
+        tokio::select! {
+            biased;
+            result = running => Some(result),
+            failure = self.overdue(work, beats) => {
+                // Whatever of it still runs, on a thread or in a task of its own, is told.
+                work.cancellation.cancel();
+                Some(Err(failure))
+            }
+            () = self.abort.cancelled() => None,
+        }
+    }
+
+    fn complete(&self, work: ActivityWork, result: LeafResult) -> impl Future<Output = ()> + Send + use<'_> {
         let result = result.and_then(|output| self.check_size(&work, output));
-        if let Err(error) = self.source.complete_activity(work.lease, result).await {
-            let instance = &work.call.instance;
-            tracing::debug!(%instance, %error, "the result of an activity is not wanted any more");
+        let instance = work.call.instance;
+        let completed = self.source.complete_activity(work.lease, result);
+        async move {
+            if let Err(error) = completed.await {
+                tracing::debug!(%instance, %error, "the result of an activity is not wanted any more");
+            }
         }
     }
 
@@ -90,21 +122,21 @@ impl Shared {
         }
     }
 
-    async fn invoke(&self, work: ActivityWork, beats: Heartbeats) -> LeafResult {
-        let name = work.call.name.clone();
-        let Some(program) = self.registry.activity(&name) else {
+    fn invoke(&self, work: &ActivityWork, beats: Arc<Heartbeats>) -> BoxFuture<'static, LeafResult> {
+        let name = &work.call.name;
+        let Some(program) = self.registry.activity(name) else {
             let known = self.registry.activity_names();
             let message = format!("there is no activity '{name}'; registered are: {}", NameList(&known));
-            return Err(FailureDetails::new("ActivityTaskNotFound", message).non_retriable());
+            let failure = FailureDetails::new("ActivityTaskNotFound", message).non_retriable();
+            return Box::pin(ready(Err(failure)));
         };
         let span = activity_span(&work.call);
-        let ctx = ActivityContext::new(work.call, self.state.clone(), work.cancellation).with_reporter(Arc::new(beats));
+        let ctx = ActivityContext::new(work.call.clone(), self.state.clone(), work.cancellation.clone());
+        let (ctx, input) = (ctx.with_reporter(beats), work.input.clone());
         // The call itself is inside: a closure may panic before it gives its future.
-        let run = async { program(ctx, work.input).await };
-        match AssertUnwindSafe(run).catch_unwind().instrument(span).await {
-            Ok(result) => result,
-            Err(panic) => Err(FailureDetails::from_panic(panic)),
-        }
+        let run = AssertUnwindSafe(async move { program(ctx, input).await }).catch_unwind();
+        let run = run.map(|ended| ended.unwrap_or_else(|panic| Err(FailureDetails::from_panic(panic))));
+        Box::pin(run.instrument(span))
     }
 }
 

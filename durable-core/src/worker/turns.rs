@@ -1,8 +1,10 @@
 //! Running turns.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::coop::unconstrained;
 use tracing::Span;
 
@@ -13,18 +15,17 @@ use crate::model::{FailureDetails, FunctionName, NameList, Version};
 use crate::registry::Registry;
 use crate::replay::{Executor, Program, ReplayFault, TurnInput, TurnOutcome, WakeHook};
 
-/// Runs turns until there are none any more. Code is polled outside of tokio's budget: inside it, a channel or a lock that
-/// the code uses among its own parts would pretend to be pending, and look like a foreign await.
+/// Runs turns until there are none any more.
 pub(super) async fn take_turns(shared: Arc<Shared>, slots: Arc<Semaphore>) {
     while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
         let Some(work) = shared.source.next_turn().await else { return };
-        let worker = Arc::clone(&shared);
-        shared.running.spawn(async move {
-            worker.run_turn(work).await;
-            drop(slot);
-        });
+        shared.running.spawn(Arc::clone(&shared).run_turn(work, slot));
     }
 }
+
+/// What a turn comes to: its outcome with the executor that has run it, unless that is over; `Err(Some(reason))` to put the
+/// instance aside, or `Err(None)` when it is not ours any more.
+type Decided = Result<(TurnOutcome, Option<Executor>), Option<String>>;
 
 /// Why a turn has no outcome.
 enum Trouble {
@@ -65,38 +66,59 @@ fn no_code(registry: &Registry, name: &FunctionName, version: Option<&Version>) 
 }
 
 impl Shared {
-    async fn run_turn(self: &Arc<Self>, mut work: TurnWork) {
-        let instance = work.header.instance.clone();
-        let outcome = match self.executor(&work).await {
+    /// A task is copied several times while it is spawned, so this one keeps little across its waits, and what only some turns
+    /// need stands on the heap.
+    fn run_turn(self: Arc<Self>, mut work: TurnWork, slot: OwnedSemaphorePermit) -> impl Future<Output = ()> + Send {
+        async move {
+            let executor = match self.warm.take(&work.header, work.epoch, work.prior_turn) {
+                Some(executor) => Ok(executor),
+                None => Box::pin(self.replayed(&work)).await,
+            };
+            let decided = match self.check {
+                None => self.decide(&mut work, executor),
+                Some(_) => Box::pin(self.decide_checked(&mut work, executor)).await,
+            };
+            match decided {
+                Ok((outcome, executor)) => self.commit(work, outcome, executor).await,
+                Err(Some(reason)) => Box::pin(self.stall(work, reason)).await,
+                Err(None) => {}
+            }
+            drop(slot);
+        }
+    }
+
+    fn decide(&self, work: &mut TurnWork, executor: Result<Executor, Trouble>) -> Decided {
+        // The events are needed again only if the turn fails, and then only for one question.
+        let terminated = termination(work);
+        match executor {
             Ok(mut executor) => {
-                // The events are needed again only if the turn fails, and then only for one question.
-                let terminated = termination(&work);
                 let events = std::mem::take(&mut work.input.events);
                 let input = TurnInput { events, ..work.input };
-                let checked = self.check.as_ref().map(|_| input.clone());
-                let span = turn_span(&work);
-                match unconstrained(async { span.in_scope(|| executor.run_turn(input)) }).await {
-                    Ok(outcome) => {
-                        if let Some(input) = checked {
-                            self.check(&work, &input, &outcome).await;
-                        }
-                        Ok((outcome, Some(executor)))
-                    }
-                    Err(fault) => self.settle(&work, terminated, Trouble::Fault(fault, Some(Box::new(executor)))),
+                let span = turn_span(work);
+                match without_budget(|| span.in_scope(|| executor.run_turn(input))) {
+                    Ok(outcome) => Ok((outcome, Some(executor))),
+                    Err(fault) => self.settle(work, terminated, Trouble::Fault(fault, Some(Box::new(executor)))),
                 }
             }
-            Err(trouble) => self.settle(&work, termination(&work), trouble),
-        };
-        match outcome {
-            Ok((outcome, executor)) => self.commit(work, outcome, executor).await,
-            Err(Some(reason)) => {
-                let pause = self.warm.next_pause(&instance, self.options.stall_pause);
-                tracing::error!(%instance, %reason, ?pause, "the instance is stalled");
-                if let Err(error) = self.source.stall_turn(work.lease, reason, pause).await {
-                    tracing::error!(%instance, %error, "a stalled instance could not be put aside");
-                }
-            }
-            Err(None) => {}
+            Err(trouble) => self.settle(work, terminated, trouble),
+        }
+    }
+
+    async fn decide_checked(&self, work: &mut TurnWork, executor: Result<Executor, Trouble>) -> Decided {
+        let input = work.input.clone();
+        let decided = self.decide(work, executor);
+        if let Ok((outcome, Some(_))) = &decided {
+            self.check(work, &input, outcome).await;
+        }
+        decided
+    }
+
+    async fn stall(&self, work: TurnWork, reason: String) {
+        let instance = &work.header.instance;
+        let pause = self.warm.next_pause(instance, self.options.stall_pause);
+        tracing::error!(%instance, %reason, ?pause, "the instance is stalled");
+        if let Err(error) = self.source.stall_turn(work.lease, reason, pause).await {
+            tracing::error!(%instance, %error, "a stalled instance could not be put aside");
         }
     }
 
@@ -115,34 +137,39 @@ impl Shared {
         check.check(&CheckedTurn { header, history, input, outcome, program: &program, limits, order });
     }
 
-    async fn commit(&self, work: TurnWork, outcome: TurnOutcome, executor: Option<Executor>) {
+    fn commit(
+        &self,
+        work: TurnWork,
+        outcome: TurnOutcome,
+        executor: Option<Executor>,
+    ) -> impl Future<Output = ()> + Send + use<'_> {
         let TurnWork { lease, header, epoch, input, .. } = work;
         // Kept before the commit: the next turn may come before this task hears of it, and must not find the place empty.
         if let (None, Some(executor)) = (&outcome.completion, executor) {
             self.warm.keep(epoch, executor);
         }
-        match self.source.complete_turn(lease, outcome).await {
-            Ok(()) => self.warm.went_on(&header.instance),
-            Err(error) => {
-                // What the executor did is not what the store has: it goes, and the instance is read again.
-                self.warm.discard(&header, epoch, input.turn);
-                tracing::warn!(instance = %header.instance, %error, "a turn was not committed");
+        let (turn, committed) = (input.turn, self.source.complete_turn(lease, outcome));
+        async move {
+            match committed.await {
+                Ok(()) => self.warm.went_on(&header.instance),
+                Err(error) => {
+                    // What the executor did is not what the store has: it goes, and the instance is read again.
+                    self.warm.discard(&header, epoch, turn);
+                    tracing::warn!(instance = %header.instance, %error, "a turn was not committed");
+                }
             }
         }
     }
 
-    /// The executor that stands where the instance stands: a warm one, or one that replays the history.
-    async fn executor(self: &Arc<Self>, work: &TurnWork) -> Result<Executor, Trouble> {
-        if let Some(executor) = self.warm.take(&work.header, work.epoch, work.prior_turn) {
-            return Ok(executor);
-        }
+    /// An executor that has replayed the history.
+    async fn replayed(self: &Arc<Self>, work: &TurnWork) -> Result<Executor, Trouble> {
         let program = self.program(work)?;
         let hook = Some(self.wake_hook(work));
         let executor = Executor::new(Arc::clone(&work.header), program, self.options.limits, hook);
         let mut executor = executor.with_event_order(self.options.event_order);
         if work.prior_turn > 0 {
             let history = self.source.read_history(&work.lease).await.map_err(Trouble::Lost)?;
-            if let Err(fault) = unconstrained(async { executor.replay(&history) }).await {
+            if let Err(fault) = without_budget(|| executor.replay(&history)) {
                 return Err(Trouble::Fault(fault, Some(Box::new(executor))));
             }
         }
@@ -184,14 +211,8 @@ impl Shared {
         })
     }
 
-    /// What becomes of a turn in trouble: an outcome that ends the instance, `Err(Some(reason))` to put it aside, or
-    /// `Err(None)` when it is not ours any more.
-    fn settle(
-        &self,
-        work: &TurnWork,
-        terminated: Option<Option<String>>,
-        trouble: Trouble,
-    ) -> Result<(TurnOutcome, Option<Executor>), Option<String>> {
+    /// What becomes of a turn in trouble.
+    fn settle(&self, work: &TurnWork, terminated: Option<Option<String>>, trouble: Trouble) -> Decided {
         let instance = &work.header.instance;
         let is_about_code = !matches!(trouble, Trouble::Lost(_));
         let (failure, executor, stalls) = match trouble {
@@ -227,6 +248,15 @@ impl Shared {
         };
         let executor = executor.map_or_else(|| Executor::without_code(Arc::clone(&work.header)), |executor| *executor);
         Ok((executor.end_without_code(completion), None))
+    }
+}
+
+/// Runs code outside of tokio's budget: inside it, a channel or a lock that the code uses among its own parts would pretend to
+/// be pending, and look like a foreign await.
+fn without_budget<T>(run: impl FnOnce() -> T) -> T {
+    match pin!(unconstrained(async { run() })).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(result) => result,
+        Poll::Pending => unreachable!("there is nothing to wait for"),
     }
 }
 

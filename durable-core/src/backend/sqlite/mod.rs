@@ -49,6 +49,9 @@ use super::{
 /// Queries that can run at the same time on threads of their own.
 const READERS: usize = 2;
 
+/// The most rows of a history that its reader does not leave to another thread.
+const SHORT_HISTORY: usize = 64;
+
 /// Small queries that can run at the same time on the threads of their callers.
 const LOOKS: usize = 4;
 
@@ -182,7 +185,10 @@ impl Backend for Sqlite {
     }
 
     async fn history(&self, key: InstanceKey) -> Result<Vec<HistoryRow>, BackendError> {
-        self.hub.readers.call(move |conn| query::history(conn, key)).await
+        match self.hub.looks.look(|conn| query::history(conn, key, SHORT_HISTORY + 1)) {
+            Some(rows) if rows.len() <= SHORT_HISTORY => Ok(rows),
+            _ => self.hub.readers.call(move |conn| query::history(conn, key, usize::MAX)).await,
+        }
     }
 
     async fn instance(&self, id: &str) -> Result<Option<InstanceRow>, BackendError> {

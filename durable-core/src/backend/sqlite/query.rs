@@ -89,11 +89,13 @@ pub(super) fn timers(conn: &Connection, after: Option<TimerRow>, limit: usize) -
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-pub(super) fn history(conn: &Connection, key: InstanceKey) -> Result<Vec<HistoryRow>> {
+/// The first rows of a history, at most `limit`.
+pub(super) fn history(conn: &Connection, key: InstanceKey, limit: usize) -> Result<Vec<HistoryRow>> {
     let mut select = conn.prepare_cached(
-        "SELECT kind, task_id, name, payload, detail, seq, turn, turn_time, time FROM history WHERE key = ?1 ORDER BY seq",
+        "SELECT kind, task_id, name, payload, detail, seq, turn, turn_time, time FROM history WHERE key = ?1
+         ORDER BY seq LIMIT ?2",
     )?;
-    let rows = select.query_map([key.0], |row| {
+    let rows = select.query_map([key.0, int(limit as u64)], |row| {
         Ok(HistoryRow {
             seq: count(row, 5)?,
             turn: count(row, 6)?,
