@@ -1,0 +1,61 @@
+"""The rows beside each other: so many times as fast as each peer."""
+
+import machine
+
+# Beyond this factor between before and after, the disk or somebody else on the machine changed while a row was measured.
+NOISE = 2.0
+
+
+def speeds(row):
+    """What is compared: names and figures of which more is better."""
+    workload = row["workload"]
+    if workload == "w1":
+        return {"orchestrations/s": row["orch_per_s"]}
+    if workload == "w4":
+        return {"1/p50 (1/s)": 1e3 / row["p50_ms"]}
+    if workload == "w5":
+        return {f"{name}/s": row.get(f"{name}_per_s", 0.0) for name in ("park", "raise")}
+    if "activities_per_s" in row:
+        return {"activities/s": row["activities_per_s"]}
+    # Our W3 tells the time of a step at the beginning and at the end, which is the same.
+    return {"activities/s": 2e3 / (row["first_ms"] + row["last_ms"])}
+
+
+def is_noisy(row):
+    before, after = row["disk_before_ms"], row["disk_after_ms"]
+    return max(before, after) > NOISE * min(before, after) or row["busy_cores"] >= machine.IDLE_CORES
+
+
+def table(rows):
+    lines = [["", "size", "peer", "figure", "ours", "peer's", "times as fast"]]
+    grouped = {}
+    for row in rows:
+        cell = grouped.setdefault((row["workload"], row["size"]), {})
+        cell.setdefault((row["system"], row["config"]), []).append(row)
+    for (workload, size), systems in grouped.items():
+        ours = systems.pop(("ours", "default"))
+        for (system, config), theirs in systems.items():
+            for name in speeds(ours[0]):
+                lines.append([workload, str(size), f"{system} {config}", name, *compared(name, ours, theirs)])
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    text = "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines)
+    return (
+        f"\n{text}\n\n~ noisy: the machine was not idle, or the disk changed meanwhile; measure again"
+        "\n> not ended in time: compared is how fast it was until then"
+    )
+
+
+def compared(name, ours, theirs):
+    """The cells of a line: both speeds and the ratio, of each round."""
+    pairs = [(speeds(mine)[name], speeds(other)[name]) for mine, other in zip(ours, theirs)]
+    marks = ["~" if is_noisy(mine) or is_noisy(other) else "" for mine, other in zip(ours, theirs)]
+    late = [">" if other.get("ended") is False else "" for other in theirs]
+    ratios = [
+        f"{late}{number(mine / other)}{mark}" if other else "did not end"
+        for (mine, other), mark, late in zip(pairs, marks, late)
+    ]
+    return [*(" ".join(number(pair[side]) for pair in pairs) for side in (0, 1)), " ".join(ratios)]
+
+
+def number(value):
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
