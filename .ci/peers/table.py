@@ -7,18 +7,18 @@ NOISE = 2.0
 
 
 def speeds(row):
-    """What is compared: names and figures of which more is better."""
+    """What is compared: names and figures of which more is better. 0 is what came to no figure."""
     workload = row["workload"]
     if workload == "w1":
-        return {"orchestrations/s": row["orch_per_s"]}
+        return {"orchestrations/s": row.get("orch_per_s", 0.0)}
     if workload == "w4":
-        return {"1/p50 (1/s)": 1e3 / row["p50_ms"]}
+        return {"1/p50 (1/s)": 1e3 / row["p50_ms"] if row.get("p50_ms") else 0.0}
     if workload == "w5":
         return {f"{name}/s": row.get(f"{name}_per_s", 0.0) for name in ("park", "raise")}
-    if "activities_per_s" in row:
-        return {"activities/s": row["activities_per_s"]}
-    # Our W3 tells the time of a step at the beginning and at the end, which is the same.
-    return {"activities/s": 2e3 / (row["first_ms"] + row["last_ms"])}
+    if workload == "w3" and row["system"] == "ours":
+        # It tells the time of a step at the beginning and at the end, which is the same.
+        return {"activities/s": 2e3 / (row["first_ms"] + row["last_ms"])}
+    return {"activities/s": row.get("activities_per_s", 0.0)}
 
 
 def is_noisy(row):
@@ -42,6 +42,7 @@ def table(rows):
     return (
         f"\n{text}\n\n~ noisy: the machine was not idle, or the disk changed meanwhile; measure again"
         "\n> not ended in time: compared is how fast it was until then"
+        "\nnone: the peer failed, or came to no figure in its time"
     )
 
 
@@ -49,9 +50,9 @@ def compared(name, ours, theirs):
     """The cells of a line: both speeds and the ratio, of each round."""
     pairs = [(speeds(mine)[name], speeds(other)[name]) for mine, other in zip(ours, theirs)]
     marks = ["~" if is_noisy(mine) or is_noisy(other) else "" for mine, other in zip(ours, theirs)]
-    late = [">" if other.get("ended") is False else "" for other in theirs]
+    late = [">" if "total_ms" in other and not other["ended"] else "" for other in theirs]
     ratios = [
-        f"{late}{number(mine / other)}{mark}" if other else "did not end"
+        f"{late}{number(mine / other)}{mark}" if other else "none"
         for (mine, other), mark, late in zip(pairs, marks, late)
     ]
     return [*(" ".join(number(pair[side]) for pair in pairs) for side in (0, 1)), " ".join(ratios)]

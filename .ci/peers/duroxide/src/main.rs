@@ -188,10 +188,16 @@ impl Peer for Duroxide {
 
     /// An event for an instance that does not wait yet is dropped, so this looks at what is committed.
     async fn all_wait(&self, instances: &[Parked]) -> Outcome<()> {
-        while self.client.get_system_metrics().await?.running_instances < instances.len() as u64 {
+        loop {
+            let metrics = self.client.get_system_metrics().await?;
+            if metrics.failed_instances > 0 {
+                return Err(format!("{} instances failed", metrics.failed_instances).into());
+            }
+            if metrics.running_instances >= instances.len() as u64 {
+                return Ok(());
+            }
             sleep(Duration::from_millis(50)).await;
         }
-        Ok(())
     }
 
     async fn raise(&self, instance: &Parked) -> Outcome<()> {
