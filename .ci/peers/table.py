@@ -1,0 +1,69 @@
+"""The rows beside each other: so many times as fast as each peer."""
+
+import machine
+
+# Beyond this factor between before and after, the disk or somebody else on the machine changed while a row was measured.
+NOISE = 2.0
+
+
+def speeds(row):
+    """What is compared: names and figures of which more is better. 0 is what came to no figure."""
+    workload = row["workload"]
+    if workload == "w1":
+        return {"orchestrations/s": row.get("orch_per_s", 0.0)}
+    if workload == "w4":
+        return {"1/p50 (1/s)": 1e3 / row["p50_ms"] if row.get("p50_ms") else 0.0}
+    if workload == "w5":
+        return {f"{name}/s": row.get(f"{name}_per_s", 0.0) for name in ("park", "raise")}
+    if workload == "w3" and row["system"] == "ours":
+        # It tells the time of a step at the beginning and at the end, which is the same.
+        return {"activities/s": 2e3 / (row["first_ms"] + row["last_ms"])}
+    if is_late(row):
+        return {"activities/s": row["size"] / row["total_ms"] * 1e3}
+    return {"activities/s": row.get("activities_per_s", 0.0)}
+
+
+def is_late(row):
+    """True for an instance that had not ended in time. It is compared as if it ended at that moment, which flatters it."""
+    return "total_ms" in row and row.get("ended") is False
+
+
+def is_noisy(row):
+    before, after = row["disk_before_ms"], row["disk_after_ms"]
+    return max(before, after) > NOISE * min(before, after) or row["busy_cores"] >= machine.IDLE_CORES
+
+
+def table(rows):
+    lines = [["", "size", "peer", "figure", "ours", "peer's", "times as fast"]]
+    grouped = {}
+    for row in rows:
+        cell = grouped.setdefault((row["workload"], row["size"]), {})
+        cell.setdefault((row["system"], row["config"]), []).append(row)
+    for (workload, size), systems in grouped.items():
+        ours = systems.pop(("ours", "default"))
+        for (system, config), theirs in systems.items():
+            for name in speeds(ours[0]):
+                lines.append([workload, str(size), f"{system} {config}", name, *compared(name, ours, theirs)])
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    text = "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines)
+    return (
+        f"\n{text}\n\n~ noisy: the machine was not idle, or the disk changed meanwhile; measure again"
+        "\n> not ended in time, and compared as if it had"
+        "\nnone: the peer failed, or came to no figure in its time"
+    )
+
+
+def compared(name, ours, theirs):
+    """The cells of a line: both speeds and the ratio, of each round."""
+    pairs = [(speeds(mine)[name], speeds(other)[name]) for mine, other in zip(ours, theirs)]
+    marks = ["~" if is_noisy(mine) or is_noisy(other) else "" for mine, other in zip(ours, theirs)]
+    late = [">" if is_late(other) else "" for other in theirs]
+    ratios = [
+        f"{late}{number(mine / other)}{mark}" if other else "none"
+        for (mine, other), mark, late in zip(pairs, marks, late)
+    ]
+    return [*(" ".join(number(pair[side]) for pair in pairs) for side in (0, 1)), " ".join(ratios)]
+
+
+def number(value):
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
