@@ -17,6 +17,7 @@ mod claim;
 mod commit;
 mod create;
 mod error;
+mod expire;
 mod guard;
 mod list;
 mod message;
