@@ -4,13 +4,18 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use durable_core::backend::sqlite::Sqlite;
 use durable_core::backend::{
-    Backend, CreateInstance, InstanceKey, MessageTarget, NewEvent, NewMessage, Started, TurnCommit, Write, Written,
+    Backend, CreateInstance, InstanceFilter, InstanceKey, MessageTarget, NewEvent, NewMessage, Started, TurnCommit,
+    Write, Written,
 };
 use durable_core::history::StoredEvent;
 use durable_core::model::{Payload, RuntimeStatus, Timestamp};
+use rusqlite::Connection;
 use tempfile::TempDir;
 
 fn hub() -> (TempDir, PathBuf) {
@@ -109,4 +114,118 @@ async fn a_large_custom_status_is_written_once() {
     }
     assert!(most < 60_000, "a turn wrote {most} bytes");
     assert_eq!(store.instance("a").await.unwrap().unwrap().custom_status, Some(text(500_000)));
+}
+
+/// A connection that somebody else has to the file.
+fn shell(path: &Path) -> Connection {
+    Connection::open(path).unwrap()
+}
+
+fn number(shell: &Connection, sql: &str) -> u64 {
+    shell.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap().try_into().unwrap()
+}
+
+/// Creates instances that take this many bytes each.
+async fn fill(store: &Sqlite, ids: std::ops::Range<u64>, bytes: usize) {
+    for id in ids {
+        start(store, CreateInstance { input: text(bytes), ..create(&id.to_string()) }).await;
+    }
+}
+
+/// Queries of a few milliseconds each, of which the next has always begun before the last one ends. One that begins before a
+/// commit ends after it, so that SQLite never finds a log that nobody reads.
+fn overlapping_queries(path: &Path, committed: Receiver<()>) -> JoinHandle<()> {
+    let shells = [shell(path), shell(path)];
+    let begin = |shell: &Connection| {
+        shell.execute_batch("BEGIN").unwrap();
+        number(shell, "SELECT count(*) FROM workers");
+    };
+    begin(&shells[0]);
+    std::thread::spawn(move || {
+        for n in 1.. {
+            begin(&shells[n % 2]);
+            if committed.recv_timeout(Duration::from_millis(5)) == Err(RecvTimeoutError::Disconnected) {
+                return;
+            }
+            shells[(n + 1) % 2].execute_batch("COMMIT").unwrap();
+        }
+    })
+}
+
+/// SQLite alone would wait for a moment in which nobody reads.
+#[tokio::test]
+async fn queries_that_overlap_do_not_let_the_log_grow() {
+    let (_dir, path) = hub();
+    let store = Sqlite::options().relaxed_durability().open(&path).unwrap();
+    let (committed, of_commit) = channel();
+    let queries = overlapping_queries(&path, of_commit);
+    for n in 0..350 {
+        fill(&store, n..n + 1, 1_000_000).await;
+        committed.send(()).unwrap();
+    }
+    let size = log_bytes(&path);
+    drop(committed);
+    queries.join().unwrap();
+    assert!(size < 220_000_000, "the log has {size} bytes");
+}
+
+/// While a shell holds an old state of the file the log must grow. Afterwards it shrinks.
+#[tokio::test]
+async fn the_log_shrinks_when_a_long_reader_is_gone() {
+    let (_dir, path) = hub();
+    let store = Sqlite::options().relaxed_durability().open(&path).unwrap();
+    let shell = shell(&path);
+    shell.execute_batch("BEGIN").unwrap();
+    number(&shell, "SELECT count(*) FROM instances");
+    fill(&store, 0..500, 200_000).await;
+    assert!(log_bytes(&path) > 100_000_000);
+    shell.execute_batch("COMMIT").unwrap();
+    fill(&store, 500..504, 200_000).await;
+    assert!(log_bytes(&path) <= 64 << 20, "the log has {} bytes", log_bytes(&path));
+}
+
+/// What is removed makes room for what comes next, and the file shrinks when it is asked to.
+#[tokio::test]
+async fn a_file_shrinks_when_it_is_compacted() {
+    let (_dir, path) = hub();
+    let store = Sqlite::options().relaxed_durability().open(&path).unwrap();
+    fill(&store, 0..100, 200_000).await;
+    let pages = number(&shell(&path), "PRAGMA page_count");
+    let all = store.list(InstanceFilter { limit: 1_000, ..InstanceFilter::default() }).await.unwrap();
+    let keys = all.iter().skip(1).map(|row| row.key).collect();
+    commit(&store, Write::Purge { keys, force: true }).await;
+    fill(&store, 200..299, 200_000).await;
+    assert_eq!(number(&shell(&path), "PRAGMA page_count"), pages);
+    let kept = store.instance("298").await.unwrap();
+    let all = store.list(InstanceFilter { limit: 1_000, ..InstanceFilter::default() }).await.unwrap();
+    let keys = all.iter().filter(|row| row.id != "298").map(|row| row.key).collect();
+    commit(&store, Write::Purge { keys, force: true }).await;
+    drop(store);
+    let before = std::fs::metadata(&path).unwrap().len();
+    assert!(before > 20_000_000);
+    let store = Sqlite::options().compact().open(&path).unwrap();
+    let after = std::fs::metadata(&path).unwrap().len();
+    assert!(after < 1_000_000, "{before} bytes became {after}");
+    assert!(log_bytes(&path) < 1_000_000);
+    assert_eq!(store.instance("298").await.unwrap(), kept);
+    assert_eq!(number(&shell(&path), "PRAGMA user_version"), 1);
+}
+
+/// Each start of a process leaves a row; those of long ago go.
+#[tokio::test]
+async fn starts_of_long_ago_are_forgotten() {
+    let (_dir, path) = hub();
+    let store = Sqlite::options().relaxed_durability().open(&path).unwrap();
+    let first = store.attach("first").await.unwrap();
+    let key = start(&store, CreateInstance { owner: Some(first), ..create("a") }).await;
+    store.detach(first).await.unwrap();
+    let mut last = first;
+    for n in 0..1_200 {
+        last = store.attach(&format!("process {n}")).await.unwrap();
+        store.detach(last).await.unwrap();
+    }
+    assert_eq!(number(&shell(&path), "SELECT count(*) FROM workers"), 1_000);
+    // Nobody knows any more how the first owner ended.
+    let Written::Claimed(claimed) = commit(&store, Write::Claim { key, worker: last }).await else { panic!() };
+    assert!(claimed.owner_lost && claimed.instance.epoch == 2);
 }
