@@ -8,13 +8,14 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use durable_core::backend::sqlite::Sqlite;
 use durable_core::backend::{
     Backend, CreateInstance, InstanceFilter, InstanceKey, MessageTarget, NewEvent, NewMessage, Started, TurnCommit,
     Write, Written,
 };
 use durable_core::history::StoredEvent;
-use durable_core::model::{Payload, RuntimeStatus, Timestamp};
+use durable_core::model::{Payload, Retention};
+use durable_core::prelude::*;
+use durable_testing::VirtualClock;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -228,4 +229,60 @@ async fn starts_of_long_ago_are_forgotten() {
     // Nobody knows any more how the first owner ended.
     let Written::Claimed(claimed) = commit(&store, Write::Claim { key, worker: last }).await else { panic!() };
     assert!(claimed.owner_lost && claimed.instance.epoch == 2);
+}
+
+#[activity]
+async fn work(text: String) -> Result<String, ActivityError> {
+    Ok(text)
+}
+
+#[orchestrator]
+async fn chain(ctx: OrchestrationContext, text: String) -> Result<String, OrchestratorError> {
+    ctx.set_custom_status(&"at work")?;
+    let mut text = text;
+    for _ in 0..3 {
+        text = ctx.call_activity(work, text).await?;
+    }
+    ctx.call_sub_orchestrator(ends, ()).await?;
+    Ok(text)
+}
+
+#[orchestrator]
+async fn ends(_ctx: OrchestrationContext) -> Result<(), OrchestratorError> {
+    Ok(())
+}
+
+/// Ten minutes of load after the other, of which the last few stay in the file.
+#[tokio::test]
+async fn a_steady_load_keeps_the_file_as_large_as_it_is() {
+    let (_dir, path) = hub();
+    let clock = VirtualClock::new();
+    let hub = TaskHub::builder()
+        .backend(Sqlite::options().relaxed_durability().open(&path).unwrap())
+        .orchestrator(chain)
+        .orchestrator(ends)
+        .activity(work)
+        .retention(Retention::all(Duration::from_secs(25 * 60)))
+        .clock(clock.clone())
+        .start()
+        .await
+        .unwrap();
+    let client = hub.client();
+    let mut pages = Vec::new();
+    for _ in 0..12 {
+        let runs = (0..50).map(|_| async {
+            let run = client.start(chain, "x".repeat(3_000)).tag("kind", "load").await.unwrap();
+            run.output().await.unwrap()
+        });
+        join_all(runs).await;
+        clock.advance(Duration::from_secs(10 * 60));
+        // What has ended in this round and in the one before, children included.
+        while client.count(InstanceQuery::new()).await.unwrap() > 200 {
+            tokio::task::yield_now().await;
+        }
+        pages.push(number(&shell(&path), "PRAGMA page_count"));
+    }
+    hub.shutdown().await.unwrap();
+    let (third, last) = (pages[2], pages[11]);
+    assert!(last <= third + third / 20, "the file grows: {pages:?}");
 }
