@@ -212,6 +212,38 @@ async fn a_file_shrinks_when_it_is_compacted() {
     assert_eq!(number(&shell(&path), "PRAGMA user_version"), 1);
 }
 
+/// Other commits wait for a removal, so it takes less at once when much hangs on each instance.
+#[tokio::test]
+async fn a_removal_stops_when_it_has_done_enough() {
+    let (_dir, path) = hub();
+    let store = Sqlite::options().relaxed_durability().open(&path).unwrap();
+    let end = |key: InstanceKey, events: u64| {
+        let history = (0..events).map(|_| NewEvent { time: at(1), event: event() }).collect();
+        Write::Turn(Box::new(TurnCommit { status: RuntimeStatus::Completed, history, ..turn(key, 1) }))
+    };
+    for id in 0..100 {
+        let key = start(&store, CreateInstance { input: text(500_000), ..create(&format!("large {id}")) }).await;
+        assert_eq!(commit(&store, end(key, 1)).await, Written::Done);
+    }
+    for (id, events) in [2_000, 2_000, 2_000, 20_000, 1].into_iter().enumerate() {
+        let key = start(&store, create(&format!("long {id}"))).await;
+        assert_eq!(commit(&store, end(key, events)).await, Written::Done);
+    }
+    let mut counts = Vec::new();
+    loop {
+        let write = Write::Expire { status: RuntimeStatus::Completed, through: at(1), limit: 1_000 };
+        let Written::Expired { gone, oldest } = commit(&store, write).await else { panic!() };
+        counts.push(gone.len());
+        if oldest.is_none() {
+            break;
+        }
+    }
+    // The last of the large ones and the first two long ones go together, and each of the others alone.
+    let (large, long) = counts.split_at(counts.len() - 4);
+    assert!(large.iter().all(|count| *count <= 10), "{counts:?}");
+    assert_eq!((large.iter().sum::<usize>() + long[0], &long[1..]), (102, &[1, 1, 1][..]), "{counts:?}");
+}
+
 /// Each start of a process leaves a row; those of long ago go.
 #[tokio::test]
 async fn starts_of_long_ago_are_forgotten() {
