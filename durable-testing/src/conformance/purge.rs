@@ -163,7 +163,9 @@ pub async fn a_rewound_instance_does_not_expire(store: Arc<dyn Backend>) {
         children: Vec::new(),
     };
     assert_eq!(hub.write(Write::Rewind(vec![rewind])).await, Written::Done);
-    assert_eq!(hub.expire(RuntimeStatus::Failed, 9, 9).await, (vec![], None));
+    for status in [RuntimeStatus::Failed, hub.row("a").await.status] {
+        assert_eq!(hub.expire(status, 9, 9).await, (vec![], None), "{status}");
+    }
     let again = TurnCommit { status: RuntimeStatus::Failed, epoch: 2, turn_time: at(7), ..last_turn("a", key, 2) };
     hub.done(again).await;
     assert_eq!(hub.expire(RuntimeStatus::Failed, 6, 9).await, (vec![], Some(at(7))));
