@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use durable_core::config::{HostConfig, Source, StorageType};
-use durable_core::model::{IdReusePolicy, Limit, Limits, RuntimeStatus};
+use durable_core::model::{IdReusePolicy, Limit, Limits, Retention, RuntimeStatus};
 use durable_core::worker::{VersionMatch, VersionMismatch};
 
 /// A `host.json` with these settings of ours.
@@ -38,6 +38,7 @@ fn without_anything_there_are_defaults() {
     assert_eq!((config.max_orchestration_actions(), config.warm_instances()), (None, None));
     assert_eq!((config.id_reuse(), config.function_timeout(), config.storage_type()), (None, None, None));
     assert_eq!(config.limits(Limits::default()), Limits::default());
+    assert_eq!(config.retention(Retention::new()), Retention::new());
     let http = config.http();
     assert_eq!((http.route_prefix.as_str(), http.listen.as_str()), ("api", "127.0.0.1:7071"));
     assert_eq!((&http.public_origin, http.signed_links), (&None, None));
@@ -58,6 +59,8 @@ fn every_setting_is_read_from_the_file() {
                 "versionFailureStrategy": "FAIL", "maxConcurrentActivityFunctions": 5,
                 "maxConcurrentOrchestratorFunctions": "6", "maxOrchestrationActions": 7, "extendedSessionsEnabled": false,
                 "overridableExistingInstanceStates": "AnyState",
+                "retention": { "all": "7.00:00:00", "completed": "12:00:00", "failed": "-1", "canceled": -1,
+                    "terminated": "1.00:00:00" },
                 "storageProvider": { "type": "SQLite", "connectionName": "SHOP_DB", "payloadStorageEnabled": true,
                     "payloadStorageThresholdBytes": 100, "payloadStorageMaxPayloadBytes": 200 },
                 "httpSettings": {
@@ -80,6 +83,9 @@ fn every_setting_is_read_from_the_file() {
     assert_eq!(config.storage_type(), Some(StorageType::Sqlite));
     let limits = config.limits(Limits::default());
     assert_eq!((limits.payload, limits.actions_per_turn), (Limit::new(100, 200), Limit::new(7, 7)));
+    let ages = [RuntimeStatus::Completed, RuntimeStatus::Failed, RuntimeStatus::Canceled, RuntimeStatus::Terminated];
+    let ages = ages.map(|status| config.retention(Retention::new()).age(status).map(|age| age.as_secs()));
+    assert_eq!(ages, [Some(43_200), None, None, Some(86_400)]);
     let http = config.http();
     assert_eq!((http.route_prefix.as_str(), http.listen.as_str()), ("v1", "0.0.0.0:80"));
     assert_eq!(http.public_origin.as_deref(), Some("https://shop.example"));
@@ -284,6 +290,23 @@ fn a_version_is_matched_as_the_extension_does() {
     assert_eq!(any.version_match(), Some(VersionMatch::Any));
     let reuse = json(r#"{ "overridableExistingInstanceStates": "NonRunningStates" }"#).id_reuse().unwrap();
     assert!(reuse.replaces(RuntimeStatus::Failed) && !reuse.replaces(RuntimeStatus::Running));
+}
+
+#[test]
+fn one_age_can_hold_for_all_and_another_for_one_status() {
+    const DAY: Duration = Duration::from_secs(86_400);
+    let config = json(r#"{ "retention": { "all": "7.00:00:00", "failed": -1 } }"#);
+    assert_eq!(config.retention(Retention::all(DAY)), Retention::all(7 * DAY).failed(None));
+    let shown = |name: &str| config.effective().get(name).unwrap().value().to_owned();
+    assert_eq!((shown("retention.completed"), shown("retention.failed")), ("7.00:00:00".to_owned(), "-1".to_owned()));
+    let one = json(r#"{ "retention": { "failed": "1.00:00:00" } }"#);
+    assert_eq!(one.retention(Retention::all(2 * DAY)), Retention::all(2 * DAY).failed(DAY), "nothing else changes");
+    let none = vars(&[("DURABLE__retention__all", "-1")]);
+    assert_eq!(none.retention(Retention::all(DAY)), Retention::new());
+    for refused in ["0", "00:00:00", "soon"] {
+        let error = HostConfig::builder().vars([("DURABLE__retention__failed", refused)]).load().unwrap_err();
+        assert!(error.to_string().contains("retention.failed"), "{error}");
+    }
 }
 
 #[test]

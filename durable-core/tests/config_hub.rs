@@ -9,7 +9,8 @@ use std::time::Duration;
 use durable_core::config::{HostConfig, StorageType};
 use durable_core::model::{Limit, Limits};
 use durable_core::prelude::*;
-use durable_testing::VirtualClock;
+use durable_testing::{VirtualClock, World};
+use futures_util::FutureExt;
 use tokio::sync::Notify;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -107,6 +108,23 @@ async fn an_instance_that_does_not_stay_in_memory_goes_on() {
         assert_eq!(run.output().await.unwrap(), 7);
     }
     hub.shutdown().await.unwrap();
+}
+
+#[orchestrator]
+async fn ends(_ctx: OrchestrationContext) -> Result<(), OrchestratorError> {
+    Ok(())
+}
+
+#[test]
+fn a_finished_instance_is_kept_as_long_as_the_configuration_says() {
+    let config = config(&[("DURABLE__retention__completed", "1.00:00:00")]);
+    let world = World::builder().orchestrator(ends).hub(move |hub| hub.config(&config)).build();
+    let run = world.start(ends, ());
+    let is_there = || world.client().status(run.id()).now_or_never().unwrap().unwrap().is_some();
+    world.advance(Duration::from_secs(86_000));
+    assert!(is_there());
+    world.advance(Duration::from_secs(500));
+    assert!(!is_there());
 }
 
 #[tokio::test]

@@ -79,6 +79,16 @@ pub enum Write {
         /// Also those that are not finished.
         force: bool,
     },
+    /// Removes finished instances with all their rows, those first that have ended first. Answered by [`Written::Expired`].
+    Expire {
+        /// The status that they have ended with.
+        status: RuntimeStatus,
+        /// Only those that last changed at this time or earlier.
+        through: Timestamp,
+        /// The most to remove. A store stops earlier, but not before the first one, when much hangs on them: other writes
+        /// wait for this one.
+        limit: usize,
+    },
 }
 
 /// A new instance.
@@ -313,6 +323,13 @@ pub enum Written {
     Committed(Box<Committed>),
     /// These instances are removed.
     Purged(Vec<InstanceKey>),
+    /// Finished instances were removed because of their age.
+    Expired {
+        /// Those that are gone.
+        gone: Vec<InstanceKey>,
+        /// When the oldest of those that are left with this status last changed; `None` when none is left.
+        oldest: Option<Timestamp>,
+    },
     /// The instance was created.
     Created(Started),
     /// The id is taken by an instance that may not be replaced.

@@ -246,7 +246,8 @@ impl Client {
     }
 
     /// Removes all finished instances that fit `query`, as many in one transaction as fit its page; awaiting it gives how
-    /// many. When it is dropped, what is removed stays removed.
+    /// many. When it is dropped, what is removed stays removed. A hub can do it by itself, by age: see
+    /// [`Retention`](crate::model::Retention).
     ///
     /// ```no_run
     /// # use durable_core::{client::InstanceQuery, prelude::*};

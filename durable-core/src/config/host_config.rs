@@ -14,8 +14,16 @@ use super::remark::Remark;
 use super::settings;
 use super::storage::StorageType;
 use super::value::Value;
-use crate::model::{IdReusePolicy, Limit, Limits, TaskHubName, Version};
+use crate::model::{IdReusePolicy, Limit, Limits, Retention, RuntimeStatus, TaskHubName, Version};
 use crate::worker::{VersionMatch, VersionMismatch};
+
+/// The settings that say how long finished instances of one status are kept.
+pub(crate) const RETAINED: [(&str, RuntimeStatus); 4] = [
+    ("retention.completed", RuntimeStatus::Completed),
+    ("retention.failed", RuntimeStatus::Failed),
+    ("retention.canceled", RuntimeStatus::Canceled),
+    ("retention.terminated", RuntimeStatus::Terminated),
+];
 
 /// The settings of a deployment, from `host.json` and the environment. See the [module](crate::config) for all of them.
 ///
@@ -158,6 +166,29 @@ impl HostConfig {
         self.found().duration("functionTimeout")
     }
 
+    /// This retention with what is configured: `retention.all`, and then what is said for one status.
+    #[must_use]
+    pub fn retention(&self, mut retention: Retention) -> Retention {
+        let found = self.found();
+        let age = |name: &str| found.get(name).map(|_| found.duration(name));
+        if let Some(all) = age("retention.all") {
+            retention = all.map_or_else(Retention::new, Retention::all);
+        }
+        if let Some(completed) = age("retention.completed") {
+            retention = retention.completed(completed);
+        }
+        if let Some(failed) = age("retention.failed") {
+            retention = retention.failed(failed);
+        }
+        if let Some(canceled) = age("retention.canceled") {
+            retention = retention.canceled(canceled);
+        }
+        if let Some(terminated) = age("retention.terminated") {
+            retention = retention.terminated(terminated);
+        }
+        retention
+    }
+
     /// These limits with what is configured: `maxOrchestrationActions`, and the sizes of payloads unless
     /// `payloadStorageEnabled` is false.
     #[must_use]
@@ -233,6 +264,10 @@ impl HostConfig {
         let Limits { payload, .. } = self.limits(Limits::default());
         effective.imply("payloadStorageThresholdBytes", &payload.soft.to_string());
         effective.imply("payloadStorageMaxPayloadBytes", &payload.hard.to_string());
+        let retention = self.retention(Retention::new());
+        for (name, status) in RETAINED {
+            effective.imply(name, &Value::Duration(retention.age(status)).to_string());
+        }
         effective
     }
 

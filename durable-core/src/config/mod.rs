@@ -20,6 +20,7 @@ pub use self::builder::HostConfigBuilder;
 pub use self::effective::{Effective, EffectiveSetting};
 pub use self::error::{ConfigError, Mistake, MistakeKind};
 pub use self::host_config::HostConfig;
+pub(crate) use self::host_config::RETAINED;
 pub use self::http::{HttpSettings, Secret};
 pub use self::layers::Source;
 pub use self::remark::Remark;

@@ -87,6 +87,11 @@ const USED: &[Setting] = settings! {
     "extensions.durableTask.maxOrchestrationActions", COUNT, "250000";
     "extensions.durableTask.extendedSessionsEnabled", Kind::Bool, "true";
     "extensions.durableTask.overridableExistingInstanceStates", Kind::Choice(&["NonRunningStates", "AnyState"]), "NonRunningStates";
+    "extensions.durableTask.retention.all", Kind::Limit, "-1";
+    "extensions.durableTask.retention.completed", Kind::Limit, "-1";
+    "extensions.durableTask.retention.failed", Kind::Limit, "-1";
+    "extensions.durableTask.retention.canceled", Kind::Limit, "-1";
+    "extensions.durableTask.retention.terminated", Kind::Limit, "-1";
     "extensions.durableTask.storageProvider.type", Kind::Choice(STORES), "none";
     "extensions.durableTask.storageProvider.connectionName", Kind::Text(connection_name, "the name of an environment variable that has the path or the URL, not these themselves"), "none";
     "extensions.durableTask.storageProvider.payloadStorageEnabled", Kind::Bool, "true";

@@ -76,6 +76,7 @@ impl LocalEngine {
         inner.made_room();
         self.end_trial(commit.key);
         self.set_timers(commit);
+        inner.ends.happened(commit.status);
         let Some(id) = id else { return };
         self.run_activities(commit, &id);
         if matches!(after, AfterTurn::Ready | AfterTurn::Continues(_)) {

@@ -16,11 +16,12 @@ use super::instances::{AfterLoad, Instances, Load};
 use super::local::{Inner, LocalEngine, World};
 use super::message::{Message, Origin};
 use super::options::EngineOptions;
+use super::retention::{Ends, remove_old};
 use super::stored;
 use super::timers::{PAGE, Timers};
 use crate::backend::{Backend, BackendError, Claimed, InstanceKey, Write, Written};
 use crate::history::{Completion, EventKind, decode_event};
-use crate::model::{FailureDetails, RuntimeStatus, TaskHubName, TaskId};
+use crate::model::{FailureDetails, Retention, RuntimeStatus, TaskHubName, TaskId};
 use crate::replay::TurnOutcome;
 
 /// How many instances are brought into memory at once when a hub starts.
@@ -57,6 +58,7 @@ impl LocalEngine {
                 timers: Mutex::new(Timers::default()),
                 timers_changed: Notify::new(),
                 waiters: Arc::default(),
+                ends: Ends::default(),
                 catalogue: Mutex::default(),
                 rehearsal: Mutex::default(),
                 // Claims of different workers never meet: each has its own range.
@@ -76,7 +78,11 @@ impl LocalEngine {
     pub(super) fn recover(&self) {
         self.refill_activities();
         let watchers = [tokio::spawn(take_up(self.clone())), tokio::spawn(watch_timers(self.clone()))];
-        self.inner.watchers.lock().extend(watchers);
+        let mut all = self.inner.watchers.lock();
+        all.extend(watchers);
+        if self.inner.options.retention != Retention::new() {
+            all.push(tokio::spawn(remove_old(self.clone())));
+        }
     }
 
     /// Brings an instance into memory.
@@ -153,6 +159,7 @@ impl LocalEngine {
         self.inner.submit(Write::Turn(Box::new(commit)), Patience::Endless, move |write, written| {
             engine.forget(key);
             engine.inner.waiters.changed(&header.instance);
+            engine.inner.ends.happened(RuntimeStatus::Failed);
             if let (Write::Turn(commit), Ok(Written::Committed(reached))) = (write, written) {
                 engine.reach(commit, *reached, Some(&header));
             }

@@ -18,6 +18,7 @@ use super::clock::Clock;
 use super::group::{Group, Patience, shut_down};
 use super::instances::Instances;
 use super::options::EngineOptions;
+use super::retention::Ends;
 use super::source::{ActivityLease, ActivityWork, Rehearsal, SourceError, TurnLease, TurnWork, WorkOffer, WorkSource};
 use super::stored::records;
 use super::suspects::Suspects;
@@ -53,6 +54,7 @@ pub(super) struct Inner {
     pub(super) timers: Mutex<Timers>,
     pub(super) timers_changed: Notify,
     pub(super) waiters: Arc<Waiters>,
+    pub(super) ends: Ends,
     pub(super) catalogue: Mutex<Catalogue>,
     pub(super) rehearsal: Mutex<Option<Rehearsal>>,
     pub(super) next_claim: AtomicI64,

@@ -28,6 +28,7 @@ mod local;
 mod message;
 mod options;
 mod purge;
+mod retention;
 mod retrace;
 mod rewind;
 mod source;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::{IdReusePolicy, Limits};
+use crate::model::{IdReusePolicy, Limits, Retention};
 
 /// How much a local engine holds in memory, and how patient it is.
 #[derive(Debug, Clone)]
@@ -24,6 +24,8 @@ pub struct EngineOptions {
     pub max_deliveries: u32,
     /// What happens when the id of a start is taken and the start does not say it.
     pub id_reuse: IdReusePolicy,
+    /// How long finished instances are kept.
+    pub retention: Retention,
     /// How large inputs and events may become.
     pub limits: Limits,
     /// The longest pause between two attempts to commit when the store fails.
@@ -40,6 +42,7 @@ impl Default for EngineOptions {
             writes_per_commit: 1_024,
             max_deliveries: 10,
             id_reuse: IdReusePolicy::default(),
+            retention: Retention::default(),
             limits: Limits::default(),
             commit_retry_ceiling: Duration::from_secs(5),
         }

@@ -1,6 +1,6 @@
 //! What a configuration changes in the description of a hub, and what is left of it at the start.
 
-use crate::config::{Effective, HostConfig};
+use crate::config::{Effective, HostConfig, RETAINED};
 use crate::engine::EngineOptions;
 use crate::model::{IdReusePolicy, TaskHubName};
 use crate::worker::{VersionMatch, VersionMismatch, WorkerOptions};
@@ -28,6 +28,7 @@ pub(super) fn config(
     if config.is_set("functionTimeout") {
         worker.activity_timeout = config.function_timeout();
     }
+    engine.retention = config.retention(engine.retention);
     engine.limits = config.limits(engine.limits);
     worker.limits = config.limits(worker.limits);
 }
@@ -72,6 +73,9 @@ pub(super) fn effective(
     effective.in_code("payloadStorageThresholdBytes", &worker.limits.payload.soft);
     effective.in_code("payloadStorageMaxPayloadBytes", &worker.limits.payload.hard);
     effective.in_code_duration("functionTimeout", worker.activity_timeout);
+    for (name, status) in RETAINED {
+        effective.in_code_duration(name, engine.retention.age(status));
+    }
     effective
 }
 

@@ -12,7 +12,7 @@ use crate::backend::Backend;
 use crate::client::Client;
 use crate::config::{HostConfig, StorageError};
 use crate::engine::{Clock, EngineOptions, LocalEngine, SystemClock};
-use crate::model::{FunctionName, IdReusePolicy, Limits, TaskHubName, Version};
+use crate::model::{FunctionName, IdReusePolicy, Limits, Retention, RuntimeStatus, TaskHubName, Version};
 use crate::orchestration::OrchestratorItem;
 use crate::registry::{HttpTrigger, Registry, RegistryError, StandIns};
 use crate::worker::{
@@ -288,6 +288,21 @@ impl TaskHubBuilder {
     pub fn limits(mut self, limits: Limits) -> Self {
         self.worker.limits = limits;
         self.engine.limits = limits;
+        self
+    }
+
+    /// Sets how long finished instances are kept; the default is for ever. Older ones are removed in the background, and their
+    /// ids are free again. See [`Retention`].
+    pub fn retention(mut self, retention: Retention) -> Self {
+        for status in RuntimeStatus::ALL {
+            if retention.age(status).is_some_and(|age| age.is_zero()) {
+                let mistake = format!(
+                    "it keeps {status} instances for no time, so nobody could see how they ended: keep them for a while"
+                );
+                self.mistakes.push(mistake);
+            }
+        }
+        self.engine.retention = retention;
         self
     }
 

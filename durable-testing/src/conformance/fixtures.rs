@@ -224,6 +224,18 @@ impl Hub {
         }
     }
 
+    pub(crate) async fn expire(
+        &self,
+        status: RuntimeStatus,
+        through: i64,
+        limit: usize,
+    ) -> (Vec<InstanceKey>, Option<Timestamp>) {
+        match self.write(Write::Expire { status, through: at(through), limit }).await {
+            Written::Expired { gone, oldest } => (gone, oldest),
+            other => panic!("a removal by age was answered by {other:?}"),
+        }
+    }
+
     pub(crate) async fn message(&self, message: NewMessage) -> Written {
         self.write(Write::Message(message)).await
     }

@@ -286,6 +286,10 @@ macro_rules! __conformance_cases {
                 force_purges_everything,
                 a_purge_leaves_nothing_behind,
                 a_batch_goes_on_without_the_purged,
+                the_oldest_expire_first,
+                only_the_named_status_expires,
+                an_expired_instance_leaves_nothing_behind,
+                a_rewound_instance_does_not_expire,
             }
             concurrency {
                 callers_do_not_disturb_each_other,

@@ -225,6 +225,7 @@ fn describe(write: &Write) -> String {
         Write::Progress { .. } => "the progress of an activity".to_owned(),
         Write::Rewind(_) => "a rewind".to_owned(),
         Write::Purge { .. } => "a purge".to_owned(),
+        Write::Expire { .. } => "a removal of old instances".to_owned(),
         other => format!("{other:?}"),
     }
 }

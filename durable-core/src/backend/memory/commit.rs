@@ -17,6 +17,7 @@ impl Tables {
             Write::Progress { key, call, claim, progress } => self.progress(key, call, claim, progress),
             Write::Rewind(rewinds) => self.rewind(rewinds),
             Write::Purge { keys, force } => self.purge(keys, force),
+            Write::Expire { status, through, limit } => self.expire(status, through, limit),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::schema::Tables;
 use crate::backend::{InstanceKey, TimerRow, Written};
+use crate::model::{RuntimeStatus, Timestamp};
 
 impl Tables {
     pub(super) fn purge(&mut self, mut keys: Vec<InstanceKey>, force: bool) -> Written {
@@ -13,6 +14,17 @@ impl Tables {
             fits
         });
         Written::Purged(keys)
+    }
+
+    pub(super) fn expire(&mut self, status: RuntimeStatus, through: Timestamp, limit: usize) -> Written {
+        let rows = self.instances.values().map(|instance| &instance.row);
+        let ended = rows.filter(|row| status.is_terminal() && row.status == status).map(|row| (row.updated, row.key));
+        let mut ended: Vec<_> = ended.collect();
+        ended.sort_unstable();
+        let due = ended.iter().take(limit).take_while(|(updated, _)| *updated <= through).count();
+        let gone: Vec<_> = ended[..due].iter().map(|(_, key)| *key).collect();
+        gone.iter().for_each(|key| self.remove(*key));
+        Written::Expired { gone, oldest: ended.get(due).map(|(updated, _)| *updated) }
     }
 
     /// Removes an instance and every row of it.

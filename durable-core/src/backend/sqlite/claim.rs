@@ -7,6 +7,10 @@ use super::query::{self, event, int, optional_payload, payload};
 use crate::backend::{ActivityRow, CallId, Claimed, InboxRow, InstanceKey, WorkerId, Written};
 use crate::model::Timestamp;
 
+/// How many starts of workers are remembered. One before them counts as lost even if it was drained, so that what it owned and
+/// nobody has touched since is tried with care, once.
+const REMEMBERED: i64 = 1_000;
+
 /// What [`activity`] reads. The join is made in this order, so that an index of the activities leads.
 macro_rules! select_activity {
     ($from:literal, $where:literal) => {
@@ -24,6 +28,7 @@ pub(super) fn attach(conn: &Connection, name: &str) -> Result<WorkerId> {
     conn.prepare_cached("INSERT INTO workers (name, started) VALUES (?1, ?2)")?
         .execute(params![name, Timestamp::system_now().ticks()])?;
     let worker = WorkerId(conn.last_insert_rowid());
+    conn.prepare_cached("DELETE FROM workers WHERE worker <= ?1")?.execute([worker.0 - REMEMBERED])?;
     // One process holds this file, so whoever was attached before is gone, and what it ran is lost.
     conn.prepare_cached("UPDATE activities SET place = 1 WHERE place <> 1")?.execute([])?;
     Ok(worker)

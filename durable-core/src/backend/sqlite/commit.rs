@@ -4,7 +4,7 @@ use rusqlite::{Connection, params};
 
 use super::error::Result;
 use super::query::int;
-use super::{claim, create, message, purge, rewind, turn};
+use super::{claim, create, expire, message, purge, rewind, turn};
 use crate::backend::{CallId, InstanceKey, Write, Written};
 use crate::model::Payload;
 
@@ -22,6 +22,7 @@ pub(super) fn apply(conn: &Connection, write: &Write) -> Result<Written> {
         Write::Progress { key, call, claim, progress: told } => progress(conn, *key, *call, *claim, told),
         Write::Rewind(rewinds) => rewind::rewind(conn, rewinds),
         Write::Purge { keys, force } => purge::purge(conn, keys, *force),
+        Write::Expire { status, through, limit } => expire::expire(conn, *status, *through, *limit),
     }
 }
 

@@ -18,6 +18,7 @@ mod claim;
 mod commit;
 mod create;
 mod error;
+mod expire;
 mod guard;
 mod list;
 mod look;
@@ -28,6 +29,7 @@ mod query;
 mod reach;
 mod rewind;
 mod schema;
+mod space;
 mod turn;
 mod writer;
 
@@ -120,6 +122,7 @@ impl fmt::Debug for Sqlite {
 #[derive(Debug, Clone, Default)]
 pub struct SqliteOptions {
     durability: Durability,
+    compact: bool,
 }
 
 impl SqliteOptions {
@@ -129,6 +132,16 @@ impl SqliteOptions {
     #[must_use]
     pub fn relaxed_durability(mut self) -> Self {
         self.durability = Durability::Relaxed;
+        self
+    }
+
+    /// Gives room that is not used any more back to the file system before the file is used. It takes as long as copying what
+    /// is left, and about as much room on the disk again meanwhile.
+    ///
+    /// It is worth it after an unusual peak. Otherwise room that a purge frees is soon used again.
+    #[must_use]
+    pub fn compact(mut self) -> Self {
+        self.compact = true;
         self
     }
 
@@ -142,7 +155,11 @@ impl SqliteOptions {
         let path: Arc<Path> = guard::resolve(asked).map_err(|failure| failure.of_file(asked))?.into();
         let open = || {
             let guard = Guard::acquire(&path)?;
-            let writer = Threads::writer(schema::open_writer(&path, self.durability)?, Arc::clone(&path))?;
+            let conn = schema::open_writer(&path, self.durability)?;
+            if self.compact {
+                space::compact(&conn)?;
+            }
+            let writer = Threads::writer(conn, Arc::clone(&path))?;
             let readers = (0..READERS).map(|_| schema::open_reader(&path)).collect::<error::Result<_>>()?;
             let readers = Threads::readers(readers, &path)?;
             let looks = (0..LOOKS).map(|_| schema::open_look(&path)).collect::<error::Result<_>>()?;

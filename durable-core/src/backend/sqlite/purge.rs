@@ -31,6 +31,7 @@ pub(super) fn remove(conn: &Connection, key: InstanceKey) -> Result<()> {
         "DELETE FROM activities WHERE key = ?1",
         "DELETE FROM inbox WHERE key = ?1",
         "DELETE FROM history WHERE key = ?1",
+        "DELETE FROM custom_statuses WHERE key = ?1",
         "DELETE FROM headers WHERE key = ?1",
         "DELETE FROM instances WHERE key = ?1",
     ] {

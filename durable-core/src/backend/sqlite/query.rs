@@ -13,22 +13,22 @@ use crate::model::{Payload, RuntimeStatus, TaskId, Timestamp};
 macro_rules! select_instance {
     ($where:literal) => {
         concat!(
-            "SELECT i.key, i.id, i.execution, i.name, i.status, p.input, i.custom_status, i.output, i.reason, i.stalled,
+            "SELECT i.key, i.id, i.execution, i.name, i.status, p.input, c.custom_status, i.output, i.reason, i.stalled,
              i.created, i.updated, i.epoch, i.turn, i.turn_time, i.history_len, i.crashes, i.owner, i.version, p.tags,
              p.origin, i.parent, i.parent_call, i.start_at, i.generation, i.inbox_seq
-             FROM instances i ",
+             FROM instances i LEFT JOIN headers p ON p.key = i.key LEFT JOIN custom_statuses c ON c.key = i.key ",
             $where
         )
     };
 }
 
-pub(super) const INSTANCE_BY_KEY: &str = select_instance!("LEFT JOIN headers p ON p.key = i.key WHERE i.key = ?1");
+pub(super) const INSTANCE_BY_KEY: &str = select_instance!("WHERE i.key = ?1");
 
 /// The column of [`INSTANCE_BY_KEY`] that is no part of an [`InstanceRow`].
 pub(super) const OWNER: usize = 17;
 
 /// What [`instance_row`] reads, for queries that add their own conditions.
-pub(super) const INSTANCES: &str = select_instance!("LEFT JOIN headers p ON p.key = i.key");
+pub(super) const INSTANCES: &str = select_instance!("");
 
 /// What never ran, or has not run since it continued as new.
 const FRESH: &str = "SELECT key FROM instances INDEXED BY instances_fresh
@@ -52,7 +52,7 @@ pub(super) fn int(number: u64) -> i64 {
 }
 
 pub(super) fn instance(conn: &Connection, id: &str) -> Result<Option<InstanceRow>> {
-    conn.prepare_cached(select_instance!("LEFT JOIN headers p ON p.key = i.key WHERE i.id = ?1"))?
+    conn.prepare_cached(select_instance!("WHERE i.id = ?1"))?
         .query_row([id], |row| Ok(instance_row(row)))
         .optional()?
         .transpose()

@@ -45,7 +45,7 @@ fn all_stand(
 fn rewind_one(conn: &Connection, rewind: &RewindCommit) -> Result<()> {
     let key = rewind.key;
     conn.prepare_cached(
-        "UPDATE instances SET status = ?2, output = NULL, reason = NULL, stalled = NULL, epoch = epoch + 1,
+        "UPDATE instances SET status = ?2, ended = NULL, output = NULL, reason = NULL, stalled = NULL, epoch = epoch + 1,
              owner = NULL, crashes = 0, updated = ?3, history_len = ?4
          WHERE key = ?1",
     )?

@@ -10,6 +10,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::error::{Failure, Result};
 use super::guard::io_failure;
+use super::space::LOG_LIMIT;
 use crate::backend::BackendErrorKind;
 
 /// Marks a file as a task hub ("DFRS").
@@ -22,7 +23,7 @@ const MIGRATIONS: &[&str] = &[include_str!("migrations/0001.sql")];
 const OLDEST_SQLITE: i32 = 3_051_003;
 
 /// How long a shell may keep the file locked for writing before a commit fails.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// When a commit is safe.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -52,7 +53,8 @@ pub(super) fn open_writer(path: &Path, durability: Durability) -> Result<Connect
     set(&conn, "cache_size", "-65536", "-65536")?;
     set(&conn, "wal_autocheckpoint", "4000", "4000")?;
     // After a burst the log shrinks again.
-    set(&conn, "journal_size_limit", "67108864", "67108864")?;
+    let limit = LOG_LIMIT.to_string();
+    set(&conn, "journal_size_limit", &limit, &limit)?;
     // The first look opens the log. Only who has it open removes it when closing, which readers may not.
     conn.query_row("SELECT count(*) FROM workers", [], |_| Ok(()))?;
     Ok(conn)

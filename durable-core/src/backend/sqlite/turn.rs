@@ -15,8 +15,8 @@ macro_rules! fenced_update {
         concat!(
             "UPDATE instances SET ",
             $set,
-            "turn = ?4, turn_time = ?5, updated = ?5, output = ?7, reason = ?8,
-             custom_status = coalesce(?9, custom_status), history_len = history_len + ?10, crashes = 0, stalled = NULL
+            "turn = ?4, turn_time = ?5, updated = ?5, output = ?7, reason = ?8, history_len = history_len + ?9,
+             crashes = 0, stalled = NULL
              WHERE key = ?1 AND execution = ?2 AND epoch = ?3 AND turn = ?4 - 1 AND ",
             $and
         )
@@ -24,9 +24,9 @@ macro_rules! fenced_update {
 }
 
 /// A turn that leaves the status as it is, as most do: SQLite would rewrite the indexes of every column that is named.
-const SAME_STATUS: &str = fenced_update!("", "status = ?6");
+const SAME_STATUS: &str = fenced_update!("", "status = ?6 AND ?10 IS NULL");
 
-const NEW_STATUS: &str = fenced_update!("status = ?6, ", concat!("status NOT IN ", finished!()));
+const NEW_STATUS: &str = fenced_update!("status = ?6, ended = ?10, ", concat!("status NOT IN ", finished!()));
 
 pub(super) fn turn(conn: &Connection, turn: &TurnCommit) -> Result<Written> {
     let likely_same = turn.turn > 1 && !turn.status.is_terminal();
@@ -35,6 +35,7 @@ pub(super) fn turn(conn: &Connection, turn: &TurnCommit) -> Result<Written> {
     if !changed {
         return refused(conn, turn);
     }
+    set_custom_status(conn, turn)?;
     insert_history(conn, turn)?;
     remove_what_is_over(conn, turn)?;
     if let Some(next) = &turn.next {
@@ -55,8 +56,8 @@ fn update(mut statement: CachedStatement<'_>, turn: &TurnCommit) -> Result<bool>
         turn.status.as_str(),
         turn.output.as_ref().map(Payload::as_str),
         turn.reason,
-        turn.custom_status.as_ref().map(Payload::as_str),
         int(turn.history.len() as u64),
+        turn.status.is_terminal().then_some(turn.turn_time.ticks()),
     ])?;
     Ok(changed == 1)
 }
@@ -69,6 +70,15 @@ fn refused(conn: &Connection, turn: &TurnCommit) -> Result<Written> {
         .query_row(params![turn.key.0, execution, int(turn.epoch), int(turn.turn)], |_| Ok(()))
         .optional()?;
     if applied.is_some() { reach::reached_before(conn, turn) } else { Ok(Written::Refused) }
+}
+
+/// Apart from the row of the instance, which every turn and every message rewrites as a whole.
+fn set_custom_status(conn: &Connection, turn: &TurnCommit) -> Result<()> {
+    if let Some(custom_status) = &turn.custom_status {
+        conn.prepare_cached("INSERT OR REPLACE INTO custom_statuses (key, custom_status) VALUES (?1, ?2)")?
+            .execute(params![turn.key.0, custom_status.as_str()])?;
+    }
+    Ok(())
 }
 
 fn insert_history(conn: &Connection, turn: &TurnCommit) -> Result<()> {

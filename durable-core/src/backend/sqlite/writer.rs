@@ -10,6 +10,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::error::{Failure, Result};
+use super::space::Log;
 use crate::backend::{BackendError, BackendErrorKind};
 
 /// The most callers that share a transaction.
@@ -116,6 +117,7 @@ fn read(conn: &Connection, calls: &Mutex<Receiver<Box<dyn Call>>>, path: &Path) 
 }
 
 fn write(conn: &Connection, calls: &Receiver<Box<dyn Call>>, path: &Path) {
+    let mut log = Log::of(path);
     while let Ok(first) = calls.recv() {
         let mut group = vec![first];
         group.extend(calls.try_iter().take(MOST_CALLS - 1));
@@ -132,6 +134,7 @@ fn write(conn: &Connection, calls: &Receiver<Box<dyn Call>>, path: &Path) {
                 call.answer(end.clone().map_err(|failure| failure.of_file(path)));
             }
         }
+        log.keep_small(conn);
     }
 }
 

@@ -26,19 +26,20 @@ CREATE TABLE instances (
     parent_call   INTEGER,                    -- the call of the parent that waits for its end
     start_at      INTEGER,                    -- the time before which it must not start
     generation    INTEGER NOT NULL DEFAULT 0, -- how often it has continued as new
-    custom_status TEXT,                       -- JSON
-    output        TEXT,                       -- JSON
-    reason        TEXT,                       -- the failure as JSON, or the text of a termination
-    stalled       TEXT,                       -- why the instance cannot go on at present
     created       INTEGER NOT NULL,
     updated       INTEGER NOT NULL,
+    ended         INTEGER,                    -- when it last changed, once it is finished
     owner         INTEGER,                    -- the worker that runs it
     epoch         INTEGER NOT NULL,           -- how often it changed hands
     turn          INTEGER NOT NULL DEFAULT 0, -- the last committed turn; 0 before the first
     turn_time     INTEGER NOT NULL DEFAULT 0,
     history_len   INTEGER NOT NULL DEFAULT 0,
     inbox_seq     INTEGER NOT NULL DEFAULT 0, -- the last position given out in its inbox
-    crashes       INTEGER NOT NULL DEFAULT 0  -- attempts after take-overs from lost owners, since the last turn
+    crashes       INTEGER NOT NULL DEFAULT 0, -- attempts after take-overs from lost owners, since the last turn
+    -- What can be large stands last, where it is in nobody's way.
+    stalled       TEXT,                       -- why the instance cannot go on at present
+    reason        TEXT,                       -- the failure as JSON, or the text of a termination
+    output        TEXT                        -- JSON
 );
 
 -- What is written once for each execution, apart from the rows that every turn rewrites.
@@ -47,6 +48,12 @@ CREATE TABLE headers (
     input  TEXT NOT NULL,                     -- JSON
     tags   TEXT,                              -- a JSON object, if there are any
     origin TEXT                               -- notes about the start
+);
+
+-- What instances tell of themselves, apart from the rows that every turn rewrites.
+CREATE TABLE custom_statuses (
+    key           INTEGER PRIMARY KEY,
+    custom_status TEXT NOT NULL               -- JSON
 );
 
 -- Tags once more, to find instances by them.
@@ -127,6 +134,9 @@ CREATE INDEX instances_by_parent ON instances (parent, parent_call) WHERE parent
 -- the index stays as small as the part of the hub that is alive or needs attention.
 CREATE INDEX instances_by_status ON instances (status, id) WHERE status <> 'Completed';
 
+-- What has ended, the oldest first. Only the last turn of an instance writes an entry.
+CREATE INDEX instances_ended ON instances (status, ended) WHERE ended IS NOT NULL;
+
 CREATE INDEX instances_by_name ON instances (name COLLATE NOCASE, id);
 
 CREATE INDEX instances_by_created ON instances (created);
@@ -137,11 +147,11 @@ CREATE VIEW instances_readable AS
 SELECT i.id, i.name, i.version, i.status,
        strftime('%Y-%m-%dT%H:%M:%S', i.created / 10000000, 'unixepoch') || printf('.%07dZ', i.created % 10000000) AS created,
        strftime('%Y-%m-%dT%H:%M:%S', i.updated / 10000000, 'unixepoch') || printf('.%07dZ', i.updated % 10000000) AS updated,
-       p.input, p.tags, i.custom_status, i.output, i.reason, i.stalled,
+       p.input, p.tags, c.custom_status, i.output, i.reason, i.stalled,
        (SELECT id FROM instances WHERE key = i.parent) AS parent,
        strftime('%Y-%m-%dT%H:%M:%S', i.start_at / 10000000, 'unixepoch') || printf('.%07dZ', i.start_at % 10000000) AS start_at,
        i.execution, i.generation, i.turn, i.history_len, i.crashes, i.key
-FROM instances i LEFT JOIN headers p ON p.key = i.key;
+FROM instances i LEFT JOIN headers p ON p.key = i.key LEFT JOIN custom_statuses c ON c.key = i.key;
 
 CREATE VIEW history_readable AS
 SELECT i.id, h.seq, h.turn,
