@@ -33,8 +33,9 @@ use self::counted::Counts;
 use self::functions::SharedMarks;
 use self::latencies::ms;
 pub use self::options::Options;
-use self::report::{Report, Row};
+use self::report::{Canary, Report, Row};
 use self::store::{Place, Store};
+use self::usage::Machine;
 
 /// What a workload ends with.
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
@@ -56,6 +57,17 @@ impl Bench {
         Ok(Self { place, bare, report: Report::new(is_json), time })
     }
 
+    /// Begins a row: how fast is the disk at this moment, and who else is there?
+    fn look(&mut self) -> Outcome<Look> {
+        Ok(Look { commit: self.canary()?, machine: Machine::now() })
+    }
+
+    /// Ends a row.
+    fn since(&mut self, before: &Look) -> Outcome<Canary> {
+        let foreign = before.machine.foreign_cores();
+        Ok(Canary { before: before.commit, after: self.canary()?, foreign })
+    }
+
     /// The p50 of a bare commit at this moment, in milliseconds.
     fn canary(&mut self) -> Outcome<f64> {
         Ok(ms(self.bare.single_commits(CANARY)?.median()))
@@ -70,6 +82,12 @@ impl Bench {
         let row = if self.place.is_durable() { row } else { row.without_budgets() };
         Ok(self.report.row(&row)?)
     }
+}
+
+/// The machine as a row begins.
+struct Look {
+    commit: f64,
+    machine: Machine,
 }
 
 /// A hub with the functions of the benchmark.

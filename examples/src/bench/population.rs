@@ -49,11 +49,11 @@ pub(super) async fn measure(bench: &mut Bench, sizes: &Sizes) -> Outcome<()> {
 }
 
 async fn warm(bench: &mut Bench, count: u64) -> Outcome<()> {
-    let before = bench.canary()?;
+    let before = bench.look()?;
     let part = Warm { count, dir: bench.place.dir().to_owned() };
     let measured: Resident = in_its_own_process(part.to_args()).await?;
-    let after = bench.canary()?;
-    let row = Row::new("w6-warm", count, (before, after))
+    let canary = bench.since(&before)?;
+    let row = Row::new("w6-warm", count, canary)
         .figure("bytes_per_instance", measured.bytes)
         .figure("resident_mib", measured.total / 1024.0 / 1024.0)
         .budget("bytes an instance", measured.bytes, Limit::AtMost(4096.0));
@@ -61,7 +61,7 @@ async fn warm(bench: &mut Bench, count: u64) -> Outcome<()> {
 }
 
 async fn cold(bench: &mut Bench, count: u64) -> Outcome<()> {
-    let before = bench.canary()?;
+    let before = bench.look()?;
     let empty = bench.store()?;
     hub(&empty)?.start().await?.shutdown().await?;
     let base: StartedUp = in_its_own_process(StartUp { file: empty.file().to_owned() }.to_args()).await?;
@@ -74,11 +74,11 @@ async fn cold(bench: &mut Bench, count: u64) -> Outcome<()> {
     hub.shutdown().await?;
     let size = std::fs::metadata(store.file())?.len() as f64;
     let full: StartedUp = in_its_own_process(StartUp { file: store.file().to_owned() }.to_args()).await?;
-    let after = bench.canary()?;
+    let canary = bench.since(&before)?;
 
     let all = count as f64;
     let cold = (full.resident - base.resident).max(0.0) / all;
-    let row = Row::new("w6-cold", count, (before, after))
+    let row = Row::new("w6-cold", count, canary)
         .figure("bytes_per_instance", cold)
         .figure("disk_bytes_per_instance", size / all)
         .figure("park_per_s", parked.rate(all))
