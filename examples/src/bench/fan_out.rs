@@ -40,7 +40,7 @@ pub(super) async fn measure(bench: &mut Bench, sizes: &Sizes) -> Outcome<()> {
 
 /// Gives the time of an activity.
 async fn row(bench: &mut Bench, width: u32, repeat: u32, smaller: Option<f64>) -> Outcome<f64> {
-    let before = bench.look()?;
+    let before = bench.look().await?;
     let store = bench.store()?;
     let hub = hub(&store)?.start().await?;
     let client = hub.client();

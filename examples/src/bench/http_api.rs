@@ -40,7 +40,7 @@ pub(super) async fn measure(bench: &mut Bench, sizes: &Sizes) -> Outcome<()> {
             "The client is a process of its own on the same processors; CPU: of the process that serves",
         ],
     )?;
-    let before = bench.look()?;
+    let before = bench.look().await?;
     let store = bench.store()?;
     let hub = hub(&store)?.start().await?;
     let instance = hub.client().start(functions::sequence, 5).await?;
@@ -66,7 +66,7 @@ pub(super) async fn measure(bench: &mut Bench, sizes: &Sizes) -> Outcome<()> {
     let bare_before = under(&get_bare).await?;
     let status = under(&get).await?;
     let bare_after = under(&get_bare).await?;
-    let (status_canary, before) = (bench.since(&before)?, bench.look()?);
+    let (status_canary, before) = (bench.since(&before)?, bench.look().await?);
     let runs = under(&run).await?;
     let run_canary = bench.since(&before)?;
     let _ = stop.send(());

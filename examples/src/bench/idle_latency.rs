@@ -35,7 +35,7 @@ pub(super) async fn measure(bench: &mut Bench, sizes: &Sizes) -> Outcome<()> {
 }
 
 async fn row(bench: &mut Bench, activities: u32, count: usize) -> Outcome<()> {
-    let before = bench.look()?;
+    let before = bench.look().await?;
     let store = bench.store()?;
     let hub = hub(&store)?.start().await?;
     let client = hub.client();

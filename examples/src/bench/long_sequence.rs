@@ -41,7 +41,7 @@ pub(super) async fn measure(bench: &mut Bench, sizes: &Sizes) -> Outcome<()> {
 }
 
 async fn row(bench: &mut Bench, steps: u32) -> Outcome<()> {
-    let before = bench.look()?;
+    let before = bench.look().await?;
     let store = bench.store()?;
     let seen = store.counts.seen();
     let (marks, long, short) = live(&store, steps).await?;

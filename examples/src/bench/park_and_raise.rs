@@ -36,7 +36,7 @@ pub(super) async fn measure(bench: &mut Bench, sizes: &Sizes) -> Outcome<()> {
             "  client knows that its event is stored; bare: the same rows in a bare loop, two transactions each",
         ],
     )?;
-    let before = bench.look()?;
+    let before = bench.look().await?;
     let (count, group) = (sizes.count.cast_signed(), sizes.at_once.max(1).cast_signed());
     let (park_before, raise_before) = bench.bare.parks_and_raises_per_s(count, group)?;
 

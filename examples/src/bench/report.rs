@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 const MOST_DRIFT: f64 = 2.0;
 
 /// Other programs that kept more than so many processors busy make it doubtful, too.
-const MOST_FOREIGN: f64 = 0.3;
+pub(super) const MOST_FOREIGN: f64 = 0.3;
 
 /// Whether a row can be trusted.
 #[derive(Debug, Clone, Copy, Default)]

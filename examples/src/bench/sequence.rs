@@ -48,7 +48,7 @@ pub(super) async fn measure(bench: &mut Bench, sizes: &Sizes) -> Outcome<()> {
 }
 
 async fn row(bench: &mut Bench, concurrent: u64, count: Option<u64>) -> Outcome<()> {
-    let before = bench.look()?;
+    let before = bench.look().await?;
     let has_ceiling = concurrent == PRODUCERS;
     let ceiling_before = ceiling(bench, has_ceiling)?;
 
