@@ -50,7 +50,7 @@ pub(super) async fn measure(bench: &mut Bench, sizes: &Sizes) -> Outcome<()> {
             "errors: calls of the store that failed, a locked database among them",
         ],
     )?;
-    let before = bench.canary()?;
+    let before = bench.look().await?;
     let late = Arc::new(Mutex::new(Latencies::default()));
     let store = bench.place.store(Counts::new(Some(note_lateness(Arc::clone(&late)))))?;
     let hub = hub(&store)?.start().await?;
@@ -64,20 +64,20 @@ pub(super) async fn measure(bench: &mut Bench, sizes: &Sizes) -> Outcome<()> {
 
     let (seen, due) = (store.counts.seen(), Timestamp::system_now().saturating_add(lead));
     start(&hub, sizes.count, due).await?;
-    store.counts.until(|now| now.parked + now.finished >= seen.parked + seen.finished + sizes.count).await;
+    store.counts.until(|now| now.parked >= seen.parked + sizes.count).await;
     let early = due.saturating_since(Timestamp::system_now());
     store.counts.until(|now| now.finished > seen.finished).await;
     let begun = Usage::now();
     store.counts.until(|now| now.finished >= seen.finished + sizes.count).await;
     let fired = begun.spent();
     store.counts.none_failed()?;
-    let after = bench.canary()?;
+    let canary = bench.since(&before)?;
     let idle = idle(&hub, sizes.idle).await?;
     hub.shutdown().await?;
 
     let late = std::mem::take(&mut *late.lock());
     let (p99, errors) = (late.percentile(99), store.counts.errors() as f64);
-    let row = Row::new("w8", sizes.count, (before, after))
+    let row = Row::new("w8", sizes.count, canary)
         .figure("p50_late_ms", ms(late.median()))
         .figure("p99_late_ms", ms(p99))
         .figure("max_late_ms", ms(late.max()))

@@ -40,7 +40,7 @@ pub(super) async fn measure(bench: &mut Bench, sizes: &Sizes) -> Outcome<()> {
 
 /// Gives the time of an activity.
 async fn row(bench: &mut Bench, width: u32, repeat: u32, smaller: Option<f64>) -> Outcome<f64> {
-    let before = bench.canary()?;
+    let before = bench.look().await?;
     let store = bench.store()?;
     let hub = hub(&store)?.start().await?;
     let client = hub.client();
@@ -55,12 +55,12 @@ async fn row(bench: &mut Bench, width: u32, repeat: u32, smaller: Option<f64>) -
     }
     let (spent, now) = (usage.spent(), store.counts.seen());
     hub.shutdown().await?;
-    let after = bench.canary()?;
+    let canary = bench.since(&before)?;
 
     let (total, calls) = (ms(times.median()), f64::from(width));
     let all_calls = calls * times.count() as f64;
     let each = total / calls;
-    let mut row = Row::new("w2", width.into(), (before, after))
+    let mut row = Row::new("w2", width.into(), canary)
         .figure("total_ms", total)
         .figure("max_ms", ms(times.max()))
         .figure("activities_per_s", calls / total * 1e3)

@@ -15,7 +15,7 @@ use hyper_util::server::conn::auto;
 use tokio::net::TcpListener;
 
 use super::load::{Answered, Load};
-use super::report::{Limit, Row};
+use super::report::{Canary, Limit, Row};
 use super::usage::{Spent, Usage};
 use super::{Bench, Outcome, functions, hub};
 
@@ -40,7 +40,7 @@ pub(super) async fn measure(bench: &mut Bench, sizes: &Sizes) -> Outcome<()> {
             "The client is a process of its own on the same processors; CPU: of the process that serves",
         ],
     )?;
-    let before = bench.canary()?;
+    let before = bench.look().await?;
     let store = bench.store()?;
     let hub = hub(&store)?.start().await?;
     let instance = hub.client().start(functions::sequence, 5).await?;
@@ -66,26 +66,26 @@ pub(super) async fn measure(bench: &mut Bench, sizes: &Sizes) -> Outcome<()> {
     let bare_before = under(&get_bare).await?;
     let status = under(&get).await?;
     let bare_after = under(&get_bare).await?;
-    let middle = bench.canary()?;
+    let (status_canary, before) = (bench.since(&before)?, bench.look().await?);
     let runs = under(&run).await?;
-    let after = bench.canary()?;
+    let run_canary = bench.since(&before)?;
     let _ = stop.send(());
     serving.await?;
     hub.shutdown().await?;
 
     let bare_rate = f64::midpoint(bare_before.0.per_s, bare_after.0.per_s);
     let ratio = status.0.per_s / bare_rate;
-    let row = figures("w7-status", sizes, (before, middle), status)
+    let row = figures("w7-status", sizes, status_canary, status)
         .figure("bare_per_s", bare_rate)
         .figure("bare_p50_ms", bare_before.0.p50_ms)
         .figure("bare_cpu_us_per_request", bare_before.1.cpu_us_each(bare_before.0.requests))
         .budget("bare handler ratio", ratio, Limit::AtLeast(BUDGET));
     bench.print(row)?;
-    let row = figures("w7-run", sizes, (middle, after), runs).figure("errors", store.counts.errors() as f64);
+    let row = figures("w7-run", sizes, run_canary, runs).figure("errors", store.counts.errors() as f64);
     bench.print(row)
 }
 
-fn figures(workload: &'static str, sizes: &Sizes, canary: (f64, f64), (answered, spent): (Answered, Spent)) -> Row {
+fn figures(workload: &'static str, sizes: &Sizes, canary: Canary, (answered, spent): (Answered, Spent)) -> Row {
     Row::new(workload, sizes.connections, canary)
         .figure("requests_per_s", answered.per_s)
         .figure("p50_ms", answered.p50_ms)

@@ -35,7 +35,7 @@ pub(super) async fn measure(bench: &mut Bench, sizes: &Sizes) -> Outcome<()> {
 }
 
 async fn row(bench: &mut Bench, activities: u32, count: usize) -> Outcome<()> {
-    let before = bench.canary()?;
+    let before = bench.look().await?;
     let store = bench.store()?;
     let hub = hub(&store)?.start().await?;
     let client = hub.client();
@@ -55,11 +55,11 @@ async fn row(bench: &mut Bench, activities: u32, count: usize) -> Outcome<()> {
     }
     let seen = store.counts.seen();
     hub.shutdown().await?;
-    let after = bench.canary()?;
+    let canary = bench.since(&before)?;
 
     let (p50, p99, commit) = (ms(times.median()), ms(times.percentile(99)), ms(commits.median()));
     let all = (warm_up + count) as f64;
-    let mut row = Row::new("w4", activities.into(), (before, after))
+    let mut row = Row::new("w4", activities.into(), canary)
         .figure("p50_ms", p50)
         .figure("p99_ms", p99)
         .figure("commit_ms", commit)

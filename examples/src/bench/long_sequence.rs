@@ -41,20 +41,20 @@ pub(super) async fn measure(bench: &mut Bench, sizes: &Sizes) -> Outcome<()> {
 }
 
 async fn row(bench: &mut Bench, steps: u32) -> Outcome<()> {
-    let before = bench.canary()?;
+    let before = bench.look().await?;
     let store = bench.store()?;
     let seen = store.counts.seen();
     let (marks, long, short) = live(&store, steps).await?;
     let now = store.counts.seen();
-    let middle = bench.canary()?;
+    let commit = bench.since(&before)?.commit();
     let replay = replay(&store, &long, &short).await?;
-    let after = bench.canary()?;
+    let canary = bench.since(&before)?;
 
     let step = ms(marks.steps.windows(2).map(|pair| pair[1] - pair[0]).collect::<Latencies>().median());
     let events = 2.0 * f64::from(steps) + 2.0;
-    let mut row = Row::new("w3", steps.into(), (before, after))
+    let mut row = Row::new("w3", steps.into(), canary)
         .figure("step_ms", step)
-        .figure("step_commits", step / f64::midpoint(before, middle))
+        .figure("step_commits", step / commit)
         .figure("commits_per_step", (now.commits - seen.commits) as f64 / f64::from(steps));
     let mut flat = None;
     if let [first, second, .., last_but_one, last] = marks.tenths.as_slice() {
@@ -73,7 +73,7 @@ async fn row(bench: &mut Bench, steps: u32) -> Outcome<()> {
         .figure("replay_ms", ms(replay))
         .figure("replay_events_per_s", speed)
         .figure("errors", store.counts.errors() as f64)
-        .budget("commits a step", step / f64::midpoint(before, middle), Limit::AtMost(3.5))
+        .budget("commits a step", step / commit, Limit::AtMost(3.5))
         .budget("replayed events/s", speed, Limit::AtLeast(500_000.0));
     if let Some(flat) = flat {
         row = row.budget("CPU last/first tenth", flat, Limit::AtMost(FLAT));

@@ -23,7 +23,7 @@ mod store;
 mod usage;
 
 use std::error::Error;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use durable_core::hub::TaskHubBuilder;
 use durable_core::prelude::*;
@@ -33,8 +33,9 @@ use self::counted::Counts;
 use self::functions::SharedMarks;
 use self::latencies::ms;
 pub use self::options::Options;
-use self::report::{Report, Row};
+use self::report::{Canary, MOST_FOREIGN, Report, Row};
 use self::store::{Place, Store};
+use self::usage::Machine;
 
 /// What a workload ends with.
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
@@ -42,18 +43,43 @@ type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 /// Bare commits of which the canary is the median.
 const CANARY: usize = 100;
 
+/// How long one look at the other programs takes.
+const GLANCE: Duration = Duration::from_secs(1);
+
 /// What all workloads need.
 struct Bench {
     place: Place,
     bare: Bare,
     report: Report,
+    /// How long a row takes that has no other end.
     time: Duration,
+    /// How long it may wait before that, for a quiet machine.
+    patience: Duration,
 }
 
 impl Bench {
-    fn new(place: Place, is_json: bool, time: Duration) -> Outcome<Self> {
+    fn new(place: Place, is_json: bool, time: Duration, patience: Duration) -> Outcome<Self> {
         let bare = Bare::open(place.dir())?;
-        Ok(Self { place, bare, report: Report::new(is_json), time })
+        Ok(Self { place, bare, report: Report::new(is_json), time, patience })
+    }
+
+    /// Begins a row: how fast is the disk at this moment, and who else is there?
+    async fn look(&mut self) -> Outcome<Look> {
+        let begun = Instant::now();
+        while begun.elapsed() < self.patience {
+            let machine = Machine::now();
+            tokio::time::sleep(GLANCE).await;
+            if machine.foreign_cores() <= MOST_FOREIGN {
+                break;
+            }
+        }
+        Ok(Look { commit: self.canary()?, machine: Machine::now() })
+    }
+
+    /// Ends a row.
+    fn since(&mut self, before: &Look) -> Outcome<Canary> {
+        let foreign = before.machine.foreign_cores();
+        Ok(Canary { before: before.commit, after: self.canary()?, foreign })
     }
 
     /// The p50 of a bare commit at this moment, in milliseconds.
@@ -70,6 +96,12 @@ impl Bench {
         let row = if self.place.is_durable() { row } else { row.without_budgets() };
         Ok(self.report.row(&row)?)
     }
+}
+
+/// The machine as a row begins.
+struct Look {
+    commit: f64,
+    machine: Machine,
 }
 
 /// A hub with the functions of the benchmark.

@@ -37,6 +37,9 @@ struct Common {
     /// For how long a row is measured that has no other end.
     #[arg(long, global = true, value_name = "N", default_value_t = 3.0)]
     seconds: f64,
+    /// For how many seconds each row may wait for other programs to leave the processors alone.
+    #[arg(long, global = true, value_name = "N", default_value_t = 0.0)]
+    wait_for_quiet: f64,
 }
 
 #[derive(Debug, Subcommand)]
@@ -90,9 +93,10 @@ impl Options {
     ///
     /// A store failed, or an instance did not complete. That a budget is missed is no error.
     pub async fn run(self) -> Outcome<()> {
-        let Common { json, dir, backend, seconds } = self.common;
+        let Common { json, dir, backend, seconds, wait_for_quiet } = self.common;
         let time = Duration::try_from_secs_f64(seconds)?;
-        let bench = || Bench::new(Place::new(backend, dir), json, time);
+        let patience = Duration::try_from_secs_f64(wait_for_quiet)?;
+        let bench = || Bench::new(Place::new(backend, dir), json, time, patience);
         match self.workload {
             Workload::W1(sizes) => sequence::measure(&mut bench()?, &sizes).await,
             Workload::W2(sizes) => fan_out::measure(&mut bench()?, &sizes).await,

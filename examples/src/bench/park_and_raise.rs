@@ -36,7 +36,7 @@ pub(super) async fn measure(bench: &mut Bench, sizes: &Sizes) -> Outcome<()> {
             "  client knows that its event is stored; bare: the same rows in a bare loop, two transactions each",
         ],
     )?;
-    let before = bench.canary()?;
+    let before = bench.look().await?;
     let (count, group) = (sizes.count.cast_signed(), sizes.at_once.max(1).cast_signed());
     let (park_before, raise_before) = bench.bare.parks_and_raises_per_s(count, group)?;
 
@@ -60,10 +60,10 @@ pub(super) async fn measure(bench: &mut Bench, sizes: &Sizes) -> Outcome<()> {
     hub.shutdown().await?;
 
     let (park_after, raise_after) = bench.bare.parks_and_raises_per_s(count, group)?;
-    let after = bench.canary()?;
+    let canary = bench.since(&before)?;
     let all = sizes.count as f64;
     let (bare_park, bare_raise) = (f64::midpoint(park_before, park_after), f64::midpoint(raise_before, raise_after));
-    let row = Row::new("w5", sizes.count, (before, after))
+    let row = Row::new("w5", sizes.count, canary)
         .figure("park_per_s", parked.rate(all))
         .figure("bare_park_per_s", bare_park)
         .figure("cpu_us_per_park", parked.cpu_us_each(all))

@@ -39,7 +39,8 @@ pub(super) async fn measure(bench: &mut Bench, sizes: &Sizes) -> Outcome<()> {
     bench.report.begin(
         "W6: so many instances that wait for an event; each row is measured in a process of its own",
         &[
-            "warm: resident memory that comes with each instance that the hub keeps in memory, caches of the store included",
+            "warm: resident memory that comes with each instance that the hub keeps in memory, caches of the store included;",
+            "  caches: the same with a hub that keeps one in memory, so what the store and the allocator hold on to",
             "cold: resident memory of a hub that was started on so many, less that of one on an empty store, for each",
             "open: until the hub runs; start: until it has run a first new instance",
         ],
@@ -49,19 +50,21 @@ pub(super) async fn measure(bench: &mut Bench, sizes: &Sizes) -> Outcome<()> {
 }
 
 async fn warm(bench: &mut Bench, count: u64) -> Outcome<()> {
-    let before = bench.canary()?;
-    let part = Warm { count, dir: bench.place.dir().to_owned() };
-    let measured: Resident = in_its_own_process(part.to_args()).await?;
-    let after = bench.canary()?;
-    let row = Row::new("w6-warm", count, (before, after))
+    let before = bench.look().await?;
+    let part = |warm| Warm { count, warm, dir: bench.place.dir().to_owned() };
+    let measured: Resident = in_its_own_process(part(FIRST + count).to_args()).await?;
+    let caches: Resident = in_its_own_process(part(1).to_args()).await?;
+    let canary = bench.since(&before)?;
+    let row = Row::new("w6-warm", count, canary)
         .figure("bytes_per_instance", measured.bytes)
+        .figure("bytes_per_instance_caches", caches.bytes)
         .figure("resident_mib", measured.total / 1024.0 / 1024.0)
         .budget("bytes an instance", measured.bytes, Limit::AtMost(4096.0));
     bench.print(row)
 }
 
 async fn cold(bench: &mut Bench, count: u64) -> Outcome<()> {
-    let before = bench.canary()?;
+    let before = bench.look().await?;
     let empty = bench.store()?;
     hub(&empty)?.start().await?.shutdown().await?;
     let base: StartedUp = in_its_own_process(StartUp { file: empty.file().to_owned() }.to_args()).await?;
@@ -74,11 +77,11 @@ async fn cold(bench: &mut Bench, count: u64) -> Outcome<()> {
     hub.shutdown().await?;
     let size = std::fs::metadata(store.file())?.len() as f64;
     let full: StartedUp = in_its_own_process(StartUp { file: store.file().to_owned() }.to_args()).await?;
-    let after = bench.canary()?;
+    let canary = bench.since(&before)?;
 
     let all = count as f64;
     let cold = (full.resident - base.resident).max(0.0) / all;
-    let row = Row::new("w6-cold", count, (before, after))
+    let row = Row::new("w6-cold", count, canary)
         .figure("bytes_per_instance", cold)
         .figure("disk_bytes_per_instance", size / all)
         .figure("park_per_s", parked.rate(all))
@@ -117,11 +120,13 @@ async fn in_its_own_process<T: serde::de::DeserializeOwned>(arguments: Vec<std::
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
-/// The part that keeps instances in memory.
+/// The part that keeps so many instances in memory, of all that wait.
 #[derive(Debug, Args)]
 pub(super) struct Warm {
     #[arg(long)]
     count: u64,
+    #[arg(long)]
+    warm: u64,
     #[arg(long = "in")]
     dir: PathBuf,
 }
@@ -134,20 +139,13 @@ struct Resident {
 
 impl Warm {
     fn to_args(&self) -> Vec<std::ffi::OsString> {
-        vec![
-            "part".into(),
-            "warm".into(),
-            "--count".into(),
-            self.count.to_string().into(),
-            "--in".into(),
-            self.dir.clone().into(),
-        ]
+        let words = ["part", "warm", "--count", &self.count.to_string(), "--warm", &self.warm.to_string(), "--in"];
+        words.into_iter().map(Into::into).chain([self.dir.clone().into()]).collect()
     }
 
     pub(super) async fn run(self) -> Outcome<serde_json::Value> {
         let store = Place::fresh(self.dir).store(super::Counts::new(None))?;
-        let warm = usize::try_from(FIRST + self.count)?;
-        let hub = hub(&store)?.warm_instances(warm).start().await?;
+        let hub = hub(&store)?.warm_instances(usize::try_from(self.warm)?).start().await?;
         park(&hub, &store, FIRST).await?;
         let before = resident();
         park(&hub, &store, self.count).await?;

@@ -4,8 +4,34 @@ use std::io::Write;
 
 use serde_json::{Map, Value, json};
 
-/// Beyond this the disk, or somebody else on the machine, changed while a row was measured.
-const NOISE: f64 = 2.0;
+/// A bare commit that takes so many times as long after a row as before it, or before as after, makes the row doubtful.
+const MOST_DRIFT: f64 = 2.0;
+
+/// Other programs that kept more than so many processors busy make it doubtful, too.
+pub(super) const MOST_FOREIGN: f64 = 0.3;
+
+/// Whether a row can be trusted.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Canary {
+    /// The p50 of a bare commit, in milliseconds, before the row was measured.
+    pub(super) before: f64,
+    /// The same, after it.
+    pub(super) after: f64,
+    /// How many processors other programs kept busy.
+    pub(super) foreign: f64,
+}
+
+impl Canary {
+    /// The p50 of a bare commit around the row, in milliseconds: the unit of its latencies.
+    pub(super) fn commit(&self) -> f64 {
+        f64::midpoint(self.before, self.after)
+    }
+
+    fn is_noisy(&self) -> bool {
+        let Self { before, after, foreign } = *self;
+        before > after * MOST_DRIFT || after > before * MOST_DRIFT || foreign > MOST_FOREIGN
+    }
+}
 
 /// One row: a workload of one size.
 #[derive(Debug)]
@@ -14,8 +40,7 @@ pub(super) struct Row {
     pub(super) size: u64,
     figures: Vec<(&'static str, f64)>,
     budgets: Vec<Budget>,
-    /// The p50 of a bare commit before and after, in milliseconds.
-    canary: (f64, f64),
+    canary: Canary,
 }
 
 /// A figure that has a limit.
@@ -48,7 +73,7 @@ impl Limit {
 }
 
 impl Row {
-    pub(super) fn new(workload: &'static str, size: u64, canary: (f64, f64)) -> Self {
+    pub(super) fn new(workload: &'static str, size: u64, canary: Canary) -> Self {
         Self { workload, size, figures: Vec::new(), budgets: Vec::new(), canary }
     }
 
@@ -69,11 +94,6 @@ impl Row {
         self
     }
 
-    fn is_noisy(&self) -> bool {
-        let (before, after) = self.canary;
-        before > after * NOISE || after > before * NOISE
-    }
-
     fn to_json(&self) -> Value {
         let figures = self.figures.iter().map(|(name, value)| ((*name).to_owned(), json!(value)));
         let budgets = self.budgets.iter().map(|Budget { name, value, limit }| {
@@ -84,9 +104,10 @@ impl Row {
             ("workload".to_owned(), json!(self.workload)),
             ("size".to_owned(), json!(self.size)),
             ("budgets".to_owned(), budgets.collect()),
-            ("canary_before_ms".to_owned(), json!(self.canary.0)),
-            ("canary_after_ms".to_owned(), json!(self.canary.1)),
-            ("noisy".to_owned(), json!(self.is_noisy())),
+            ("canary_before_ms".to_owned(), json!(self.canary.before)),
+            ("canary_after_ms".to_owned(), json!(self.canary.after)),
+            ("foreign_cores".to_owned(), json!(self.canary.foreign)),
+            ("noisy".to_owned(), json!(self.canary.is_noisy())),
         ]);
         row.extend(figures);
         Value::Object(row)
@@ -95,24 +116,29 @@ impl Row {
     /// The names of all columns, as the table shows them.
     fn columns(&self) -> Vec<String> {
         let figures = self.figures.iter().map(|(name, _)| name.replace("_per_", "/"));
-        figures.chain(["canary_ms".to_owned()]).collect()
+        figures.chain(["foreign".to_owned(), "canary_ms".to_owned()]).collect()
     }
 
     /// The cells of the table, each as wide as its column.
     fn cells(&self) -> String {
         let figures = self.figures.iter().map(|(_, value)| number(*value));
-        let canary = format!("{} {}", number(self.canary.0), number(self.canary.1));
-        let cells = figures.chain([canary]).zip(self.columns());
+        let Canary { before, after, foreign } = self.canary;
+        let canary = format!("{} {}", number(before), number(after));
+        let cells = figures.chain([number(foreign), canary]).zip(self.columns());
         cells.map(|(cell, column)| format!("  {cell:>width$}", width = width(&column))).collect()
     }
 
     /// What stands below the row.
     fn remarks(&self) -> Vec<String> {
         let mut remarks: Vec<_> = self.budgets.iter().map(Budget::to_text).collect();
-        if self.is_noisy() {
-            let (before, after) = (number(self.canary.0), number(self.canary.1));
+        if self.canary.is_noisy() {
+            let Canary { before, after, foreign } = self.canary;
             remarks.push(format!(
-                "NOISY: a bare commit took {before} ms before and {after} ms after: measure this row again"
+                "NOISY: a bare commit took {} ms before and {} ms after, and other programs kept {} processors busy: \
+                 measure this row again",
+                number(before),
+                number(after),
+                number(foreign)
             ));
         }
         remarks
@@ -187,27 +213,33 @@ impl Report {
 mod tests {
     use super::*;
 
-    fn row(value: f64, canary: (f64, f64)) -> Row {
-        Row::new("w1", 256, canary).figure("orch_per_s", 1234.5).budget("ceiling ratio", value, Limit::AtLeast(0.6))
+    fn row(value: f64, before: f64, after: f64) -> Row {
+        Row::new("w1", 256, Canary { before, after, foreign: 0.1 }).figure("orch_per_s", 1234.5).budget(
+            "ceiling ratio",
+            value,
+            Limit::AtLeast(0.6),
+        )
     }
 
     #[test]
     fn a_row_tells_its_budgets_and_whether_they_are_met() {
-        assert_eq!(row(0.63, (0.2, 0.2)).remarks(), ["ceiling ratio 0.63 (budget: at least 0.60) ok"]);
-        assert_eq!(row(0.5, (0.2, 0.2)).remarks(), ["ceiling ratio 0.50 (budget: at least 0.60) MISSED"]);
-        let slow = Row::new("w4", 0, (1.0, 1.0)).budget("commits", 9.0, Limit::AtMost(8.0));
+        assert_eq!(row(0.63, 0.2, 0.2).remarks(), ["ceiling ratio 0.63 (budget: at least 0.60) ok"]);
+        assert_eq!(row(0.5, 0.2, 0.2).remarks(), ["ceiling ratio 0.50 (budget: at least 0.60) MISSED"]);
+        let slow = Row::new("w4", 0, Canary::default()).budget("commits", 9.0, Limit::AtMost(8.0));
         assert_eq!(slow.remarks(), ["commits 9.00 (budget: at most 8.00) MISSED"]);
     }
 
     #[test]
-    fn a_canary_that_moved_is_told() {
-        assert!(row(1.0, (0.2, 0.5)).remarks()[1].starts_with("NOISY"));
-        assert_eq!(row(1.0, (0.2, 0.39)).remarks().len(), 1);
+    fn a_row_that_cannot_be_trusted_says_so() {
+        assert!(row(1.0, 0.2, 0.5).remarks()[1].starts_with("NOISY"));
+        assert_eq!(row(1.0, 0.2, 0.39).remarks().len(), 1);
+        let crowded = Canary { before: 0.2, after: 0.2, foreign: 0.5 };
+        assert!(Row::new("w1", 1, crowded).remarks()[0].contains("0.50 processors"));
     }
 
     #[test]
     fn a_row_is_one_object() {
-        let json = row(0.5, (0.2, 0.2)).to_json();
+        let json = row(0.5, 0.2, 0.2).to_json();
         assert_eq!(
             (&json["workload"], &json["size"], &json["orch_per_s"]),
             (&json!("w1"), &json!(256), &json!(1234.5))

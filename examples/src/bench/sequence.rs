@@ -48,7 +48,7 @@ pub(super) async fn measure(bench: &mut Bench, sizes: &Sizes) -> Outcome<()> {
 }
 
 async fn row(bench: &mut Bench, concurrent: u64, count: Option<u64>) -> Outcome<()> {
-    let before = bench.canary()?;
+    let before = bench.look().await?;
     let has_ceiling = concurrent == PRODUCERS;
     let ceiling_before = ceiling(bench, has_ceiling)?;
 
@@ -62,12 +62,12 @@ async fn row(bench: &mut Bench, concurrent: u64, count: Option<u64>) -> Outcome<
     hub.shutdown().await?;
 
     let ceiling_after = ceiling(bench, has_ceiling)?;
-    let after = bench.canary()?;
-    let commit = f64::midpoint(before, after);
+    let canary = bench.since(&before)?;
+    let commit = canary.commit();
     let done = latencies.count() as f64;
     let (steps, rate) = (done * STEPS, spent.rate(done));
     let p50 = ms(latencies.median());
-    let mut row = Row::new("w1", concurrent, (before, after))
+    let mut row = Row::new("w1", concurrent, canary)
         .figure("orch_per_s", rate)
         .figure("activities_per_s", rate * f64::from(ACTIVITIES))
         .figure("p50_ms", p50)

@@ -55,6 +55,46 @@ impl Spent {
     }
 }
 
+/// What all processes of the machine had used at a moment.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Machine {
+    at: Instant,
+    all: u64,
+    own: u64,
+}
+
+/// The unit of `/proc/stat` for programs, whatever the kernel counts in.
+const TICKS_PER_S: f64 = 100.0;
+
+impl Machine {
+    pub(super) fn now() -> Self {
+        Self { at: Instant::now(), all: busy(), own: own() }
+    }
+
+    /// How many processors were busy since then with anything but this process and the processes that it has started.
+    pub(super) fn foreign_cores(&self) -> f64 {
+        let now = Self::now();
+        let foreign = (now.all - self.all).saturating_sub(now.own - self.own);
+        foreign as f64 / TICKS_PER_S / (now.at - self.at).as_secs_f64()
+    }
+}
+
+/// Ticks of all processors that were not idle; what the host took away is among them.
+fn busy() -> u64 {
+    let text = std::fs::read_to_string("/proc/stat").unwrap_or_default();
+    // user, nice, system, idle, iowait, irq, softirq, steal
+    let ticks = text.lines().next().into_iter().flat_map(|line| line.split_whitespace().skip(1).take(8).enumerate());
+    ticks.filter(|(column, _)| !matches!(column, 3 | 4)).filter_map(|(_, ticks)| ticks.parse::<u64>().ok()).sum()
+}
+
+/// Ticks of this process and of those that it has started and that have ended.
+fn own() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // The name of the program stands in parentheses and may hold anything; the times come eleven fields behind it.
+    let fields = text.rsplit_once(')').map(|(_, fields)| fields.split_whitespace()).into_iter().flatten();
+    fields.skip(11).take(4).filter_map(|ticks| ticks.parse::<u64>().ok()).sum()
+}
+
 /// The clock of the process: exact, other than `/proc/self/stat`, which counts in steps of 10 ms.
 #[cfg(unix)]
 fn cpu() -> Duration {
@@ -82,4 +122,18 @@ fn from_proc(file: &str, key: &str) -> u64 {
     let text = std::fs::read_to_string(file).unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix(key));
     line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_system_tells_what_was_used() {
+        let (usage, machine) = (Usage::now(), Machine::now());
+        // A few ticks of work, by the clock that does not count in ticks.
+        while usage.spent().cpu < Duration::from_millis(50) {}
+        assert!(own() > machine.own && busy() > machine.all && resident() > 0);
+        assert!(machine.foreign_cores() >= 0.0);
+    }
 }

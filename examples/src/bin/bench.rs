@@ -1,5 +1,5 @@
 //! Measures durable orchestrations with full durability, beside what the disk allows: throughput, fan-outs, long lives,
-//! latency. One command a workload, and `all`; `--help` says what each can be told.
+//! latency, events, waiting instances, HTTP and timers. One command a workload, and `all`; `--help` says what each can be told.
 //!
 //! Run with `cargo run --release -p examples --bin bench -- w1`. Add `--json` for one object a row.
 
@@ -19,7 +19,7 @@ mod tests {
 
     #[test]
     fn every_workload_has_a_command() {
-        for workload in ["w1", "w2", "w3", "w4", "all"] {
+        for workload in ["w1", "w2", "w3", "w4", "w5", "w6", "w7", "w8", "all"] {
             assert!(Options::try_parse_from(["bench", workload, "--json"]).is_ok(), "{workload}");
         }
         assert!(Options::try_parse_from(["bench", "w1", "--backend", "tape"]).is_err());

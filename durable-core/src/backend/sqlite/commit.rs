@@ -4,11 +4,12 @@ use rusqlite::{Connection, params};
 
 use super::error::Result;
 use super::query::int;
+use super::statements::Statements;
 use super::{claim, create, expire, message, purge, rewind, turn};
 use crate::backend::{CallId, InstanceKey, Write, Written};
 use crate::model::Payload;
 
-pub(super) fn apply(conn: &Connection, write: &Write) -> Result<Written> {
+pub(super) fn apply(conn: &Statements<'_>, write: &Write) -> Result<Written> {
     match write {
         Write::Create(create) => create::create(conn, create, create.parent),
         Write::Turn(turn) => turn::turn(conn, turn),

@@ -2,19 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, params};
+use rusqlite::params;
 
 use super::error::{Failure, Result};
+use super::statements::Statements;
 use super::{purge, query};
 use crate::backend::{CallId, CreateInstance, InstanceKey, Started, Written};
 use crate::model::{RuntimeStatus, Timestamp};
 
-pub(super) fn create(conn: &Connection, create: &CreateInstance, parent: Option<InstanceKey>) -> Result<Written> {
+pub(super) fn create(conn: &Statements<'_>, create: &CreateInstance, parent: Option<InstanceKey>) -> Result<Written> {
     if let Some(key) = insert(conn, create, parent, 1)? {
         return Ok(Written::Created(Started { key, epoch: 1, replaced: None }));
     }
     let (key, status, epoch, execution, awaited) = conn
-        .prepare_cached("SELECT key, status, epoch, execution, parent_call IS NOT NULL FROM instances WHERE id = ?1")?
+        .held("SELECT key, status, epoch, execution, parent_call IS NOT NULL FROM instances WHERE id = ?1")?
         .query_row([&create.id], |row| {
             let (status, execution): (String, String) = (row.get(1)?, row.get(3)?);
             Ok((InstanceKey(row.get(0)?), status, query::count(row, 2)?, execution, row.get::<_, bool>(4)?))
@@ -40,13 +41,13 @@ pub(super) fn create(conn: &Connection, create: &CreateInstance, parent: Option<
 
 /// Inserts the rows of a new instance, unless its id is taken.
 fn insert(
-    conn: &Connection,
+    conn: &Statements<'_>,
     create: &CreateInstance,
     parent: Option<InstanceKey>,
     epoch: u64,
 ) -> Result<Option<InstanceKey>> {
     let inserted = conn
-        .prepare_cached(
+        .held(
             "INSERT INTO instances
                  (id, execution, name, status, created, updated, owner, epoch, version, parent, parent_call, start_at)
              VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (id) DO NOTHING",
@@ -68,18 +69,17 @@ fn insert(
         return Ok(None);
     }
     let key = conn.last_insert_rowid();
-    conn.prepare_cached("INSERT INTO headers (key, input, tags, origin) VALUES (?1, ?2, ?3, ?4)")?.execute(params![
+    conn.held("INSERT INTO headers (key, input, tags, origin) VALUES (?1, ?2, ?3, ?4)")?.execute(params![
         key,
         create.input.as_str(),
         tags_text(&create.tags)?,
         create.origin,
     ])?;
     for (tag, value) in &create.tags {
-        conn.prepare_cached("INSERT INTO tags (tag, value, key) VALUES (?1, ?2, ?3)")?
-            .execute(params![tag, value, key])?;
+        conn.held("INSERT INTO tags (tag, value, key) VALUES (?1, ?2, ?3)")?.execute(params![tag, value, key])?;
     }
     if let Some(start_at) = create.start_at {
-        conn.prepare_cached("INSERT INTO timers (key, call, fire_at) VALUES (?1, ?2, ?3)")?.execute([
+        conn.held("INSERT INTO timers (key, call, fire_at) VALUES (?1, ?2, ?3)")?.execute([
             key,
             CallId::START.0,
             start_at.ticks(),

@@ -1,9 +1,10 @@
 //! Sending messages.
 
-use rusqlite::{Connection, OptionalExtension, ToSql, params};
+use rusqlite::{OptionalExtension, ToSql, params};
 
 use super::error::Result;
 use super::query;
+use super::statements::Statements;
 use crate::backend::{
     Arrived, CallId, Completes, InboxRow, InstanceKey, MessageTarget, NewEvent, NewMessage, Recipient, Written,
 };
@@ -18,7 +19,7 @@ struct Target {
     generation: u32,
 }
 
-pub(super) fn message(conn: &Connection, message: &NewMessage) -> Result<Written> {
+pub(super) fn message(conn: &Statements<'_>, message: &NewMessage) -> Result<Written> {
     let Some(target) = target(conn, &message.to)? else { return Ok(Written::NotFound) };
     let key = target.key;
     if is_stale(&target, message) {
@@ -43,7 +44,7 @@ pub(super) fn message(conn: &Connection, message: &NewMessage) -> Result<Written
     Ok(Written::Queued { key, seq })
 }
 
-fn target(conn: &Connection, to: &MessageTarget) -> Result<Option<Target>> {
+fn target(conn: &Statements<'_>, to: &MessageTarget) -> Result<Option<Target>> {
     let (sql, value): (_, &dyn ToSql) = match to {
         MessageTarget::Id(id) => ("SELECT key, id, execution, status, generation FROM instances WHERE id = ?1", id),
         MessageTarget::Execution(key, _) => {
@@ -51,7 +52,7 @@ fn target(conn: &Connection, to: &MessageTarget) -> Result<Option<Target>> {
         }
     };
     let found = conn
-        .prepare_cached(sql)?
+        .held(sql)?
         .query_row([value], |row| {
             let (id, status): (String, String) = (row.get(1)?, row.get(3)?);
             Ok((InstanceKey(row.get(0)?), id, row.get(2)?, status, row.get(4)?))
@@ -69,49 +70,49 @@ fn is_stale(target: &Target, message: &NewMessage) -> bool {
     other || old
 }
 
-fn complete_activity(conn: &Connection, key: InstanceKey, call: CallId, claim: i64) -> Result<bool> {
+fn complete_activity(conn: &Statements<'_>, key: InstanceKey, call: CallId, claim: i64) -> Result<bool> {
     let gone = conn
-        .prepare_cached("DELETE FROM activities WHERE key = ?1 AND call = ?2 AND claim = ?3")?
+        .held("DELETE FROM activities WHERE key = ?1 AND call = ?2 AND claim = ?3")?
         .execute([key.0, call.0, claim])?;
     Ok(gone > 0)
 }
 
-fn complete_timer(conn: &Connection, key: InstanceKey, call: CallId) -> Result<bool> {
-    let gone = conn.prepare_cached("DELETE FROM timers WHERE key = ?1 AND call = ?2")?.execute([key.0, call.0])?;
+fn complete_timer(conn: &Statements<'_>, key: InstanceKey, call: CallId) -> Result<bool> {
+    let gone = conn.held("DELETE FROM timers WHERE key = ?1 AND call = ?2")?.execute([key.0, call.0])?;
     Ok(gone > 0)
 }
 
 /// The completed row is gone: because this very message has arrived already, and the answer was lost?
-fn arrived_before(conn: &Connection, key: InstanceKey, event: &StoredEvent) -> Result<Written> {
+fn arrived_before(conn: &Statements<'_>, key: InstanceKey, event: &StoredEvent) -> Result<Written> {
     let seq = conn
-        .prepare_cached("SELECT seq FROM inbox WHERE key = ?1 AND task_id IS ?2 AND kind = ?3 ORDER BY seq LIMIT 1")?
+        .held("SELECT seq FROM inbox WHERE key = ?1 AND task_id IS ?2 AND kind = ?3 ORDER BY seq LIMIT 1")?
         .query_row(params![key.0, event.task_id.map(|task| task.0), event.kind], |row| query::count(row, 0))
         .optional()?;
     Ok(seq.map_or(Written::Refused, |seq| Written::Queued { key, seq }))
 }
 
 /// Puts a message into the inbox of an instance that is not finished, and says where it lies.
-pub(super) fn deliver(conn: &Connection, key: InstanceKey, time: Timestamp, event: &StoredEvent) -> Result<u64> {
+pub(super) fn deliver(conn: &Statements<'_>, key: InstanceKey, time: Timestamp, event: &StoredEvent) -> Result<u64> {
     let seq = conn
-        .prepare_cached("UPDATE instances SET inbox_seq = inbox_seq + 1 WHERE key = ?1 RETURNING inbox_seq")?
+        .held("UPDATE instances SET inbox_seq = inbox_seq + 1 WHERE key = ?1 RETURNING inbox_seq")?
         .query_row([key.0], |row| query::count(row, 0))?;
     insert(conn, key, seq, time, event)?;
     Ok(seq)
 }
 
 /// The same for an event of a turn.
-pub(super) fn deliver_new(conn: &Connection, key: InstanceKey, event: &NewEvent) -> Result<Arrived> {
+pub(super) fn deliver_new(conn: &Statements<'_>, key: InstanceKey, event: &NewEvent) -> Result<Arrived> {
     let seq = deliver(conn, key, event.time, &event.event)?;
     Ok(Arrived { key, seq, event: event.clone() })
 }
 
 /// Puts a message back to where it lay before.
-pub(super) fn put_back(conn: &Connection, key: InstanceKey, row: &InboxRow) -> Result<()> {
+pub(super) fn put_back(conn: &Statements<'_>, key: InstanceKey, row: &InboxRow) -> Result<()> {
     insert(conn, key, row.seq, row.time, &row.event)
 }
 
-fn insert(conn: &Connection, key: InstanceKey, seq: u64, time: Timestamp, event: &StoredEvent) -> Result<()> {
-    conn.prepare_cached(
+fn insert(conn: &Statements<'_>, key: InstanceKey, seq: u64, time: Timestamp, event: &StoredEvent) -> Result<()> {
+    conn.held(
         "INSERT INTO inbox (key, seq, time, kind, task_id, name, payload, detail)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?
@@ -139,9 +140,9 @@ const CHILD: &str = select_live!("parent = ?1 AND parent_call = ?2");
 const CHILDREN: &str = select_live!("parent = ?1 AND parent_call IS NOT NULL");
 
 /// The unfinished instances that a message of `from` goes to.
-pub(super) fn recipients(conn: &Connection, from: InstanceKey, to: &Recipient) -> Result<Vec<InstanceKey>> {
-    let keys = |sql: &str, values: &[&dyn ToSql]| {
-        let mut select = conn.prepare_cached(sql)?;
+pub(super) fn recipients(conn: &Statements<'_>, from: InstanceKey, to: &Recipient) -> Result<Vec<InstanceKey>> {
+    let keys = |sql: &'static str, values: &[&dyn ToSql]| -> Result<Vec<InstanceKey>> {
+        let mut select = conn.held(sql)?;
         let keys = select.query_map(values, |row| row.get(0).map(InstanceKey))?;
         Ok(keys.collect::<rusqlite::Result<_>>()?)
     };

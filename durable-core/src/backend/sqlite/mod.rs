@@ -30,6 +30,7 @@ mod reach;
 mod rewind;
 mod schema;
 mod space;
+mod statements;
 mod turn;
 mod writer;
 
@@ -38,10 +39,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use rusqlite::Connection;
 
 use self::guard::Guard;
 use self::look::Looks;
 use self::schema::Durability;
+use self::statements::Statements;
 use self::writer::Threads;
 use super::{
     ActivityRow, Backend, BackendError, CountRow, HistoryRow, InstanceFilter, InstanceKey, InstanceRow, TimerRow,
@@ -185,7 +188,11 @@ impl Backend for Sqlite {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
-        self.hub.writer.call(move |conn| batch.iter().map(|write| commit::apply(conn, write)).collect()).await
+        let apply = move |conn: &Connection| {
+            let conn = Statements::new(conn);
+            batch.iter().map(|write| commit::apply(&conn, write)).collect()
+        };
+        self.hub.writer.call(apply).await
     }
 
     async fn ready(

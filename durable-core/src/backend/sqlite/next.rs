@@ -1,20 +1,18 @@
 //! Going on in another execution.
 
-use rusqlite::{Connection, params};
+use rusqlite::params;
 
 use super::error::Result;
 use super::message;
+use super::statements::Statements;
 use crate::backend::{InstanceKey, NextExecution};
 
 /// What belongs to the instance stays: its calls, its custom status and the messages that no turn has consumed.
-pub(super) fn continue_as(conn: &Connection, key: InstanceKey, next: &NextExecution) -> Result<()> {
-    conn.prepare_cached(
-        "UPDATE instances SET execution = ?2, version = ?3, generation = ?4, history_len = 0 WHERE key = ?1",
-    )?
-    .execute(params![key.0, next.execution, next.version, next.generation])?;
-    conn.prepare_cached("UPDATE headers SET input = ?2 WHERE key = ?1")?
-        .execute(params![key.0, next.input.as_str()])?;
-    conn.prepare_cached("DELETE FROM history WHERE key = ?1")?.execute([key.0])?;
+pub(super) fn continue_as(conn: &Statements<'_>, key: InstanceKey, next: &NextExecution) -> Result<()> {
+    conn.held("UPDATE instances SET execution = ?2, version = ?3, generation = ?4, history_len = 0 WHERE key = ?1")?
+        .execute(params![key.0, next.execution, next.version, next.generation])?;
+    conn.held("UPDATE headers SET input = ?2 WHERE key = ?1")?.execute(params![key.0, next.input.as_str()])?;
+    conn.held("DELETE FROM history WHERE key = ?1")?.execute([key.0])?;
     for row in &next.carried {
         message::put_back(conn, key, row)?;
     }

@@ -1,13 +1,14 @@
 //! What a turn does to other instances.
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::OptionalExtension;
 
 use super::error::Result;
 use super::message::{deliver_new, recipients};
+use super::statements::Statements;
 use super::{create, query};
 use crate::backend::{Arrived, Committed, CreateInstance, InstanceKey, NewChild, Started, TurnCommit, Written};
 
-pub(super) fn reach(conn: &Connection, turn: &TurnCommit) -> Result<Written> {
+pub(super) fn reach(conn: &Statements<'_>, turn: &TurnCommit) -> Result<Written> {
     if turn.children.is_empty() && turn.messages.is_empty() {
         return Ok(Written::Done);
     }
@@ -29,7 +30,7 @@ pub(super) fn reach(conn: &Connection, turn: &TurnCommit) -> Result<Written> {
 
 /// Starts a child, or tells its parent, if that one still reads, that the id is taken.
 pub(super) fn create_child(
-    conn: &Connection,
+    conn: &Statements<'_>,
     parent: InstanceKey,
     child: &NewChild,
     parent_reads: bool,
@@ -42,7 +43,7 @@ pub(super) fn create_child(
 }
 
 /// The answer to a turn that was committed before.
-pub(super) fn reached_before(conn: &Connection, turn: &TurnCommit) -> Result<Written> {
+pub(super) fn reached_before(conn: &Statements<'_>, turn: &TurnCommit) -> Result<Written> {
     if turn.children.is_empty() && turn.messages.is_empty() {
         return Ok(Written::Done);
     }
@@ -59,9 +60,9 @@ pub(super) fn reached_before(conn: &Connection, turn: &TurnCommit) -> Result<Wri
     Ok(Written::Committed(Box::new(Committed { started, arrived: Vec::new(), look })))
 }
 
-fn started_before(conn: &Connection, create: &CreateInstance) -> Result<Option<Started>> {
+fn started_before(conn: &Statements<'_>, create: &CreateInstance) -> Result<Option<Started>> {
     let found = conn
-        .prepare_cached("SELECT key, epoch FROM instances WHERE id = ?1 AND execution = ?2")?
+        .held("SELECT key, epoch FROM instances WHERE id = ?1 AND execution = ?2")?
         .query_row([&create.id, &create.execution], |row| {
             Ok(Started { key: InstanceKey(row.get(0)?), epoch: query::count(row, 1)?, replaced: None })
         })

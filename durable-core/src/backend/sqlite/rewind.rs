@@ -1,15 +1,16 @@
 //! Taking back the ends of instances.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{OptionalExtension, params};
 
 use super::error::Result;
 use super::query::{self, int};
+use super::statements::Statements;
 use super::turn::{INSERT_EVENT, insert_event};
 use super::{message, reach};
 use crate::backend::{RewindCommit, Written};
 use crate::model::RuntimeStatus;
 
-pub(super) fn rewind(conn: &Connection, rewinds: &[RewindCommit]) -> Result<Written> {
+pub(super) fn rewind(conn: &Statements<'_>, rewinds: &[RewindCommit]) -> Result<Written> {
     if all_stand(conn, rewinds, |rewind, epoch, status| epoch == rewind.epoch && status.is_terminal())? {
         for rewind in rewinds {
             rewind_one(conn, rewind)?;
@@ -22,12 +23,12 @@ pub(super) fn rewind(conn: &Connection, rewinds: &[RewindCommit]) -> Result<Writ
 
 /// Whether all instances stand where `fits` wants them.
 fn all_stand(
-    conn: &Connection,
+    conn: &Statements<'_>,
     rewinds: &[RewindCommit],
     fits: impl Fn(&RewindCommit, u64, RuntimeStatus) -> bool,
 ) -> Result<bool> {
     let mut select =
-        conn.prepare_cached("SELECT id, status, epoch FROM instances WHERE key = ?1 AND execution = ?2 AND turn = ?3")?;
+        conn.held("SELECT id, status, epoch FROM instances WHERE key = ?1 AND execution = ?2 AND turn = ?3")?;
     for rewind in rewinds {
         let found = select
             .query_row(params![rewind.key.0, rewind.execution, int(rewind.turn)], |row| {
@@ -42,31 +43,31 @@ fn all_stand(
     Ok(true)
 }
 
-fn rewind_one(conn: &Connection, rewind: &RewindCommit) -> Result<()> {
+fn rewind_one(conn: &Statements<'_>, rewind: &RewindCommit) -> Result<()> {
     let key = rewind.key;
-    conn.prepare_cached(
+    conn.held(
         "UPDATE instances SET status = ?2, ended = NULL, output = NULL, reason = NULL, stalled = NULL, epoch = epoch + 1,
              owner = NULL, crashes = 0, updated = ?3, history_len = ?4
          WHERE key = ?1",
     )?
     .execute(params![key.0, rewind.status().as_str(), rewind.now.ticks(), int(rewind.history.len() as u64)])?;
     for sql in ["DELETE FROM history WHERE key = ?1", "DELETE FROM inbox WHERE key = ?1"] {
-        conn.prepare_cached(sql)?.execute([key.0])?;
+        conn.held(sql)?.execute([key.0])?;
     }
-    let mut insert = conn.prepare_cached(INSERT_EVENT)?;
+    let mut insert = conn.held(INSERT_EVENT)?;
     for row in &rewind.history {
         insert_event(&mut insert, key, row.seq, (row.turn, row.turn_time), row.time, &row.event)?;
     }
     for new in &rewind.activities {
         // A detached call may still be there; the result of its runner does not count any more.
-        conn.prepare_cached(
+        conn.held(
             "INSERT OR REPLACE INTO activities (key, call, name, input, options, claim, place, deliveries)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1, 1)",
         )?
         .execute(params![key.0, new.call.0, new.name, new.input.as_str(), new.options, new.claim])?;
     }
     for new in &rewind.timers {
-        conn.prepare_cached("INSERT OR REPLACE INTO timers (key, call, fire_at) VALUES (?1, ?2, ?3)")?.execute([
+        conn.held("INSERT OR REPLACE INTO timers (key, call, fire_at) VALUES (?1, ?2, ?3)")?.execute([
             key.0,
             new.call.0,
             new.fire_at.ticks(),

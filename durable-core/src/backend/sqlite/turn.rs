@@ -1,9 +1,10 @@
 //! Committing a turn.
 
-use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
+use rusqlite::{OptionalExtension, Statement, params};
 
 use super::error::Result;
 use super::query::int;
+use super::statements::{Held, Statements};
 use super::{next, reach};
 use crate::backend::{InstanceKey, TurnCommit, Written};
 use crate::history::StoredEvent;
@@ -28,10 +29,9 @@ const SAME_STATUS: &str = fenced_update!("", "status = ?6 AND ?10 IS NULL");
 
 const NEW_STATUS: &str = fenced_update!("status = ?6, ended = ?10, ", concat!("status NOT IN ", finished!()));
 
-pub(super) fn turn(conn: &Connection, turn: &TurnCommit) -> Result<Written> {
+pub(super) fn turn(conn: &Statements<'_>, turn: &TurnCommit) -> Result<Written> {
     let likely_same = turn.turn > 1 && !turn.status.is_terminal();
-    let changed = (likely_same && update(conn.prepare_cached(SAME_STATUS)?, turn)?)
-        || update(conn.prepare_cached(NEW_STATUS)?, turn)?;
+    let changed = (likely_same && update(conn.held(SAME_STATUS)?, turn)?) || update(conn.held(NEW_STATUS)?, turn)?;
     if !changed {
         return refused(conn, turn);
     }
@@ -46,7 +46,7 @@ pub(super) fn turn(conn: &Connection, turn: &TurnCommit) -> Result<Written> {
     reach::reach(conn, turn)
 }
 
-fn update(mut statement: CachedStatement<'_>, turn: &TurnCommit) -> Result<bool> {
+fn update(mut statement: Held<'_, '_>, turn: &TurnCommit) -> Result<bool> {
     let changed = statement.execute(params![
         turn.key.0,
         turn.execution,
@@ -63,29 +63,29 @@ fn update(mut statement: CachedStatement<'_>, turn: &TurnCommit) -> Result<bool>
 }
 
 /// The fence did not hold: because the turn is there already?
-fn refused(conn: &Connection, turn: &TurnCommit) -> Result<Written> {
+fn refused(conn: &Statements<'_>, turn: &TurnCommit) -> Result<Written> {
     let execution = turn.next.as_ref().map_or(&turn.execution, |next| &next.execution);
     let applied = conn
-        .prepare_cached("SELECT 1 FROM instances WHERE key = ?1 AND execution = ?2 AND epoch = ?3 AND turn = ?4")?
+        .held("SELECT 1 FROM instances WHERE key = ?1 AND execution = ?2 AND epoch = ?3 AND turn = ?4")?
         .query_row(params![turn.key.0, execution, int(turn.epoch), int(turn.turn)], |_| Ok(()))
         .optional()?;
     if applied.is_some() { reach::reached_before(conn, turn) } else { Ok(Written::Refused) }
 }
 
 /// Apart from the row of the instance, which every turn and every message rewrites as a whole.
-fn set_custom_status(conn: &Connection, turn: &TurnCommit) -> Result<()> {
+fn set_custom_status(conn: &Statements<'_>, turn: &TurnCommit) -> Result<()> {
     if let Some(custom_status) = &turn.custom_status {
-        conn.prepare_cached("INSERT OR REPLACE INTO custom_statuses (key, custom_status) VALUES (?1, ?2)")?
+        conn.held("INSERT OR REPLACE INTO custom_statuses (key, custom_status) VALUES (?1, ?2)")?
             .execute(params![turn.key.0, custom_status.as_str()])?;
     }
     Ok(())
 }
 
-fn insert_history(conn: &Connection, turn: &TurnCommit) -> Result<()> {
+fn insert_history(conn: &Statements<'_>, turn: &TurnCommit) -> Result<()> {
     if turn.history.is_empty() {
         return Ok(());
     }
-    let mut insert = conn.prepare_cached(INSERT_EVENT)?;
+    let mut insert = conn.held(INSERT_EVENT)?;
     for (seq, new) in (turn.first_seq..).zip(&turn.history) {
         insert_event(&mut insert, turn.key, seq, (turn.turn, turn.turn_time), new.time, &new.event)?;
     }
@@ -98,7 +98,7 @@ pub(super) const INSERT_EVENT: &str =
 
 /// Carries [`INSERT_EVENT`] out for an event of the turn with this number and time.
 pub(super) fn insert_event(
-    insert: &mut CachedStatement<'_>,
+    insert: &mut Statement<'_>,
     key: InstanceKey,
     seq: u64,
     (turn, turn_time): (u64, Timestamp),
@@ -120,32 +120,31 @@ pub(super) fn insert_event(
     Ok(())
 }
 
-fn remove_what_is_over(conn: &Connection, turn: &TurnCommit) -> Result<()> {
+fn remove_what_is_over(conn: &Statements<'_>, turn: &TurnCommit) -> Result<()> {
     let key = turn.key.0;
     for call in &turn.activities_gone {
-        conn.prepare_cached("DELETE FROM activities WHERE key = ?1 AND call = ?2")?.execute([key, call.0])?;
+        conn.held("DELETE FROM activities WHERE key = ?1 AND call = ?2")?.execute([key, call.0])?;
     }
     for call in &turn.timers_gone {
-        conn.prepare_cached("DELETE FROM timers WHERE key = ?1 AND call = ?2")?.execute([key, call.0])?;
+        conn.held("DELETE FROM timers WHERE key = ?1 AND call = ?2")?.execute([key, call.0])?;
     }
     if turn.drop_activities {
-        conn.prepare_cached("DELETE FROM activities WHERE key = ?1")?.execute([key])?;
+        conn.held("DELETE FROM activities WHERE key = ?1")?.execute([key])?;
     }
     if turn.status.is_terminal() || turn.next.is_some() {
-        conn.prepare_cached("DELETE FROM timers WHERE key = ?1")?.execute([key])?;
+        conn.held("DELETE FROM timers WHERE key = ?1")?.execute([key])?;
     }
     if turn.status.is_terminal() {
-        conn.prepare_cached("DELETE FROM inbox WHERE key = ?1")?.execute([key])?;
+        conn.held("DELETE FROM inbox WHERE key = ?1")?.execute([key])?;
     } else if turn.inbox_through > 0 {
-        conn.prepare_cached("DELETE FROM inbox WHERE key = ?1 AND seq <= ?2")?
-            .execute([key, int(turn.inbox_through)])?;
+        conn.held("DELETE FROM inbox WHERE key = ?1 AND seq <= ?2")?.execute([key, int(turn.inbox_through)])?;
     }
     Ok(())
 }
 
-fn insert_activities(conn: &Connection, turn: &TurnCommit) -> Result<()> {
+fn insert_activities(conn: &Statements<'_>, turn: &TurnCommit) -> Result<()> {
     for new in &turn.new_activities {
-        conn.prepare_cached(
+        conn.held(
             "INSERT INTO activities (key, call, name, input, runner, claim, place, deliveries, options)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?5 IS NULL, 1, ?7)",
         )?
@@ -162,9 +161,9 @@ fn insert_activities(conn: &Connection, turn: &TurnCommit) -> Result<()> {
     Ok(())
 }
 
-fn insert_timers(conn: &Connection, turn: &TurnCommit) -> Result<()> {
+fn insert_timers(conn: &Statements<'_>, turn: &TurnCommit) -> Result<()> {
     for new in &turn.new_timers {
-        conn.prepare_cached("INSERT INTO timers (key, call, fire_at) VALUES (?1, ?2, ?3)")?.execute([
+        conn.held("INSERT INTO timers (key, call, fire_at) VALUES (?1, ?2, ?3)")?.execute([
             turn.key.0,
             new.call.0,
             new.fire_at.ticks(),
