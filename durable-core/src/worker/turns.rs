@@ -67,6 +67,10 @@ fn no_code(registry: &Registry, name: &FunctionName, version: Option<&Version>) 
 impl Shared {
     async fn run_turn(self: &Arc<Self>, mut work: TurnWork) {
         let instance = work.header.instance.clone();
+        let held = self.check.as_ref().and_then(|check| check.before(&work.header, &work.input));
+        if let Some(held) = held {
+            held.await;
+        }
         let outcome = match self.executor(&work).await {
             Ok(mut executor) => {
                 // The events are needed again only if the turn fails, and then only for one question.

@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::Arc;
 
-use durable_core::history::{Action, Completion, EventKind, ExecutionHeader};
+use durable_core::BoxFuture;
+use durable_core::history::{Completion, EventKind, ExecutionHeader};
 use durable_core::model::{ExecutionId, FailureDetails, FunctionName, InstanceId, Payload};
 use durable_core::replay::{Executor, TurnInput, TurnOutcome, Waits};
 use durable_core::worker::{CheckedTurn, TurnCheck};
 use parking_lot::Mutex;
 
 use super::gate::Gate;
+use super::held::{hold_turn, touch};
 use super::leaks::{Leak, dropped};
 use super::logs::silently;
 use super::shapes::{RoundTrips, Shapes};
@@ -83,6 +85,7 @@ impl Journal {
 
     /// Puts an execution in the place of what is known of its instance.
     pub(super) fn put(&self, instance: InstanceId, execution: Execution) {
+        self.seen.lock().push(instance.clone());
         self.executions.lock().insert(instance, execution);
     }
 
@@ -204,13 +207,17 @@ impl Journal {
 pub(super) struct Watcher(pub(super) Arc<Journal>);
 
 impl TurnCheck for Watcher {
+    fn before(&self, header: &ExecutionHeader, input: &TurnInput) -> Option<BoxFuture<'static, ()>> {
+        hold_turn(&self.0.gate, header, input)
+    }
+
     fn wants_history(&self, _header: &ExecutionHeader, input: &TurnInput, outcome: &TurnOutcome) -> bool {
         self.0.wants(input.turn, outcome)
     }
 
     fn check(&self, turn: &CheckedTurn<'_>) {
         self.0.note(turn);
-        touch(&self.0.gate, turn);
+        touch(&self.0.gate, turn.header, turn.outcome);
         self.0.look_at(turn);
         if let Some(complaint) = silently(|| difference(turn)) {
             self.0.complain(complaint);
@@ -221,21 +228,6 @@ impl TurnCheck for Watcher {
         if self.0.checks.lock().faults {
             let what = if stalls { "is stalled" } else { "has failed" };
             self.0.complain(format!("'{}' ({}) {what}: {failure}", header.instance, header.name));
-        }
-    }
-}
-
-/// Tells the gate on which instances a turn has an effect.
-fn touch(gate: &Gate, turn: &CheckedTurn<'_>) {
-    gate.touch(&turn.header.instance);
-    if let (Some(_), Some(parent)) = (&turn.outcome.completion, &turn.header.parent) {
-        gate.touch(&parent.instance);
-    }
-    for (_, action) in &turn.outcome.actions {
-        match action {
-            Action::SendEvent { instance, .. } => gate.touch(instance),
-            Action::StartChild { child, .. } => gate.touch(&child.instance),
-            _ => {}
         }
     }
 }

@@ -6,23 +6,28 @@ pub mod chaos;
 mod client;
 mod core;
 mod crash;
+mod cut;
 mod deadlock;
 mod explore;
 mod gate;
 mod golden;
+mod held;
 mod instance;
 mod journal;
 mod leaks;
+mod ledger;
 mod logs;
 mod mock;
 mod mocks;
 mod orders;
+mod past;
 mod shapes;
 mod snapshot;
 mod texts;
 mod time;
 mod timeline;
 mod travel;
+mod travel_error;
 mod words;
 
 use std::fmt;
@@ -51,7 +56,7 @@ pub use self::mock::Mock;
 pub use self::mocks::MockCall;
 pub use self::snapshot::Snapshot;
 pub use self::timeline::Timeline;
-pub use self::travel::TravelError;
+pub use self::travel_error::TravelError;
 
 /// A task hub on virtual time: orchestrations run on the real engine and an in-memory store, and time passes only when the
 /// test asks for it.
