@@ -103,6 +103,13 @@ fn is_end(kind: &EventKind) -> bool {
     matches!(kind, EventKind::ExecutionCompleted { .. })
 }
 
+fn starts(record: &HistoryRecord, own: &Past) -> bool {
+    match &record.kind {
+        EventKind::SubOrchestrationInstanceCreated { child, .. } => child.instance == own.header.instance,
+        _ => false,
+    }
+}
+
 /// The call of a child that this event ends.
 fn closes(kind: &EventKind) -> Option<TaskId> {
     match kind {
@@ -160,6 +167,12 @@ impl Cut {
     /// What else must have happened for this one to stand where it stands.
     fn needs(&self, at: usize, time: Timestamp) -> Option<(usize, usize)> {
         let own = &self.0[at];
+        if let Some((parent, turns)) = self.start_of(own).filter(|_| at == 0 || own.taken > 0)
+            && self.0[parent].taken < turns
+            && parent > 0
+        {
+            return Some((parent, turns));
+        }
         let end = own.records().filter_map(|record| closes(&record.kind)).find_map(|task| {
             let (child, past) = self.child(own, task)?;
             let ends = past.turns.last().is_some_and(|turn| turn.iter().any(|record| is_end(&record.kind)));
@@ -180,6 +193,13 @@ impl Cut {
             };
             self.unexplained(own).iter().find_map(senders)
         })
+    }
+
+    /// Who has started it, and with which of its turns.
+    fn start_of(&self, own: &Past) -> Option<(usize, usize)> {
+        let parent = self.parent(own)?;
+        let turn = self.0[parent].turns.iter().position(|turn| turn.iter().any(|record| starts(record, own)))?;
+        Some((parent, turn + 1))
     }
 
     /// The events that it has received and that nobody has sent so far.
@@ -232,10 +252,7 @@ impl Cut {
     fn is_not_there(&self, at: usize) -> bool {
         let own = &self.0[at];
         let Some(parent) = self.parent(own).map(|parent| &self.0[parent]) else { return false };
-        let is_started = parent.records().any(|record| match &record.kind {
-            EventKind::SubOrchestrationInstanceCreated { child, .. } => child.instance == own.header.instance,
-            _ => false,
-        });
+        let is_started = parent.records().any(|record| starts(record, own));
         let is_over = own.call().is_some_and(|task| parent.has_heard_of(task) && !own.has_ended());
         let is_later = own.taken == 0 && own.header.generation > 0;
         !is_started || is_over || is_later

@@ -273,6 +273,12 @@ fn minimised(world: &impl Fn() -> WorldBuilder, story: &impl Fn(&World), first: 
         let run = run(world, story, Chooser::Places(places));
         run.panic.filter(|_| !run.trace.misfit).map(|panic| Failing { panic, trace: run.trace })
     };
+    let choices = places(&best.trace).into_iter().filter(|place| *place != 0).count();
+    if choices > 1
+        && let Some(failing) = with_one_choice(&best, &again)
+    {
+        return failing;
+    }
     let shorter = (0..places(&best.trace).len()).find_map(|length| again(places(&best.trace)[..length].to_vec()));
     best = shorter.unwrap_or(best);
     let mut at = 0;
@@ -287,6 +293,17 @@ fn minimised(world: &impl Fn() -> WorldBuilder, story: &impl Fn(&World), first: 
         }
     }
     best
+}
+
+/// How many runs may be spent on finding an order with a single choice.
+const TRIES: usize = 200;
+
+/// An order in which everything but one answer is first come, first served, if one is found that fails.
+fn with_one_choice(first: &Failing, again: &impl Fn(Vec<usize>) -> Option<Failing>) -> Option<Failing> {
+    let choices = first.trace.releases.iter().filter(|release| release.held.len() > 1).enumerate();
+    let single = |at: usize, place: usize| [vec![0; at], vec![place]].concat();
+    let tries = choices.flat_map(|(at, release)| (1..release.held.len()).map(move |place| single(at, place)));
+    tries.take(TRIES).find_map(again)
 }
 
 fn text(panic: &(dyn Any + Send)) -> &str {

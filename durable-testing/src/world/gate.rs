@@ -106,6 +106,8 @@ struct State {
     roots: Vec<String>,
     /// Instances with an event that was not sent alone.
     several: BTreeSet<InstanceId>,
+    /// Orchestrators that are mocked: their answers have places of their own.
+    mocked: Vec<FunctionName>,
 }
 
 #[derive(Debug)]
@@ -130,6 +132,7 @@ impl Gate {
             choices: 0,
             roots: Vec::new(),
             several: BTreeSet::new(),
+            mocked: Vec::new(),
         }))))
     }
 
@@ -183,6 +186,18 @@ impl Gate {
     /// True, once, when it was [one of several](Self::is_one_of_several).
     pub(super) fn take_one_of_several(&self, instance: &InstanceId) -> bool {
         self.0.as_ref().is_some_and(|state| state.lock().several.remove(instance))
+    }
+
+    /// This orchestrator is mocked from now on.
+    pub(super) fn has_mock(&self, name: &FunctionName) {
+        if let Some(state) = &self.0 {
+            state.lock().mocked.push(name.clone());
+        }
+    }
+
+    /// True for the name of an orchestrator that is mocked.
+    pub(super) fn is_mocked(&self, name: &FunctionName) -> bool {
+        self.0.as_ref().is_some_and(|state| state.lock().mocked.contains(name))
     }
 
     /// A mock has given one of several answers.

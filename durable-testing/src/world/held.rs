@@ -52,6 +52,7 @@ pub(super) fn hold_turn(gate: &Gate, header: &ExecutionHeader, input: &TurnInput
         return None;
     }
     let is_child = header.parent.is_some() && header.generation == 0 && header.scheduled_start.is_none();
+    let is_child = is_child && !gate.is_mocked(&header.name);
     let starts = is_child && input.events.iter().any(|event| matches!(event, EventKind::ExecutionStarted(_)));
     let has_event = input.events.iter().any(|event| matches!(event, EventKind::EventRaised { .. }));
     if !starts && !(has_event && gate.take_one_of_several(&header.instance)) {

@@ -261,6 +261,7 @@ impl Mocks {
     }
 
     pub(super) fn of_orchestrator<T>(&self, name: &FunctionName, change: impl FnOnce(&mut Steps) -> T) -> T {
+        self.journal.gate.has_mock(name);
         let changed = change(self.tables.lock().orchestrators.entry(name.clone()).or_default());
         self.changed.notify_waiters();
         changed

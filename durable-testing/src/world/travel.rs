@@ -159,7 +159,9 @@ impl World {
             if past.header.instance == *id { first = Some(past.first(turns)) } else { others.push(past) }
         }
         let cut = Cut::at_the_end_of(first.ok_or(Kind::NoStart)?, others);
-        retraced(self.0.plan_of_a_copy(), self.0.mocks.tables(), &cut)
+        let plan = self.0.plan_of_a_copy();
+        let start = plan.start.min(whole_milliseconds(cut.now(), Timestamp::UNIX_EPOCH));
+        retraced(Plan { start, ..plan }, self.0.mocks.tables(), &cut)
     }
 }
 
