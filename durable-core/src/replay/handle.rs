@@ -176,9 +176,9 @@ impl ReplayHandle {
 
     /// Starts to wait for an external event. `None` outside the orchestrator's code.
     #[must_use]
-    pub fn wait_for_event(&self, name: &EventName) -> Option<LeafId> {
+    pub fn wait_for_event(&self, name: &EventName, source: SourceLocation) -> Option<LeafId> {
         let mut state = self.shared.state.lock();
-        state.is_code_running().then(|| state.wait_for_event(name))
+        state.is_code_running().then(|| state.wait_for_event(name, source))
     }
 
     /// Polls a leaf.

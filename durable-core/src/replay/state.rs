@@ -184,11 +184,11 @@ impl State {
         self.leaves.remove(leaf)?.into_waker()
     }
 
-    pub(super) fn wait_for_event(&mut self, name: &EventName) -> LeafId {
+    pub(super) fn wait_for_event(&mut self, name: &EventName, source: SourceLocation) -> LeafId {
         self.calls += 1;
         let name = name.folded();
         let leaf = self.leaves.open(LeafKind::Event { name: name.clone(), limit: None });
-        if let Some(found) = self.external.wait(&name, leaf) {
+        if let Some(found) = self.external.wait(&name, leaf, source) {
             self.resolve_event(found);
         }
         leaf

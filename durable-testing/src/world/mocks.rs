@@ -167,6 +167,7 @@ enum Again {
 pub(super) struct Run {
     pub(super) function: FunctionName,
     pub(super) instance: InstanceId,
+    pub(super) task: TaskId,
     pub(super) input: Payload,
     pub(super) delivery: u32,
 }
@@ -244,6 +245,7 @@ impl Mocks {
         let run = Run {
             function: ctx.name().clone(),
             instance: ctx.instance_id().clone(),
+            task: ctx.task_id(),
             input: input.clone(),
             delivery: ctx.delivery(),
         };
@@ -352,7 +354,7 @@ impl Mocks {
             Answer::Hangs => std::future::pending().await,
             Answer::Does(answer) => answer(input, ctx.attempt()),
         };
-        self.journal.look_at_result(ctx.name(), &result);
+        self.journal.look_at_result(ctx.name(), ctx.instance_id(), &result);
         result
     }
 
@@ -429,7 +431,7 @@ impl Mocks {
         let message = format!(
             "{kind} '{name}' was called by '{caller}' with {input}, and the world has no answer: mock it, or add it to the world"
         );
-        self.journal.complain(message.clone());
+        self.journal.complain(caller, message.clone());
         FailureDetails::new("UnexpectedCall", message).non_retriable()
     }
 }
@@ -478,7 +480,7 @@ impl StandIns for Stand {
                     let result = result.await;
                     journal.gate.pass(Kind::Answer, call, &instance).await;
                     let result = result.unwrap_or_else(|panic| resume_unwind(panic));
-                    journal.look_at_result(&name, &result);
+                    journal.look_at_result(&name, &instance, &result);
                     result
                 })
             }));
