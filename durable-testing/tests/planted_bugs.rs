@@ -111,7 +111,7 @@ fn the_clock_of_the_system_in_an_output() {
 
 static RUNS: AtomicU64 = AtomicU64::new(0);
 
-const FIRST_ORDER: u32 = line!() + 6;
+const FIRST_ORDER: u32 = line!() + 5;
 
 #[orchestrator]
 async fn in_turns(ctx: OrchestrationContext) -> Result<(), OrchestratorError> {

@@ -114,7 +114,7 @@ impl Executor {
     pub fn waits(&self) -> Waits {
         let state = self.handle.shared.state.lock();
         let external = state.external();
-        let (events, unread, places) = (external.awaited(), external.unread(), external.places().to_vec());
+        let (events, unread, places) = (external.awaited(), external.unread(), state.places().to_vec());
         Waits { tasks: state.open_tasks(), events, unread, places }
     }
 

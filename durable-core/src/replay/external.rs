@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::leaf::LeafId;
-use crate::model::{EventName, Payload, SourceLocation};
+use crate::model::{EventName, Payload};
 
 /// Which of several waits for the same event gets the next one. Unread events are always taken in the order of their arrival.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -22,8 +22,6 @@ pub(super) struct ExternalEvents {
     waiting: HashMap<String, VecDeque<LeafId>>,
     unread: HashMap<String, VecDeque<(Arrival, Payload)>>,
     arrivals: u64,
-    /// Where the code has waited for what, each once.
-    places: Vec<(String, SourceLocation)>,
 }
 
 /// The place of an event among all events, and its name as the sender wrote it.
@@ -69,10 +67,7 @@ impl ExternalEvents {
     }
 
     /// The code starts to wait.
-    pub(super) fn wait(&mut self, name: &str, leaf: LeafId, source: SourceLocation) -> Option<Match> {
-        if !self.places.iter().any(|(known, place)| *place == source && known == name) {
-            self.places.push((name.to_owned(), source));
-        }
+    pub(super) fn wait(&mut self, name: &str, leaf: LeafId) -> Option<Match> {
         if let Some((arrival, payload)) = self.unread.get_mut(name).and_then(VecDeque::pop_front) {
             return Some(Match { leaf, payload, arrival });
         }
@@ -85,11 +80,6 @@ impl ExternalEvents {
         if let Some(waiting) = self.waiting.get_mut(name) {
             waiting.retain(|other| *other != leaf);
         }
-    }
-
-    /// The folded names of events that were waited for so far, with where.
-    pub(super) fn places(&self) -> &[(String, SourceLocation)] {
-        &self.places
     }
 
     /// The folded names of events that are waited for, in alphabetical order.

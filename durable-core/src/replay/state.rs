@@ -53,6 +53,8 @@ pub(super) struct State {
     open: HashMap<TaskId, LeafId>,
     leaves: Leaves,
     external: ExternalEvents,
+    /// Where the code has waited for which event, each once.
+    places: Vec<(EventName, SourceLocation)>,
     calls: u64,
     actions: Limit,
     actions_this_turn: u64,
@@ -88,6 +90,7 @@ impl State {
             open: HashMap::new(),
             leaves: Leaves::default(),
             external: ExternalEvents::default(),
+            places: Vec::new(),
             calls: 0,
             actions,
             actions_this_turn: 0,
@@ -186,12 +189,24 @@ impl State {
 
     pub(super) fn wait_for_event(&mut self, name: &EventName, source: SourceLocation) -> LeafId {
         self.calls += 1;
+        self.note_place(name, source);
         let name = name.folded();
         let leaf = self.leaves.open(LeafKind::Event { name: name.clone(), limit: None });
-        if let Some(found) = self.external.wait(&name, leaf, source) {
+        if let Some(found) = self.external.wait(&name, leaf) {
             self.resolve_event(found);
         }
         leaf
+    }
+
+    fn note_place(&mut self, name: &EventName, source: SourceLocation) {
+        if !self.places.iter().any(|(known, place)| *place == source && known == name) {
+            self.places.push((name.clone(), source));
+        }
+    }
+
+    /// Where the code has waited for events so far.
+    pub(super) fn places(&self) -> &[(EventName, SourceLocation)] {
+        &self.places
     }
 
     /// Lets a timer end a wait for an event. A wait that has its event already needs none.

@@ -24,8 +24,8 @@ pub struct Waits {
     pub events: Vec<String>,
     /// External events that have come and that nobody has waited for, in the order of arrival.
     pub unread: Vec<EventName>,
-    /// Where the code has waited for external events so far, with their folded names, each place once.
-    pub places: Vec<(String, SourceLocation)>,
+    /// Where the code has waited for external events so far, each place once.
+    pub places: Vec<(EventName, SourceLocation)>,
 }
 
 /// What the orchestrator decided in one turn.

@@ -14,6 +14,7 @@ use super::chaos::Trial;
 use super::client::{inside, is_inside};
 use super::crash::Mishaps;
 use super::deadlock::Deadlock;
+use super::executions::AllEnded;
 use super::gate::Gate;
 use super::journal::{Checks, Executions, Journal, Watcher};
 use super::leaks;
@@ -49,6 +50,7 @@ pub(super) struct Plan {
 pub(super) struct Memories {
     pub(super) tables: Tables,
     pub(super) executions: Executions,
+    pub(super) ended: AllEnded,
     /// What has led to the store; it begins anew where there is none.
     pub(super) ledger: Option<Ledger>,
 }
@@ -94,6 +96,7 @@ impl Core {
         let mishaps = Mishaps::new(Arc::new(noted), plan.trial.is_some());
         let time = Time::new(now, Arc::clone(&mishaps), plan.gate.clone(), plan.keeps_logs);
         let journal = Journal::new(plan.checks, memories.executions, plan.gate.clone(), plan.shapes.clone());
+        journal.remember(memories.ended);
         let clock = time.clock().clone();
         let mocks = Mocks::new(memories.tables, Arc::clone(&journal), clock, plan.activities.clone());
         if let Some(trial) = &plan.trial {

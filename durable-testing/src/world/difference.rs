@@ -17,10 +17,9 @@ pub(super) fn difference(turn: &CheckedTurn<'_>) -> Option<String> {
     }
     match cold.run_turn(turn.input.clone()) {
         Err(fault) => Some(format!("{} fails after a replay: {fault}", what())),
-        Ok(again) => compare(turn.outcome, &again).map(|difference| {
-            let before = last_call(turn.outcome, history);
+        Ok(again) => compare(turn.outcome, &again, history).map(|difference| {
             format!(
-                "{} is not deterministic: run once more on the same history, it did something else\n{difference}{before}",
+                "{} is not deterministic: run once more on the same history, it did something else\n{difference}",
                 what()
             )
         }),
@@ -28,44 +27,43 @@ pub(super) fn difference(turn: &CheckedTurn<'_>) -> Option<String> {
 }
 
 /// The first difference of two outcomes.
-fn compare(first: &TurnOutcome, second: &TurnOutcome) -> Option<String> {
+fn compare(first: &TurnOutcome, second: &TurnOutcome, history: &[HistoryRecord]) -> Option<String> {
     if first == second {
         return None;
     }
-    let both = |a: String, b: String| Some(format!("  first:  {a}\n  second: {b}"));
+    let both = |a: String, b: String| format!("  first:  {a}\n  second: {b}");
     let longest = first.actions.len().max(second.actions.len());
-    for at in 0..longest {
-        let (a, b) = (first.actions.get(at), second.actions.get(at));
-        if a != b {
-            let text = |action: Option<&(_, Action)>, outcome: &TurnOutcome| match (action, &outcome.completion) {
-                (Some((_, action)), _) => format!("it called {}", called(action)),
-                (None, Some((_, completion))) => ended(completion),
-                (None, None) => "it called nothing more".to_owned(),
-            };
-            return both(text(a, first), text(b, second));
-        }
-    }
-    if first.canceled != second.canceled {
-        let list = |outcome: &TurnOutcome| {
-            let tasks: Vec<_> = outcome.canceled.iter().map(ToString::to_string).collect();
-            if tasks.is_empty() { "it canceled nothing".to_owned() } else { format!("it canceled {}", tasks.join(", ")) }
+    let differs = |at: &usize| first.actions.get(*at) != second.actions.get(*at);
+    if let Some(at) = (0..longest).find(differs) {
+        let text = |outcome: &TurnOutcome| match (outcome.actions.get(at), &outcome.completion) {
+            (Some((_, action)), _) => format!("it called {}", called(action)),
+            (None, Some((_, completion))) => ended(completion),
+            (None, None) => "it called nothing more".to_owned(),
         };
-        return both(list(first), list(second));
+        return Some(both(text(first), text(second)));
     }
-    if first.custom_status != second.custom_status {
+    let difference = if first.canceled != second.canceled {
+        both(canceled(first), canceled(second))
+    } else if first.custom_status != second.custom_status {
         let text = |outcome: &TurnOutcome| match &outcome.custom_status {
             Some(status) => format!("its custom status was {status}"),
             None => "it had no custom status".to_owned(),
         };
-        return both(text(first), text(second));
-    }
-    if first.completion != second.completion {
+        both(text(first), text(second))
+    } else if first.completion != second.completion {
         let text = |outcome: &TurnOutcome| {
             outcome.completion.as_ref().map_or_else(|| "it went on".to_owned(), |(_, completion)| ended(completion))
         };
-        return both(text(first), text(second));
-    }
-    both(format!("{first:?}"), format!("{second:?}"))
+        both(text(first), text(second))
+    } else {
+        both(format!("{first:?}"), format!("{second:?}"))
+    };
+    Some(difference + &last_call(first, history))
+}
+
+fn canceled(outcome: &TurnOutcome) -> String {
+    let tasks: Vec<_> = outcome.canceled.iter().map(ToString::to_string).collect();
+    if tasks.is_empty() { "it canceled nothing".to_owned() } else { format!("it canceled {}", tasks.join(", ")) }
 }
 
 /// The line from which one can look for a difference that has no line of its own.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use durable_core::BoxFuture;
-use durable_core::history::{EventKind, ExecutionHeader};
+use durable_core::history::{Completion, EventKind, ExecutionHeader};
 use durable_core::model::{ExecutionId, FailureDetails, FunctionName, InstanceId, Payload, SourceLocation, TaskId};
 use durable_core::replay::{Executor, TurnInput, TurnOutcome, Waits};
 use durable_core::worker::{CheckedTurn, TurnCheck};
@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 
 use super::complaints::Complaints;
 use super::difference::{difference, place};
+use super::executions::{AllEnded, Ended};
 use super::gate::Gate;
 use super::held::{hold_turn, touch};
 use super::leaks::{Leak, dropped};
@@ -65,6 +66,7 @@ pub(super) struct Journal {
     checks: Mutex<Checks>,
     pub(super) gate: Gate,
     dropped_calls: Mutex<Vec<Leak>>,
+    ended: Mutex<AllEnded>,
     pub(super) round_trips: RoundTrips,
 }
 
@@ -90,6 +92,16 @@ impl Journal {
     pub(super) fn put(&self, instance: InstanceId, execution: Execution) {
         self.seen.lock().push(instance.clone());
         self.executions.lock().insert(instance, execution);
+    }
+
+    /// The executions that have continued as new.
+    pub(super) fn ended(&self) -> AllEnded {
+        self.ended.lock().clone()
+    }
+
+    /// Knows of executions that have ended earlier.
+    pub(super) fn remember(&self, ended: AllEnded) {
+        *self.ended.lock() = ended;
     }
 
     /// A copy of all executions.
@@ -220,6 +232,11 @@ impl Journal {
     }
 }
 
+/// True for the last turn of an execution that is not the last one: its history is about to go.
+fn continues(outcome: &TurnOutcome) -> bool {
+    matches!(outcome.completion, Some((_, Completion::ContinuedAsNew(_))))
+}
+
 /// Shared with the hub.
 pub(super) struct Watcher(pub(super) Arc<Journal>);
 
@@ -229,14 +246,19 @@ impl TurnCheck for Watcher {
     }
 
     fn wants_history(&self, _header: &ExecutionHeader, input: &TurnInput, outcome: &TurnOutcome) -> bool {
-        self.0.wants(input.turn, outcome)
+        self.0.wants(input.turn, outcome) || continues(outcome)
     }
 
     fn check(&self, turn: &CheckedTurn<'_>) {
         self.0.note(turn);
         touch(&self.0.gate, turn.header, turn.outcome);
         self.0.look_at(turn);
-        if let Some(complaint) = silently(|| difference(turn)) {
+        if let Some(ended) = Ended::with(turn) {
+            ended.add_to(&mut self.0.ended.lock());
+        }
+        if self.0.wants(turn.input.turn, turn.outcome)
+            && let Some(complaint) = silently(|| difference(turn))
+        {
             self.0.complain(&turn.header.instance, complaint);
         }
     }

@@ -14,6 +14,7 @@ use durable_core::worker::Code;
 use super::World;
 use super::core::{Core, Memories, Plan};
 use super::cut::{Cut, Past};
+use super::executions::{AllEnded, ended_before};
 use super::journal::{Execution, Executions};
 use super::ledger::{Ledger, now};
 use super::mocks::Tables;
@@ -28,6 +29,7 @@ pub(super) struct Beginning {
     pub(super) ledger: Ledger,
     pub(super) now: Timestamp,
     pub(super) tables: Tables,
+    pub(super) ended: AllEnded,
     /// Mocked orchestrations that wait for the answer of the test.
     pub(super) under_way: Vec<InstanceRow>,
 }
@@ -36,13 +38,15 @@ impl Beginning {
     /// Makes the world. The code of `checked` must fit its history.
     #[track_caller]
     pub(super) fn begin(self, checked: Option<&InstanceId>) -> Result<World, TravelError> {
-        let Self { plan, store, ledger, now: time, tables, under_way } = self;
+        let Self { plan, store, ledger, now: time, tables, ended, under_way } = self;
         let instances = rows(&store);
         let live = instances.iter().filter(|row| !row.status.is_terminal());
         let open = live.flat_map(|row| now(store.activities(row.key)));
         let tables = tables.of_the_past(&open.collect::<Vec<_>>(), &under_way);
         let moment = Moment { coarse: whole_milliseconds(time, plan.start), exact: time };
-        let memories = Memories { tables, executions: Executions::default(), ledger: Some(ledger) };
+        let current = instances.iter().map(|row| row.execution.clone()).collect();
+        let ended = ended_before(ended, time, &current);
+        let memories = Memories { tables, executions: Executions::default(), ended, ledger: Some(ledger) };
         let core = Core::prepare(plan, store.clone(), moment, memories);
         let code = core.describe().code();
         for row in &instances {
@@ -86,7 +90,7 @@ pub(super) fn retraced(plan: Plan, tables: Tables, cut: &Cut) -> Result<World, T
     let store = rebuilt.store;
     let under_way = rows(&store).into_iter().filter(|row| under_way.contains(&row.id)).collect();
     let ledger = Ledger::new(&store, time);
-    Beginning { plan, store, ledger, now: time, tables, under_way }.begin(None)
+    Beginning { plan, store, ledger, now: time, tables, ended: AllEnded::new(), under_way }.begin(None)
 }
 
 /// A store that is filled with instances from histories.

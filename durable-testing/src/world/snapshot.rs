@@ -87,8 +87,8 @@ impl World {
         core.object();
         let (store, ledger) = (core.store.fork(), core.ledger.fork());
         ledger.drain(&store);
-        let (tables, executions) = (core.mocks.tables(), core.journal.executions());
-        let memories = Memories { tables, executions, ledger: Some(ledger) };
+        let (tables, executions, ended) = (core.mocks.tables(), core.journal.executions(), core.journal.ended());
+        let memories = Memories { tables, executions, ended, ledger: Some(ledger) };
         Snapshot { plan: core.plan_of_a_copy(), store, now: core.time.clock().moment(), memories }
     }
 

@@ -143,7 +143,8 @@ impl World {
         let under_way: Vec<_> = mocks.under_way(rows(&there.store()));
         let ledger = there.until(Place::END, &under_way.iter().map(|row| row.key).collect());
         let store = ledger.store();
-        let beginning = Beginning { plan, store, ledger, now: place.time, tables: mocks.tables(), under_way };
+        let (now, tables, ended) = (place.time, mocks.tables(), self.0.journal.ended());
+        let beginning = Beginning { plan, store, ledger, now, tables, ended, under_way };
         beginning.begin(checked)
     }
 
