@@ -80,9 +80,10 @@ impl Past {
     }
 
     fn is_called_by(&self, parent: &Self) -> bool {
-        self.header.parent.as_ref().is_some_and(|link| {
-            link.instance == parent.header.instance && link.execution == parent.header.execution
-        })
+        self.header
+            .parent
+            .as_ref()
+            .is_some_and(|link| link.instance == parent.header.instance && link.execution == parent.header.execution)
     }
 
     /// The call that waits for its end.
@@ -267,8 +268,7 @@ impl Cut {
 impl Past {
     /// It has received the end of a child.
     fn has_heard_of(&self, task: TaskId) -> bool {
-        self.records().any(|record| {
-            !matches!(record.kind, EventKind::TaskCanceled { .. }) && closes(&record.kind) == Some(task)
-        })
+        self.records()
+            .any(|record| !matches!(record.kind, EventKind::TaskCanceled { .. }) && closes(&record.kind) == Some(task))
     }
 }

@@ -1,11 +1,11 @@
 //! All executions of an instance, also those that have continued as new: their histories are gone from the store.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use durable_core::client::InstanceStatus;
 use durable_core::history::{Action, Completion, EventKind, ExecutionHeader, HistoryEvent, HistoryRecord, project};
-use durable_core::model::{TaskId, Timestamp};
+use durable_core::model::{ExecutionId, TaskId, Timestamp};
 use durable_core::worker::CheckedTurn;
 
 use super::core::Core;
@@ -21,7 +21,33 @@ pub(super) struct Ended {
 }
 
 /// Executions that have continued as new, in order.
-pub(super) type AllEnded = Vec<Ended>;
+#[derive(Debug, Clone, Default)]
+pub(super) struct AllEnded {
+    list: Vec<Arc<Ended>>,
+    places: HashMap<ExecutionId, usize>,
+}
+
+impl AllEnded {
+    /// Adds one, in the place of an attempt of the same turn that was not committed.
+    pub(super) fn add(&mut self, ended: Ended) {
+        let ended = Arc::new(ended);
+        match self.places.get(&ended.header.execution) {
+            Some(place) => self.list[*place] = ended,
+            None => {
+                self.places.insert(ended.header.execution.clone(), self.list.len());
+                self.list.push(ended);
+            }
+        }
+    }
+
+    /// Those that have ended at a time at which these executions were the current ones.
+    pub(super) fn before(self, time: Timestamp, current: &BTreeSet<String>) -> Self {
+        let had_ended = |ended: &&Arc<Ended>| ended.at <= time && !current.contains(ended.header.execution.as_str());
+        let list: Vec<_> = self.list.iter().filter(had_ended).cloned().collect();
+        let places = list.iter().enumerate().map(|(place, ended)| (ended.header.execution.clone(), place)).collect();
+        Self { list, places }
+    }
+}
 
 impl Ended {
     /// The execution that ends with this turn, if it continues as new.
@@ -40,18 +66,6 @@ impl Ended {
         }));
         Some(Self { header: Arc::clone(turn.header), at, events: project(records) })
     }
-
-    /// Adds it in the place of an attempt of the same turn that was not committed.
-    pub(super) fn add_to(self, all: &mut AllEnded) {
-        all.retain(|other| other.header.execution != self.header.execution);
-        all.push(self);
-    }
-}
-
-/// Those that have ended at a time at which these executions were the current ones.
-pub(super) fn ended_before(mut all: AllEnded, time: Timestamp, current: &BTreeSet<String>) -> AllEnded {
-    all.retain(|ended| ended.at <= time && !current.contains(ended.header.execution.as_str()));
-    all
 }
 
 /// How an action stands in a history.
@@ -81,12 +95,12 @@ impl Executions {
     /// Those of an instance, of which the current history is known.
     pub(super) fn of(core: &Core, status: InstanceStatus, current: Vec<HistoryEvent>) -> Self {
         let ended = core.journal.ended();
-        let own = ended.into_iter().filter(|ended| {
+        let own = ended.list.iter().filter(|ended| {
             ended.header.instance == status.instance_id
                 && ended.header.execution != status.execution_id
                 && ended.at >= status.created_at
         });
-        let histories = own.map(|ended| ended.events).chain([current]).collect();
+        let histories = own.map(|ended| ended.events.clone()).chain([current]).collect();
         Self { status, histories }
     }
 

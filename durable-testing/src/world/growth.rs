@@ -98,7 +98,8 @@ impl World {
         let all = Executions::all(&self.0);
         let executions = all.iter().flat_map(|instance| {
             let last = instance.histories.len() - 1;
-            let of = move |(at, history): (usize, &Vec<HistoryEvent>)| ExecutionGrowth::of(instance, at, at < last, history);
+            let of =
+                move |(at, history): (usize, &Vec<HistoryEvent>)| ExecutionGrowth::of(instance, at, at < last, history);
             instance.histories.iter().enumerate().map(of)
         });
         Growth { executions: executions.collect() }

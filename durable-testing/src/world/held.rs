@@ -55,7 +55,8 @@ pub(super) fn hold_turn(gate: &Gate, header: &ExecutionHeader, input: &TurnInput
     let is_child = is_child && !gate.is_mocked(&header.name);
     let starts = is_child && input.events.iter().any(|event| matches!(event, EventKind::ExecutionStarted(_)));
     let has_event = input.events.iter().any(|event| matches!(event, EventKind::EventRaised { .. }));
-    if !starts && !(has_event && gate.take_one_of_several(&header.instance)) {
+    let is_held = starts || (has_event && gate.take_one_of_several(&header.instance));
+    if !is_held {
         return None;
     }
     let (gate, id) = (gate.clone(), header.instance.clone());

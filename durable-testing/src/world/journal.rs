@@ -254,7 +254,7 @@ impl TurnCheck for Watcher {
         touch(&self.0.gate, turn.header, turn.outcome);
         self.0.look_at(turn);
         if let Some(ended) = Ended::with(turn) {
-            ended.add_to(&mut self.0.ended.lock());
+            self.0.ended.lock().add(ended);
         }
         if self.0.wants(turn.input.turn, turn.outcome)
             && let Some(complaint) = silently(|| difference(turn))

@@ -54,7 +54,7 @@ impl<O> Instance<O> {
     /// assert_eq!(json["executions"].as_array().unwrap().len(), 2);
     /// assert_eq!(
     ///     json["executions"][0][1],
-    ///     serde_json::json!({"after": "+0d 00:00:00", "event": "TimerCreated", "task": 0, "about": "+0d 01:00:00"})
+    ///     serde_json::json!({"at": "+0d 00:00:00", "event": "TimerCreated", "name": "+0d 01:00:00", "task": 0})
     /// );
     /// ```
     ///
@@ -101,15 +101,15 @@ fn form(instance: &Executions, start: Timestamp, numbers: &mut Numbers) -> Value
 
 fn event_form(event: &HistoryEvent, history: &[HistoryEvent], start: Timestamp, numbers: &mut Numbers) -> Value {
     let said = Said::by(event, history);
-    let mut form = json!({"after": after(start, event.timestamp), "event": said.kind});
+    let mut form = json!({"at": after(start, event.timestamp), "event": said.kind});
     if let Some(task) = said.task {
         form["task"] = task.0.into();
     }
     if let Some(subject) = &said.subject {
-        form["about"] = numbers.text(subject).into();
+        form["name"] = numbers.text(subject).into();
     }
     if let Some(carried) = &said.payload {
-        form["with"] = payload(carried, numbers);
+        form["value"] = payload(carried, numbers);
     }
     form
 }

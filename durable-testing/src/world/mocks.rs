@@ -8,8 +8,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use durable_core::activity::ActivityContext;
-use durable_core::engine::Clock as _;
 use durable_core::backend::{ActivityRow, InstanceRow};
+use durable_core::engine::Clock as _;
 use durable_core::model::{FailureDetails, FunctionName, InstanceId, Payload, TaskId, Timestamp};
 use durable_core::orchestration::OrchestrationContext;
 use durable_core::registry::{ActivityProgram, StandIns, program};

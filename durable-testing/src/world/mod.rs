@@ -124,8 +124,9 @@ pub use self::travel_error::TravelError;
 ///
 /// # Other ends, and faults
 ///
-/// A world can be [copied](Self::fork) at any point and go back to [any point](Self::at) of a history, also of one that was
-/// [recorded in production](WorldBuilder::from_history). Its process can [die](Self::crash), and its store can
+/// A world can be [copied](Self::fork) at any point and go back to [any point](Self::at) of a history or to
+/// [any time](Self::at_time), with all of its instances, also from histories that were
+/// [recorded in production](WorldBuilder::from_histories). Its process can [die](Self::crash), and its store can
 /// [fail](Self::faults); [`chaos::every_crash_point`] does both at every commit of a story.
 /// An instance that stalls or awaits what is not durable fails the test at once, unless the world
 /// [allows it](WorldBuilder::allows_stalls). Inputs and outputs of functions that the world was given are read from their JSON
@@ -134,6 +135,15 @@ pub use self::travel_error::TravelError;
 /// When a world is dropped, the test fails for calls of activities and children that nobody has awaited, and for external events
 /// that a completed instance has not read; [`WorldBuilder::without_leak_checks`] lets them be. [`finish`](Self::finish) ends
 /// a world and is stricter.
+///
+/// Complaints lead to the line of the call. Of each instance the first one is told, since others mostly follow from it;
+/// [`WorldBuilder::all_complaints`] shows them all.
+///
+/// # Evidence
+///
+/// What has happened can be [asserted](crate::assert_history), compared with [golden files](Self::assert_golden) as text or
+/// [JSON](Self::snapshot_json), and looked at over [time](Self::timeline), in [logs](Self::logs) and by how histories
+/// [grow](Self::growth).
 ///
 /// # Time
 ///

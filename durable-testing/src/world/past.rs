@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use durable_core::backend::memory::Memory;
-use durable_core::backend::{Backend, CallId, CreateInstance, InstanceKey, InstanceRow, MessageTarget, NewMessage, Write, Written};
+use durable_core::backend::{
+    Backend, CallId, CreateInstance, InstanceKey, InstanceRow, MessageTarget, NewMessage, Write, Written,
+};
 use durable_core::engine::Retrace;
 use durable_core::history::{EventKind, ExecutionHeader, HistoryRecord, encode_event};
 use durable_core::model::{FunctionName, InstanceId, Payload, Timestamp};
@@ -14,7 +16,7 @@ use durable_core::worker::Code;
 use super::World;
 use super::core::{Core, Memories, Plan};
 use super::cut::{Cut, Past};
-use super::executions::{AllEnded, ended_before};
+use super::executions::AllEnded;
 use super::journal::{Execution, Executions};
 use super::ledger::{Ledger, now};
 use super::mocks::Tables;
@@ -45,7 +47,7 @@ impl Beginning {
         let tables = tables.of_the_past(&open.collect::<Vec<_>>(), &under_way);
         let moment = Moment { coarse: whole_milliseconds(time, plan.start), exact: time };
         let current = instances.iter().map(|row| row.execution.clone()).collect();
-        let ended = ended_before(ended, time, &current);
+        let ended = ended.before(time, &current);
         let memories = Memories { tables, executions: Executions::default(), ended, ledger: Some(ledger) };
         let core = Core::prepare(plan, store.clone(), moment, memories);
         let code = core.describe().code();
@@ -90,7 +92,7 @@ pub(super) fn retraced(plan: Plan, tables: Tables, cut: &Cut) -> Result<World, T
     let store = rebuilt.store;
     let under_way = rows(&store).into_iter().filter(|row| under_way.contains(&row.id)).collect();
     let ledger = Ledger::new(&store, time);
-    Beginning { plan, store, ledger, now: time, tables, ended: AllEnded::new(), under_way }.begin(None)
+    Beginning { plan, store, ledger, now: time, tables, ended: AllEnded::default(), under_way }.begin(None)
 }
 
 /// A store that is filled with instances from histories.
@@ -170,11 +172,18 @@ impl Rebuilt<'_> {
     /// What was on its way to an instance.
     fn deliver(&mut self, cut: &Cut, at: usize) {
         let (past, Some(key)) = (&cut.0[at], self.keys[at]) else { return };
-        let mut messages: Vec<_> = cut.unread(past).into_iter().map(|(time, name, input)| (time, EventKind::EventRaised { name, input })).collect();
+        let mut messages: Vec<_> = cut
+            .unread(past)
+            .into_iter()
+            .map(|(time, name, input)| (time, EventKind::EventRaised { name, input }))
+            .collect();
         let open: Vec<_> = past.open_children().into_iter().map(|(task, ..)| task).collect();
         for (child, _) in cut.0.iter().zip(&self.keys).filter(|(_, key)| key.is_some()) {
             let is_own = cut.parent(child) == Some(at);
-            if is_own && child.call().is_some_and(|task| open.contains(&task)) && let Some(told) = retrace(child).told_to_parent() {
+            if is_own
+                && child.call().is_some_and(|task| open.contains(&task))
+                && let Some(told) = retrace(child).told_to_parent()
+            {
                 messages.push((child.now(), told));
             }
         }

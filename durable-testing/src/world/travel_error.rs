@@ -71,14 +71,18 @@ impl fmt::Display for TravelError {
             Kind::OpenChild { parent, child, name, is_later } => {
                 write!(f, "'{parent}' waits for its child '{child}' ({name}) at this point, and ")?;
                 if *is_later {
-                    f.write_str("the history of the child that was given begins later, after it has continued as new: ")?;
+                    f.write_str(
+                        "the history of the child that was given begins later, after it has continued as new: ",
+                    )?;
                 } else {
                     f.write_str("there is no history of the child: give it to `from_histories` as well, or ")?;
                 }
                 write!(f, "let a mock stand in for it with `mocked_orchestrator({name})`")
             }
             Kind::NoCode(name) => write!(f, "the world has no orchestrator '{name}' in the version of the history"),
-            Kind::OtherCode(instance, _) => write!(f, "the code of this world does not fit the history of '{instance}'"),
+            Kind::OtherCode(instance, _) => {
+                write!(f, "the code of this world does not fit the history of '{instance}'")
+            }
             Kind::NotYet => f.write_str("the world had not begun at this time"),
         }
     }

@@ -45,9 +45,8 @@ impl OrchestrationContext {
     /// None for the wait. `EventRaised` when an event arrives.
     #[track_caller]
     pub fn wait_for_external_event<T: DeserializeOwned>(&self, name: &str) -> EventWait<T> {
-        let source = SourceLocation::caller();
         match EventName::new(name) {
-            Ok(name) => EventWait::new(self.handle.clone(), self.handle.wait_for_event(&name, source), name),
+            Ok(name) => EventWait::new(self.handle.clone(), self.handle.wait_for_event(&name), name),
             Err(error) => EventWait::refused(self.handle.clone(), FailureDetails::from_error("InvalidName", &error)),
         }
     }
