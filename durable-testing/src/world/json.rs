@@ -41,7 +41,7 @@ impl<O> Instance<O> {
     /// use std::time::Duration;
     ///
     /// #[orchestrator]
-    /// async fn countdown(ctx: OrchestrationContext, n: u32) -> Result<Next<u32, ()>, OrchestratorError> {
+    /// async fn countdown(ctx: OrchestrationContext, n: u32) -> Result<Next<(), u32>, OrchestratorError> {
     ///     ctx.create_timer(Duration::from_secs(3600)).await;
     ///     Ok(if n > 1 { Next::continue_as_new(n - 1) } else { Next::Complete(()) })
     /// }
