@@ -503,3 +503,22 @@ fn a_story_that_changes_by_itself_is_refused() {
     });
     assert!(text.contains("the story is not the same each time"), "{text}");
 }
+
+/// As the README has it.
+#[orchestrator]
+async fn order(ctx: OrchestrationContext, amount: u64) -> Result<String, OrchestratorError> {
+    match select(ctx.call_activity(charge, amount), ctx.create_timer(HOUR)).await {
+        Either::Left((receipt, _)) => Ok(format!("paid {}", receipt?)),
+        Either::Right(((), late)) => Ok(format!("canceled, but paid {}", late.await?)),
+    }
+}
+
+#[test]
+fn what_the_readme_shows_is_what_is_said() {
+    let story = |world: &World| {
+        world.mock(charge).returns(5).takes(HOUR);
+        assert_eq!(world.start_as("order-7", order, 5).output(), "paid 5");
+    };
+    let text = complaint(|| explore(|| World::builder().orchestrator(order), story));
+    assert!(include_str!("../../README.md").contains(&text), "{text}");
+}
