@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use durable_core::model::Timestamp;
 use durable_core::prelude::*;
 use durable_testing::World;
 use durable_testing::recorded::RecordedHistory;
@@ -92,6 +93,7 @@ fn a_child_stands_in_the_execution_of_that_time() {
         assert_eq!(past.elapsed(), 6 * HOUR);
     }
     assert!(world.at_time(begin.saturating_add(100 * HOUR)).unwrap().instance_of(&run).is_finished());
+    assert!(world.at_time(Timestamp::UNIX_EPOCH).unwrap_err().is_before_the_world());
     let copy = world.fork();
     let past = copy.at_time(begin.saturating_add(HOUR / 2)).unwrap();
     past.crash();
