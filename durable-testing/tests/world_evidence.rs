@@ -330,3 +330,116 @@ fn logs_are_kept_and_replays_are_marked() {
     let text = complaint(|| World::builder().build().logs());
     assert!(text.contains("build it with `keeps_logs`"), "{text}");
 }
+
+/// Continues as new twice, with a result from before the end that is consumed in the last turn.
+#[orchestrator]
+async fn rounds(ctx: OrchestrationContext, round: u64) -> Result<Next<u64, u64>, OrchestratorError> {
+    ctx.create_timer(DAY).await;
+    let more = ctx.call_activity(charge, 10 * round).await?;
+    Ok(if round < 3 { Next::continue_as_new(round + 1) } else { Next::Complete(more) })
+}
+
+#[test]
+fn a_timeline_has_all_executions() {
+    for crashes in [false, true] {
+        let world = World::builder().orchestrator(rounds).activity(charge).without_replay_checks().build();
+        let run = world.start_as("r-1", rounds, 1);
+        if crashes {
+            let faults = world.faults();
+            faults.crash(faults.commits() + 2);
+        }
+        assert_eq!(run.output(), 30);
+        let expected = "\
++0d 00:00:00 .. +1d 00:00:00  |==============                          | r-1 (rounds) 1: ContinuedAsNew
++0d 00:00:00 .. +1d 00:00:00  |==============                          |   timer #0 +1d 00:00:00: fired
++1d 00:00:00 .. +1d 00:00:00  |             =                          |   charge #1 10: 10
++1d 00:00:00 .. +2d 00:00:00  |             ==============             | r-1 (rounds) 2: ContinuedAsNew
++1d 00:00:00 .. +2d 00:00:00  |             ==============             |   timer #0 +1d 00:00:00: fired
++2d 00:00:00 .. +2d 00:00:00  |                          =             |   charge #1 20: 20
++2d 00:00:00 .. +3d 00:00:00  |                          ==============| r-1 (rounds) 3: Completed 30
++2d 00:00:00 .. +3d 00:00:00  |                          ==============|   timer #0 +1d 00:00:00: fired
++3d 00:00:00 .. +3d 00:00:00  |                                       =|   charge #1 30: 30
+";
+        if !crashes {
+            assert_eq!(world.timeline().to_string(), expected);
+        }
+        assert_eq!(world.timeline().to_string().matches("ContinuedAsNew").count(), 2);
+        let diagram = world.timeline().mermaid();
+        assert_eq!(diagram.matches("start rounds").count(), 1, "{diagram}");
+        assert_eq!(world.fork().timeline().to_string(), world.timeline().to_string());
+        let past = world.at(&run, 0).unwrap();
+        past.run_until_blocked();
+        assert_eq!(past.timeline().to_string().matches("ContinuedAsNew").count(), 2, "{}", past.timeline());
+        assert_eq!(past.instance_of(&run).output(), 30);
+        assert_eq!(past.timeline().to_string(), world.timeline().to_string());
+    }
+}
+
+#[test]
+fn a_run_is_kept_as_json() {
+    let (world, run) = ordered();
+    world.assert_golden("tests/golden/world.json");
+    let json = run.snapshot_json();
+    assert_eq!(json["executions"][0][0]["event"], "ExecutionStarted");
+    assert_eq!(json["output"], 8);
+    let twin = ordered().0;
+    assert_eq!(twin.snapshot_json(), world.snapshot_json(), "ids and times are the same in every run");
+
+    let world = World::builder().orchestrator(rounds).activity(charge).build();
+    let run = world.start_as("r-1", rounds, 1);
+    assert_eq!(run.output(), 30);
+    let json = run.snapshot_json();
+    let executions = json["executions"].as_array().unwrap();
+    assert_eq!(executions.len(), 3);
+    assert_eq!(executions[0][3]["event"], "TaskScheduled");
+    let last = executions[0].as_array().unwrap().last().unwrap();
+    let expected = serde_json::json!({
+        "at": "+1d 00:00:00",
+        "event": "ExecutionCompleted",
+        "name": "ContinuedAsNew",
+        "value": 2,
+    });
+    assert_eq!(last, &expected);
+}
+
+#[orchestrator]
+async fn hoards(ctx: OrchestrationContext) -> Result<(), OrchestratorError> {
+    loop {
+        let text: String = ctx.wait_for_external_event("Text").await?;
+        ctx.call_activity(keep, text).await?;
+    }
+}
+
+#[activity]
+async fn keep(text: String) -> String {
+    text
+}
+
+#[test]
+fn growth_is_told_by_turns_and_payloads() {
+    let world = World::builder().orchestrator(hoards).orchestrator(rounds).activity(charge).activity(keep).build();
+    let run = world.start_as("h-1", hoards, ());
+    for n in 0..50 {
+        run.raise("Text", &"x".repeat(if n == 20 { 20_000 } else { 100 }));
+    }
+    assert_eq!(world.start_as("r-1", rounds, 1).output(), 30);
+    let growth = world.growth();
+    let text = growth.to_string();
+    let longest = growth.longest().unwrap();
+    assert_eq!((longest.instance.as_str(), longest.turns.len()), ("h-1", 101));
+    assert!(longest.may_grow_for_ever() && longest.bytes() > 60_000 && longest.events() == 151, "{text}");
+    assert_eq!(growth.executions().len(), 4);
+    assert!(
+        growth.executions()[1..].iter().all(|execution| execution.is_over && !execution.may_grow_for_ever()),
+        "{text}"
+    );
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(lines[0], format!("'h-1' (hoards): 101 turns, 151 events, {:.1} KB", longest.bytes() as f64 / 1_000.0));
+    assert!(lines[1].starts_with("  turn 1 ") && lines[3].starts_with("  turns 3 to 4 "), "{text}");
+    assert!(
+        text.contains(" 20.0 KB  the result of 'keep' #20, called at durable-testing/tests/world_evidence.rs:"),
+        "{text}"
+    );
+    assert!(text.contains("'r-1' (rounds), execution 3: "), "{text}");
+    assert!(text.contains("its history may grow without bound"), "{text}");
+}

@@ -214,6 +214,14 @@ fn results<T: Ord>(explorer: &Explorer, story: impl Fn(&World) -> T) -> (BTreeSe
             .orchestrator(collector)
             .orchestrator(race_twice)
             .orchestrator(child)
+            .orchestrator(impatient)
+            .orchestrator(naps)
+            .orchestrator(ends)
+            .orchestrator(listens)
+            .orchestrator(many_children)
+            .orchestrator(at_once)
+            .orchestrator(two_timers)
+            .activity(charge)
     };
     let explored = explorer.clone().run(world, |world| {
         seen.borrow_mut().insert(story(world));
@@ -238,7 +246,154 @@ fn what_is_left_out_would_give_nothing_new() {
     let ((few, fewer), (many, more)) = (results(&some, races), results(&all, races));
     assert_eq!((few.len(), &many), (4, &few));
     // The children have nothing in common but their ends: one ends before or after the second answer of the other.
-    assert_eq!((fewer, more), (4, 6));
+    // All orders have the first turns of the children in both orders, too.
+    assert_eq!((fewer, more), (4, 2 * 6));
+}
+
+/// Waits for an answer, an hour at most.
+#[orchestrator]
+async fn impatient(ctx: OrchestrationContext, number: u64) -> Result<u64, OrchestratorError> {
+    match select(ctx.call_activity(ask, number), ctx.create_timer(HOUR)).await {
+        Either::Left((answer, _)) => answer,
+        Either::Right(((), _)) => Ok(0),
+    }
+}
+
+/// Ends after an hour.
+#[orchestrator]
+async fn naps(ctx: OrchestrationContext, number: u64) -> Result<u64, OrchestratorError> {
+    ctx.create_timer(HOUR).await;
+    Ok(number)
+}
+
+/// Ends at once.
+#[orchestrator]
+async fn ends(ctx: OrchestrationContext, number: u64) -> Result<u64, OrchestratorError> {
+    drop(ctx);
+    Ok(number)
+}
+
+/// Ends when it is told to, and tells the other one.
+#[orchestrator]
+async fn listens(ctx: OrchestrationContext, number: u64) -> Result<u64, OrchestratorError> {
+    let heard: u64 = ctx.wait_for_external_event("Go").await?;
+    Ok(number + heard)
+}
+
+/// The order in which children end, as digits: three naps, one that is impatient, and one that ends at once.
+#[orchestrator]
+async fn many_children(ctx: OrchestrationContext, impatience: bool) -> Result<u64, OrchestratorError> {
+    let mut rest: Vec<_> = (1..=2).map(|number| ctx.call_sub_orchestrator(naps, number)).collect();
+    if impatience {
+        rest.push(ctx.call_sub_orchestrator(impatient, 3));
+    }
+    let mut digits = 0;
+    while !rest.is_empty() {
+        let (_, ended, others) = when_any(rest).await.unwrap();
+        digits = digits * 10 + ended?;
+        rest = others;
+    }
+    Ok(digits)
+}
+
+/// What comes first of a child that ends at once, another one, and an activity; then what comes first of two that listen.
+#[orchestrator]
+async fn at_once(ctx: OrchestrationContext) -> Result<u64, OrchestratorError> {
+    let (a, b, c) =
+        (ctx.call_sub_orchestrator(ends, 1), ctx.call_sub_orchestrator(ends, 2), ctx.call_activity(charge, 3));
+    let first = match select(select(a, b), c).await {
+        Either::Left((Either::Left((first, _)) | Either::Right((first, _)), _)) => first?,
+        Either::Right((charged, _)) => charged?,
+    };
+    let listeners = ["x", "y"].map(|id| ctx.call_sub_orchestrator(listens, 4).id(id));
+    ctx.create_timer(HOUR).await;
+    for (id, number) in [("x", 1), ("y", 2)] {
+        ctx.send_event(&InstanceId::new(id)?, "Go", &number)?;
+    }
+    let [a, b] = listeners;
+    let second = match select(a, b).await {
+        Either::Left((second, _)) | Either::Right((second, _)) => second?,
+    };
+    Ok(first * 10 + second)
+}
+
+#[test]
+fn timers_and_children_are_ordered_without_loss_as_well() {
+    let (some, all) = (Explorer::new(), Explorer::new().all_orders().at_most(100_000));
+    let digits = |results: &[u64]| results.iter().copied().collect::<BTreeSet<_>>();
+    let timeout = |world: &World| world.start(impatient, 5).output();
+    let ((few, fewer), (many, more)) = (results(&some, timeout), results(&all, timeout));
+    assert_eq!((&few, &many, fewer, more), (&digits(&[0, 5]), &few, 2, 2));
+
+    let naps = |world: &World| world.start(many_children, false).output();
+    let ((few, fewer), (many, more)) = (results(&some, naps), results(&all, naps));
+    assert_eq!((&few, &many, fewer, more), (&digits(&[12, 21]), &few, 2, 4));
+
+    let children = |world: &World| world.start(many_children, true).output();
+    let ((few, fewer), (many, more)) = (results(&some, children), results(&all, children));
+    // The impatient one ends in one of two ways, before, between or after the others.
+    assert_eq!((few.len(), &many), (12, &few));
+    assert!(fewer < more / 3, "{fewer} of {more}");
+
+    let ends = |world: &World| world.start(at_once, ()).output();
+    let ((few, fewer), (many, more)) = (results(&some, ends), results(&all, ends));
+    assert_eq!((&few, &many), (&digits(&[15, 16, 25, 26, 35, 36]), &few));
+    assert!(fewer <= more, "{fewer} of {more}");
+
+    let two = |world: &World| {
+        let (a, b) = (world.start(impatient, 5), world.start(impatient, 6));
+        (a.output(), b.output())
+    };
+    let ((few, fewer), (many, more)) = (results(&some, two), results(&all, two));
+    assert_eq!((few.len(), &many, fewer, more), (4, &few, 4, 24));
+}
+
+/// Two timers of one instance that are due at the same time.
+#[orchestrator]
+async fn two_timers(ctx: OrchestrationContext) -> Result<u64, OrchestratorError> {
+    match select(ctx.create_timer(HOUR), ctx.create_timer(HOUR)).await {
+        Either::Left(_) => Ok(1),
+        Either::Right(_) => Ok(2),
+    }
+}
+
+#[test]
+fn timers_of_one_instance_keep_their_order() {
+    let timers = |world: &World| world.start(two_timers, ()).output();
+    assert_eq!(results(&Explorer::new().all_orders(), timers), (BTreeSet::from([1]), 1));
+}
+
+/// A planted bug: when the timeout comes with the answer, the order is paid for and canceled.
+#[orchestrator]
+async fn pays_or_cancels(ctx: OrchestrationContext) -> Result<String, OrchestratorError> {
+    let paid = ctx.call_activity(ask, 1);
+    let reminded = ctx.create_timer(HOUR / 2);
+    let timeout = ctx.create_timer(HOUR);
+    reminded.await;
+    match select(paid, timeout).await {
+        Either::Left((paid, _)) => Ok(format!("paid {}", paid?)),
+        Either::Right(((), paid)) => Ok(format!("canceled, and paid {}", paid.await?)),
+    }
+}
+
+#[test]
+fn a_timeout_that_comes_with_the_answer_is_found_and_shown() {
+    let real = || World::builder().orchestrator(pays_or_cancels).orchestrator(naps).activity(ask);
+    let story = |world: &World| {
+        let (_others, run) = ([world.start(naps, 1), world.start(naps, 2)], world.start_as("o-1", pays_or_cancels, ()));
+        assert_eq!(run.output(), "paid 1");
+    };
+    let texts = [
+        complaint(|| explore(real, story)),
+        complaint(|| Explorer::new().at_most(1).then_random(50, 3).run(real, story)),
+    ];
+    for text in texts {
+        assert!(text.contains("'canceled, and paid 1'") || text.contains("\"canceled, and paid 1\""), "{text}");
+        assert!(text.contains("the timer #2 of 'o-1'"), "{text}");
+        let schedule = text.split("explore_with(\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+        assert_eq!(schedule, "3", "it is minimised: {text}");
+        assert!(complaint(|| explore_with(&schedule, real, story)).contains("canceled, and paid 1"));
+    }
 }
 
 #[test]
@@ -347,4 +502,23 @@ fn a_story_that_changes_by_itself_is_refused() {
         )
     });
     assert!(text.contains("the story is not the same each time"), "{text}");
+}
+
+/// As the README has it.
+#[orchestrator]
+async fn order(ctx: OrchestrationContext, amount: u64) -> Result<String, OrchestratorError> {
+    match select(ctx.call_activity(charge, amount), ctx.create_timer(HOUR)).await {
+        Either::Left((receipt, _)) => Ok(format!("paid {}", receipt?)),
+        Either::Right(((), late)) => Ok(format!("canceled, but paid {}", late.await?)),
+    }
+}
+
+#[test]
+fn what_the_readme_shows_is_what_is_said() {
+    let story = |world: &World| {
+        world.mock(charge).returns(5).takes(HOUR);
+        assert_eq!(world.start_as("order-7", order, 5).output(), "paid 5");
+    };
+    let text = complaint(|| explore(|| World::builder().orchestrator(order), story));
+    assert!(include_str!("../../README.md").contains(&text), "{text}");
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::BoxFuture;
+use crate::backend::TimerRow;
 use crate::model::Timestamp;
 
 /// Where an engine takes the time from. Tests put one of their own here.
@@ -12,6 +13,13 @@ pub trait Clock: Send + Sync + 'static {
 
     /// Completes when `deadline` may have come. It may complete earlier; callers look at [`now`](Self::now) again.
     fn sleep_until(&self, deadline: Timestamp) -> BoxFuture<'static, ()>;
+
+    /// Lets a test decide in which order things happen that are due at the same time: a timer that is due fires when this has
+    /// completed, and at once without it.
+    fn hold(&self, timer: &TimerRow) -> Option<BoxFuture<'static, ()>> {
+        let _ = timer;
+        None
+    }
 }
 
 /// The system's clock.

@@ -248,8 +248,19 @@ impl LocalEngine {
         }
     }
 
-    /// A timer is due.
+    /// A timer is due. It fires at once, unless a test holds it.
     pub(super) fn timer_is_due(&self, timer: TimerRow) {
+        let Some(held) = self.inner.clock.hold(&timer) else { return self.fire(timer) };
+        let engine = self.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = held => engine.fire(timer),
+                () = engine.inner.closed.cancelled() => {}
+            }
+        });
+    }
+
+    fn fire(&self, timer: TimerRow) {
         if timer.call == CallId::START {
             return self.start_due(timer.key);
         }

@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::apply::{Standing, empty, new_activity};
+use super::apply::{Standing, empty, new_activity, new_child, terminated};
 use super::entry::Known;
 use super::stored;
-use crate::backend::{CallId, CreateInstance, InstanceKey, NewEvent, NewTimer, NextExecution, TurnCommit};
-use crate::history::{EventKind, ExecutionHeader, HistoryRecord, encode_event};
-use crate::model::{Payload, RuntimeStatus, TaskId};
+use crate::backend::{
+    CallId, CreateInstance, HistoryRow, InstanceKey, InstanceRow, NewEvent, NewTimer, NextExecution, TurnCommit,
+};
+use crate::history::{ChildStart, EventKind, ExecutionHeader, HistoryRecord, encode_event};
+use crate::model::{Payload, RuntimeStatus, TaskId, Timestamp};
 
 /// The writes that bring an empty store to where a recorded history leaves its execution, for tests that go on from there.
 ///
@@ -25,6 +27,61 @@ impl Retrace {
     #[must_use]
     pub fn new(header: Arc<ExecutionHeader>, records: Vec<HistoryRecord>) -> Self {
         Self { header, records }
+    }
+
+    /// The execution of a row, and its history.
+    ///
+    /// # Errors
+    ///
+    /// The rows cannot be read: why.
+    pub fn of_rows(instance: &InstanceRow, history: Vec<HistoryRow>) -> Result<Self, String> {
+        let header = stored::header(instance)?;
+        let records = stored::records(history, &header).map_err(|error| error.to_string())?;
+        Ok(Self { header, records })
+    }
+
+    /// What the execution was started with.
+    #[must_use]
+    pub fn header(&self) -> &Arc<ExecutionHeader> {
+        &self.header
+    }
+
+    /// Its history.
+    #[must_use]
+    pub fn records(&self) -> &[HistoryRecord] {
+        &self.records
+    }
+
+    /// Creates a child of this execution that has not run yet, as its call did at `now`. The key is that of this instance.
+    #[must_use]
+    pub fn child(&self, key: InstanceKey, task: TaskId, child: &ChildStart, now: Timestamp) -> CreateInstance {
+        let parent = Known { standing: Standing::new(key, 0, None), header: Arc::clone(&self.header) };
+        let mut create = new_child(&parent, task, child, child.version.clone());
+        create.parent_call = (!child.is_detached).then(|| CallId::new(self.header.generation, task));
+        create.start_at = child.start_at.filter(|at| *at > now);
+        create.now = now;
+        create
+    }
+
+    /// What the orchestration that waits for the end of this one is told; `None` before the end, and when nobody waits for it.
+    #[must_use]
+    pub fn told_to_parent(&self) -> Option<EventKind> {
+        let task_id = self.header.parent.as_ref()?.task_id?;
+        let EventKind::ExecutionCompleted { status, result, failure, .. } = &self.records.last()?.kind else {
+            return None;
+        };
+        Some(match (status, failure) {
+            (RuntimeStatus::Completed, _) => EventKind::SubOrchestrationInstanceCompleted {
+                task_id,
+                result: result.clone().unwrap_or_else(Payload::null),
+            },
+            (_, Some(failure)) => EventKind::SubOrchestrationInstanceFailed { task_id, failure: failure.clone() },
+            (_, None) => {
+                let reason: Option<String> = result.as_ref().and_then(|reason| reason.decode().ok());
+                let failure = terminated(&self.header, reason.as_deref());
+                EventKind::SubOrchestrationInstanceFailed { task_id, failure }
+            }
+        })
     }
 
     /// Creates the instance, which belongs to nobody.

@@ -112,7 +112,9 @@ impl Executor {
     #[must_use]
     pub fn waits(&self) -> Waits {
         let state = self.handle.shared.state.lock();
-        Waits { tasks: state.open_tasks(), events: state.external().awaited(), unread: state.external().unread() }
+        let external = state.external();
+        let (events, unread, places) = (external.awaited(), external.unread(), state.places().to_vec());
+        Waits { tasks: state.open_tasks(), events, unread, places }
     }
 
     /// Brings the executor to the end of a recorded history, and checks each of its turns.

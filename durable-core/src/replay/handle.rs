@@ -178,9 +178,11 @@ impl ReplayHandle {
 
     /// Starts to wait for an external event. `None` outside the orchestrator's code.
     #[must_use]
+    #[track_caller]
     pub fn wait_for_event(&self, name: &EventName) -> Option<LeafId> {
+        let source = SourceLocation::caller();
         let mut state = self.shared.state.lock();
-        state.is_code_running().then(|| state.wait_for_event(name))
+        state.is_code_running().then(|| state.wait_for_event(name, source))
     }
 
     /// Polls a leaf.

@@ -54,6 +54,8 @@ pub(super) struct State {
     open: NumberMap<TaskId, LeafId>,
     leaves: Leaves,
     external: ExternalEvents,
+    /// Where the code has waited for which event, each once.
+    places: Vec<(EventName, SourceLocation)>,
     calls: u64,
     actions: Limit,
     actions_this_turn: u64,
@@ -89,6 +91,7 @@ impl State {
             open: NumberMap::default(),
             leaves: Leaves::default(),
             external: ExternalEvents::default(),
+            places: Vec::new(),
             calls: 0,
             actions,
             actions_this_turn: 0,
@@ -196,13 +199,25 @@ impl State {
         self.leaves.remove(leaf)?.into_waker()
     }
 
-    pub(super) fn wait_for_event(&mut self, name: &EventName) -> LeafId {
+    pub(super) fn wait_for_event(&mut self, name: &EventName, source: SourceLocation) -> LeafId {
         self.calls += 1;
+        self.note_place(name, source);
         let leaf = self.leaves.open(LeafKind::Event { name: name.clone(), limit: None });
         if let Some(found) = self.external.wait(name, leaf) {
             self.resolve_event(found);
         }
         leaf
+    }
+
+    fn note_place(&mut self, name: &EventName, source: SourceLocation) {
+        if !self.places.iter().any(|(known, place)| *place == source && known == name) {
+            self.places.push((name.clone(), source));
+        }
+    }
+
+    /// Where the code has waited for events so far.
+    pub(super) fn places(&self) -> &[(EventName, SourceLocation)] {
+        &self.places
     }
 
     /// Lets a timer end a wait for an event. A wait that has its event already needs none.

@@ -1,7 +1,7 @@
 //! What goes into a turn and what comes out of it.
 
 use crate::history::{Action, Completion, EventKind};
-use crate::model::{EventName, Payload, TaskId, Timestamp};
+use crate::model::{EventName, Payload, SourceLocation, TaskId, Timestamp};
 
 /// The new events of one turn.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +24,8 @@ pub struct Waits {
     pub events: Vec<String>,
     /// External events that have come and that nobody has waited for, in the order of arrival.
     pub unread: Vec<EventName>,
+    /// Where the code has waited for external events so far, each place once.
+    pub places: Vec<(EventName, SourceLocation)>,
 }
 
 /// What the orchestrator decided in one turn.

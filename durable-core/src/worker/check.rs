@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::WorkerOptions;
+use crate::BoxFuture;
 use crate::history::{ExecutionHeader, HistoryRecord};
 use crate::model::{FailureDetails, Limits};
 use crate::registry::Registry;
@@ -11,6 +12,13 @@ use crate::replay::{EventOrder, Executor, Program, TurnInput, TurnOutcome};
 
 /// Sees turns before they are committed.
 pub trait TurnCheck: Send + Sync + 'static {
+    /// A turn is about to begin. Where there is a future, it waits for that: so a test decides in which order instances go on
+    /// that have something to do at the same time.
+    fn before(&self, header: &ExecutionHeader, input: &TurnInput) -> Option<BoxFuture<'static, ()>> {
+        let _ = (header, input);
+        None
+    }
+
     /// True when the history before this turn is needed to check it. Reading it costs time.
     fn wants_history(&self, header: &ExecutionHeader, input: &TurnInput, outcome: &TurnOutcome) -> bool;
 

@@ -70,6 +70,10 @@ impl Shared {
     /// need stands on the heap.
     fn run_turn(self: Arc<Self>, mut work: TurnWork, slot: OwnedSemaphorePermit) -> impl Future<Output = ()> + Send {
         async move {
+            let held = self.check.as_ref().and_then(|check| check.before(&work.header, &work.input));
+            if let Some(held) = held {
+                held.await;
+            }
             let executor = match self.warm.take(&work.header, work.epoch, work.prior_turn) {
                 Some(executor) => Ok(executor),
                 None => Box::pin(self.replayed(&work)).await,

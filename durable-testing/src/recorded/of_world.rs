@@ -1,5 +1,7 @@
 //! Recording what happens in a world.
 
+use durable_core::history::HistoryEvent;
+
 use crate::World;
 use crate::recorded::RecordedHistory;
 use crate::world::Instance;
@@ -15,5 +17,12 @@ impl World {
     pub fn record<O>(&self, run: &Instance<O>) -> RecordedHistory {
         let run = self.instance::<O>(run.id().as_str());
         RecordedHistory::from_events(run.history()).unwrap_or_else(|error| panic!("'{}': {error}", run.id()))
+    }
+}
+
+/// So that it can be given to [`WorldBuilder::from_histories`](crate::world::WorldBuilder::from_histories).
+impl AsRef<[HistoryEvent]> for RecordedHistory {
+    fn as_ref(&self) -> &[HistoryEvent] {
+        self.events()
     }
 }

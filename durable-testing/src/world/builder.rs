@@ -143,6 +143,12 @@ impl WorldBuilder {
         self
     }
 
+    /// Tells everything that the checks have found, not only the first complaint about each instance and the number of others.
+    pub fn all_complaints(mut self) -> Self {
+        self.plan.checks.all_complaints = true;
+        self
+    }
+
     /// Keeps what is logged with `tracing` for [`World::logs`]. As long as the world runs, nothing of it reaches the subscriber
     /// of the program.
     pub fn keeps_logs(mut self) -> Self {

@@ -146,6 +146,7 @@ struct Attempt<T> {
     /// What was to be written as the fault struck.
     struck: Option<Arc<Vec<Write>>>,
     runs: Vec<Run>,
+    journal: Option<Arc<Journal>>,
 }
 
 impl<T> Attempt<T> {
@@ -159,14 +160,15 @@ impl<T> Attempt<T> {
         let Some(Seen { faults, journal, mocks }) = seen else {
             return match outcome {
                 Ok(_) => panic!("the story must build its world on the builder that it is given"),
-                Err(_) => Self { outcome, commits: 0, struck: None, runs: Vec::new() },
+                Err(_) => Self { outcome, commits: 0, struck: None, runs: Vec::new(), journal: None },
             };
         };
         let complaints = journal.take_complaints();
         if outcome.is_ok() && !complaints.is_empty() {
             outcome = Err(complaints.join("\n"));
         }
-        Self { outcome, commits: faults.commits(), struck: faults.struck_batch(), runs: mocks.runs() }
+        let (commits, struck, runs) = (faults.commits(), faults.struck_batch(), mocks.runs());
+        Self { outcome, commits, struck, runs, journal: Some(journal) }
     }
 
     fn inputs(&self) -> BTreeSet<(String, String)> {
@@ -199,10 +201,12 @@ impl<T> Attempt<T> {
         }
         // Writing to a string cannot fail.
         let _ = write!(text, ", {difference}");
-        for Run { function, instance, input, delivery } in self.runs.iter().filter(|run| run.delivery > 1) {
+        for Run { function, instance, task, input, delivery } in self.runs.iter().filter(|run| run.delivery > 1) {
+            let source = self.journal.as_ref().and_then(|journal| journal.source_of(instance, *task));
+            let place = source.map(|source| format!(", called at {source}")).unwrap_or_default();
             let _ = write!(
                 text,
-                "\nactivity '{function}' was handed out again: delivery {delivery} of the call of '{instance}' with {input}"
+                "\nactivity '{function}' was handed out again: delivery {delivery} of the call of '{instance}' with {input}{place}"
             );
         }
         text

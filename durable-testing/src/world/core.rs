@@ -14,9 +14,11 @@ use super::chaos::Trial;
 use super::client::{inside, is_inside};
 use super::crash::Mishaps;
 use super::deadlock::Deadlock;
+use super::executions::AllEnded;
 use super::gate::Gate;
 use super::journal::{Checks, Executions, Journal, Watcher};
 use super::leaks;
+use super::ledger::{Ledger, Noted};
 use super::mocks::{Mocks, Stand, Tables};
 use super::shapes::Shapes;
 use super::time::{Moment, Passed, Time};
@@ -48,6 +50,9 @@ pub(super) struct Plan {
 pub(super) struct Memories {
     pub(super) tables: Tables,
     pub(super) executions: Executions,
+    pub(super) ended: AllEnded,
+    /// What has led to the store; it begins anew where there is none.
+    pub(super) ledger: Option<Ledger>,
 }
 
 /// A running world.
@@ -60,6 +65,7 @@ pub(super) struct Core {
     pub(super) journal: Arc<Journal>,
     pub(super) mocks: Arc<Mocks>,
     pub(super) store: Memory,
+    pub(super) ledger: Ledger,
     pub(super) plan: Plan,
 }
 
@@ -85,16 +91,19 @@ impl Core {
 
     /// As [`start`](Self::start), but nothing happens before the first call that makes something happen.
     pub(super) fn prepare(plan: Plan, store: Memory, now: Moment, memories: Memories) -> Arc<Self> {
-        let mishaps = Mishaps::new(Arc::new(store.clone()), plan.trial.is_some());
+        let ledger = memories.ledger.map_or_else(|| Ledger::new(&store, now.coarse), |ledger| ledger.fork());
+        let noted = Noted::new(store.clone(), ledger.clone());
+        let mishaps = Mishaps::new(Arc::new(noted), plan.trial.is_some());
         let time = Time::new(now, Arc::clone(&mishaps), plan.gate.clone(), plan.keeps_logs);
         let journal = Journal::new(plan.checks, memories.executions, plan.gate.clone(), plan.shapes.clone());
+        journal.remember(memories.ended);
         let clock = time.clock().clone();
         let mocks = Mocks::new(memories.tables, Arc::clone(&journal), clock, plan.activities.clone());
         if let Some(trial) = &plan.trial {
             trial.begin(&mishaps.faults, &journal, &mocks);
         }
         let (hub, hub_name) = (Mutex::default(), OnceLock::new());
-        let core = Arc::new(Self { hub, hub_name, time, mishaps, journal, mocks, store, plan });
+        let core = Arc::new(Self { hub, hub_name, time, mishaps, journal, mocks, store, ledger, plan });
         let next = Arc::downgrade(&core);
         core.mishaps.on_crash(move || next.upgrade().iter().for_each(|core| core.revive()));
         core
@@ -106,6 +115,10 @@ impl Core {
         let mut hub = TaskHub::builder().backend(Arc::clone(&self.mishaps.faults)).clock(clock);
         hub = hub.turn_check(Watcher(Arc::clone(&self.journal)));
         hub = hub.stand_ins(Stand(Arc::clone(&self.mocks)), self.plan.mocked.iter().cloned());
+        if self.plan.gate.is_closed() {
+            // As many as wait for their turn.
+            hub = hub.max_concurrent_turns(100_000);
+        }
         for part in &self.plan.parts {
             hub = part(hub);
         }

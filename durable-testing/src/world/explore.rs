@@ -1,4 +1,4 @@
-//! Running a story under every order in which activities can answer.
+//! Running a story under every order in which things can happen that are ready at the same time.
 
 use std::any::Any;
 use std::fmt;
@@ -13,11 +13,14 @@ const MOST: usize = 5_000;
 /// How many random orders are run beyond, unless told otherwise.
 const RANDOM: usize = 500;
 
-/// Runs a story under every order in which its activities can answer, and fails with the shortest order that makes it fail.
+/// Runs a story under every order in which its activities can answer and its timers can fire, and fails with the shortest order
+/// that makes it fail.
 ///
 /// Each run has a world of its own. When answers of several activities or mocked sub-orchestrations are ready at the same
 /// virtual time, one is given, everything that follows from it happens, and then the next one. Which one is next is what
-/// differs between runs. So the answers of activities that take no time, or equally long, come in every order:
+/// differs between runs. Timers that are due have their places among answers, and so have the first turns of children and the
+/// turns that follow from events to several instances: a timeout comes before and after the answer that is due with it, and
+/// children that end at the same time end in every order. So the answers of activities that take no time, or equally long, come in every order:
 ///
 /// ```should_panic
 /// use durable_core::prelude::*;
@@ -47,7 +50,7 @@ const RANDOM: usize = 500;
 /// the same result. One of these orders is run, and stands for all of them. What activities do to each other outside of the
 /// world, for example through a shared counter, is not seen; [`Explorer::all_orders`] runs every order.
 ///
-/// Timers keep their place: at the same virtual time they fire before answers are given.
+/// Timers of one instance fire in the order in which they are due, and in which they were set, as they always do.
 ///
 /// # Panics
 ///
@@ -270,6 +273,12 @@ fn minimised(world: &impl Fn() -> WorldBuilder, story: &impl Fn(&World), first: 
         let run = run(world, story, Chooser::Places(places));
         run.panic.filter(|_| !run.trace.misfit).map(|panic| Failing { panic, trace: run.trace })
     };
+    let choices = places(&best.trace).into_iter().filter(|place| *place != 0).count();
+    if choices > 1
+        && let Some(failing) = with_one_choice(&best, &again)
+    {
+        return failing;
+    }
     let shorter = (0..places(&best.trace).len()).find_map(|length| again(places(&best.trace)[..length].to_vec()));
     best = shorter.unwrap_or(best);
     let mut at = 0;
@@ -284,6 +293,17 @@ fn minimised(world: &impl Fn() -> WorldBuilder, story: &impl Fn(&World), first: 
         }
     }
     best
+}
+
+/// How many runs may be spent on finding an order with a single choice.
+const TRIES: usize = 200;
+
+/// An order in which everything but one answer is first come, first served, if one is found that fails.
+fn with_one_choice(first: &Failing, again: &impl Fn(Vec<usize>) -> Option<Failing>) -> Option<Failing> {
+    let choices = first.trace.releases.iter().filter(|release| release.held.len() > 1).enumerate();
+    let single = |at: usize, place: usize| [vec![0; at], vec![place]].concat();
+    let tries = choices.flat_map(|(at, release)| (1..release.held.len()).map(move |place| single(at, place)));
+    tries.take(TRIES).find_map(again)
 }
 
 fn text(panic: &(dyn Any + Send)) -> &str {

@@ -2,11 +2,16 @@
 //!
 //! An answer that is ready waits here until nothing else is left to do. Then one of those that wait is given, and everything
 //! that follows from it happens before the next one is given. Time goes on only when none waits any more.
+//!
+//! Timers that are due wait here like answers, and so do turns that are ready at the same time as others. All of them are
+//! called answers here. Some must wait for others, and are not among those of which one is given: what reaches an
+//! instance comes after a turn of it that waits, and a timer after those of its instance that were due before it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use durable_core::model::{FunctionName, InstanceId};
+use durable_core::backend::CallId;
+use durable_core::model::{FunctionName, InstanceId, Timestamp};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
@@ -24,6 +29,17 @@ pub(super) type Footprint = BTreeSet<Touch>;
 
 /// An answer, by its place in the order in which answers became ready in a run.
 pub(super) type Answer = usize;
+
+/// What waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The answer of an activity, or of a mocked sub-orchestration.
+    Answer,
+    /// A timer that is due, with its place among those of its instance.
+    Timer(Timestamp, CallId),
+    /// A turn.
+    Turn,
+}
 
 /// Who decides which answer is next.
 #[derive(Debug, Clone)]
@@ -43,12 +59,12 @@ pub(super) struct Release {
     pub(super) answer: Answer,
     /// What it was, for people.
     pub(super) label: String,
-    /// All that waited, also itself.
+    /// All that could be given, also itself.
     pub(super) held: Vec<Answer>,
     /// Counts the times when none waited: those before are over, whatever the order was.
     pub(super) epoch: usize,
-    /// The release from which it follows that this answer was ready.
-    pub(super) cause: Option<usize>,
+    /// The releases from which it follows that this answer could be given.
+    pub(super) causes: Vec<usize>,
     pub(super) footprint: Footprint,
     /// What was asleep before it.
     pub(super) sleeping: BTreeMap<Answer, Footprint>,
@@ -88,13 +104,18 @@ struct State {
     follows: bool,
     choices: usize,
     roots: Vec<String>,
+    /// Instances with an event that was not sent alone.
+    several: BTreeSet<InstanceId>,
+    /// Orchestrators that are mocked: their answers have places of their own.
+    mocked: Vec<FunctionName>,
 }
 
 #[derive(Debug)]
 struct Held {
+    kind: Kind,
     label: String,
     instance: InstanceId,
-    cause: Option<usize>,
+    causes: Vec<usize>,
     send: oneshot::Sender<()>,
 }
 
@@ -110,6 +131,8 @@ impl Gate {
             follows: false,
             choices: 0,
             roots: Vec::new(),
+            several: BTreeSet::new(),
+            mocked: Vec::new(),
         }))))
     }
 
@@ -124,7 +147,7 @@ impl Gate {
     }
 
     /// Waits until this answer may be given.
-    pub(super) async fn pass(&self, label: String, instance: &InstanceId) {
+    pub(super) async fn pass(&self, kind: Kind, label: String, instance: &InstanceId) {
         /// Takes an answer away that nobody waits for any more.
         struct Gone<'a>(&'a Mutex<State>, Answer);
         impl Drop for Gone<'_> {
@@ -134,7 +157,7 @@ impl Gate {
         }
         let Some(state) = &self.0 else { return };
         let (send, given) = oneshot::channel();
-        let answer = state.lock().arrive(Held { label, instance: instance.clone(), cause: None, send });
+        let answer = state.lock().arrive(Held { kind, label, instance: instance.clone(), causes: Vec::new(), send });
         let _gone = Gone(state, answer);
         let _ = given.await;
     }
@@ -153,11 +176,47 @@ impl Gate {
         }
     }
 
+    /// This instance gets an event, and others have got something in the same turn of the sender.
+    pub(super) fn is_one_of_several(&self, instance: &InstanceId) {
+        if let Some(state) = &self.0 {
+            state.lock().several.insert(instance.clone());
+        }
+    }
+
+    /// True, once, when it was [one of several](Self::is_one_of_several).
+    pub(super) fn take_one_of_several(&self, instance: &InstanceId) -> bool {
+        self.0.as_ref().is_some_and(|state| state.lock().several.remove(instance))
+    }
+
+    /// This orchestrator is mocked from now on.
+    pub(super) fn has_mock(&self, name: &FunctionName) {
+        if let Some(state) = &self.0 {
+            state.lock().mocked.push(name.clone());
+        }
+    }
+
+    /// True for the name of an orchestrator that is mocked.
+    pub(super) fn is_mocked(&self, name: &FunctionName) -> bool {
+        self.0.as_ref().is_some_and(|state| state.lock().mocked.contains(name))
+    }
+
     /// A mock has given one of several answers.
     pub(super) fn touch_mock(&self, name: &FunctionName) {
         if let Some(state) = &self.0 {
             state.lock().touch(Touch::Mock(name.folded()));
         }
+    }
+}
+
+impl Held {
+    /// True when the other one must wait for this one.
+    fn is_before(&self, other: &Self) -> bool {
+        self.instance == other.instance
+            && match (self.kind, other.kind) {
+                (Kind::Turn, Kind::Answer | Kind::Timer(..)) => true,
+                (Kind::Timer(at, call), Kind::Timer(others, later)) => (at, call) < (others, later),
+                _ => false,
+            }
     }
 }
 
@@ -167,8 +226,8 @@ impl State {
         self.arrivals += 1;
         // Known from the first time on, so that the names are the same in every order.
         let _ = self.name(&held.instance);
-        let cause = self.follows.then(|| self.trace.releases.len() - 1);
-        self.held.insert(answer, Held { cause, ..held });
+        let causes = self.follows.then(|| self.trace.releases.len() - 1).into_iter().collect();
+        self.held.insert(answer, Held { causes, ..held });
         answer
     }
 
@@ -201,9 +260,12 @@ impl State {
             self.follows = false;
             return false;
         }
-        let answers: Vec<_> = self.held.keys().copied().collect();
+        let is_free = |held: &Held| !self.held.values().any(|other| other.is_before(held));
+        let answers: Vec<_> = self.held.iter().filter(|(_, held)| is_free(held)).map(|(answer, _)| *answer).collect();
         let answer = self.choose(&answers);
         let Some(held) = self.held.remove(&answer) else { return false };
+        let place = self.trace.releases.len();
+        self.held.values_mut().filter(|other| held.is_before(other)).for_each(|other| other.causes.push(place));
         let sleeping = match &self.chooser {
             Chooser::Given { sleeping, .. } => sleeping.clone(),
             _ => BTreeMap::new(),
@@ -214,7 +276,7 @@ impl State {
             label: held.label,
             held: answers,
             epoch: self.epoch,
-            cause: held.cause,
+            causes: held.causes,
             footprint: BTreeSet::from([own]),
             sleeping,
         });

@@ -1,16 +1,20 @@
 //! What happened in a world, and the checks of each turn.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
 use std::sync::Arc;
 
-use durable_core::history::{Action, Completion, EventKind, ExecutionHeader};
-use durable_core::model::{ExecutionId, FailureDetails, FunctionName, InstanceId, Payload};
+use durable_core::BoxFuture;
+use durable_core::history::{Completion, EventKind, ExecutionHeader};
+use durable_core::model::{ExecutionId, FailureDetails, FunctionName, InstanceId, Payload, SourceLocation, TaskId};
 use durable_core::replay::{Executor, TurnInput, TurnOutcome, Waits};
 use durable_core::worker::{CheckedTurn, TurnCheck};
 use parking_lot::Mutex;
 
+use super::complaints::Complaints;
+use super::difference::{difference, place};
+use super::executions::{AllEnded, Ended};
 use super::gate::Gate;
+use super::held::{hold_turn, touch};
 use super::leaks::{Leak, dropped};
 use super::logs::silently;
 use super::shapes::{RoundTrips, Shapes};
@@ -31,11 +35,13 @@ pub(super) struct Checks {
     pub(super) round_trips: bool,
     /// An instance that stalls, or ends because its code cannot be trusted, fails the test.
     pub(super) faults: bool,
+    /// Everything that is wrong is told, not only the first of each instance.
+    pub(super) all_complaints: bool,
 }
 
 impl Default for Checks {
     fn default() -> Self {
-        Self { replay: true, exhaustive: false, leaks: true, round_trips: true, faults: true }
+        Self { replay: true, exhaustive: false, leaks: true, round_trips: true, faults: true, all_complaints: false }
     }
 }
 
@@ -56,10 +62,11 @@ pub(super) struct Journal {
     executions: Mutex<Executions>,
     /// Instances in the order of their first turns.
     seen: Mutex<Vec<InstanceId>>,
-    complaints: Mutex<Vec<String>>,
+    complaints: Mutex<Complaints>,
     checks: Mutex<Checks>,
     pub(super) gate: Gate,
     dropped_calls: Mutex<Vec<Leak>>,
+    ended: Mutex<AllEnded>,
     pub(super) round_trips: RoundTrips,
 }
 
@@ -83,7 +90,18 @@ impl Journal {
 
     /// Puts an execution in the place of what is known of its instance.
     pub(super) fn put(&self, instance: InstanceId, execution: Execution) {
+        self.seen.lock().push(instance.clone());
         self.executions.lock().insert(instance, execution);
+    }
+
+    /// The executions that have continued as new.
+    pub(super) fn ended(&self) -> AllEnded {
+        self.ended.lock().clone()
+    }
+
+    /// Knows of executions that have ended earlier.
+    pub(super) fn remember(&self, ended: AllEnded) {
+        *self.ended.lock() = ended;
     }
 
     /// A copy of all executions.
@@ -91,18 +109,26 @@ impl Journal {
         self.executions.lock().clone()
     }
 
-    /// Notes that something is wrong; the test fails for it at the next occasion.
-    pub(super) fn complain(&self, complaint: String) {
-        let mut complaints = self.complaints.lock();
-        // What is tried again and again is told once.
-        if !complaints.contains(&complaint) {
-            complaints.push(complaint);
-        }
+    /// Notes that something is wrong with an instance; the test fails for it at the next occasion.
+    pub(super) fn complain(&self, instance: &InstanceId, complaint: String) {
+        self.complaints.lock().add(instance, complaint);
     }
 
     /// What was found wrong since the last call.
     pub(super) fn take_complaints(&self) -> Vec<String> {
-        std::mem::take(&mut self.complaints.lock())
+        let all = self.checks.lock().all_complaints;
+        std::mem::take(&mut *self.complaints.lock()).tell(all)
+    }
+
+    /// Where in the source an instance has made a call.
+    pub(super) fn source_of(&self, id: &InstanceId, task: TaskId) -> Option<SourceLocation> {
+        let execution = self.executions.lock().get(id).cloned()?;
+        let mut executor = (execution.fresh)();
+        silently(|| {
+            let turns = execution.inputs.into_iter().map_while(|input| executor.run_turn(input).ok());
+            let mut actions = turns.flat_map(|outcome| outcome.actions);
+            actions.find_map(|(id, action)| (id == task).then(|| place(&action).clone()))
+        })
     }
 
     /// What the code of an instance waits for, found by running all of its turns again.
@@ -147,11 +173,16 @@ impl Journal {
     }
 
     /// Looks at what an activity has returned.
-    pub(super) fn look_at_result(&self, activity: &FunctionName, result: &Result<Payload, FailureDetails>) {
+    pub(super) fn look_at_result(
+        &self,
+        activity: &FunctionName,
+        instance: &InstanceId,
+        result: &Result<Payload, FailureDetails>,
+    ) {
         if let (true, Ok(result)) = (self.checks.lock().round_trips, result)
             && let Some(complaint) = self.round_trips.of_result(activity, result)
         {
-            self.complain(complaint);
+            self.complain(instance, complaint);
         }
     }
 
@@ -164,7 +195,8 @@ impl Journal {
             }
         }
         if self.checks.lock().round_trips {
-            self.round_trips.of_turn(turn).into_iter().for_each(|complaint| self.complain(complaint));
+            let found = self.round_trips.of_turn(turn);
+            found.into_iter().for_each(|complaint| self.complain(&turn.header.instance, complaint));
         }
     }
 
@@ -200,91 +232,42 @@ impl Journal {
     }
 }
 
+/// True for the last turn of an execution that is not the last one: its history is about to go.
+fn continues(outcome: &TurnOutcome) -> bool {
+    matches!(outcome.completion, Some((_, Completion::ContinuedAsNew(_))))
+}
+
 /// Shared with the hub.
 pub(super) struct Watcher(pub(super) Arc<Journal>);
 
 impl TurnCheck for Watcher {
+    fn before(&self, header: &ExecutionHeader, input: &TurnInput) -> Option<BoxFuture<'static, ()>> {
+        hold_turn(&self.0.gate, header, input)
+    }
+
     fn wants_history(&self, _header: &ExecutionHeader, input: &TurnInput, outcome: &TurnOutcome) -> bool {
-        self.0.wants(input.turn, outcome)
+        self.0.wants(input.turn, outcome) || continues(outcome)
     }
 
     fn check(&self, turn: &CheckedTurn<'_>) {
         self.0.note(turn);
-        touch(&self.0.gate, turn);
+        touch(&self.0.gate, turn.header, turn.outcome);
         self.0.look_at(turn);
-        if let Some(complaint) = silently(|| difference(turn)) {
-            self.0.complain(complaint);
+        if let Some(ended) = Ended::with(turn) {
+            self.0.ended.lock().add(ended);
+        }
+        if self.0.wants(turn.input.turn, turn.outcome)
+            && let Some(complaint) = silently(|| difference(turn))
+        {
+            self.0.complain(&turn.header.instance, complaint);
         }
     }
 
     fn refused(&self, header: &ExecutionHeader, failure: &FailureDetails, stalls: bool) {
         if self.0.checks.lock().faults {
             let what = if stalls { "is stalled" } else { "has failed" };
-            self.0.complain(format!("'{}' ({}) {what}: {failure}", header.instance, header.name));
+            let complaint = format!("'{}' ({}) {what}: {failure}", header.instance, header.name);
+            self.0.complain(&header.instance, complaint);
         }
     }
-}
-
-/// Tells the gate on which instances a turn has an effect.
-fn touch(gate: &Gate, turn: &CheckedTurn<'_>) {
-    gate.touch(&turn.header.instance);
-    if let (Some(_), Some(parent)) = (&turn.outcome.completion, &turn.header.parent) {
-        gate.touch(&parent.instance);
-    }
-    for (_, action) in &turn.outcome.actions {
-        match action {
-            Action::SendEvent { instance, .. } => gate.touch(instance),
-            Action::StartChild { child, .. } => gate.touch(&child.instance),
-            _ => {}
-        }
-    }
-}
-
-/// Replays the history in a fresh executor, runs the turn there, and says what is different.
-fn difference(turn: &CheckedTurn<'_>) -> Option<String> {
-    let history = turn.history?;
-    let what = || format!("turn {} of '{}' ({})", turn.input.turn, turn.header.instance, turn.header.name);
-    let mut cold = turn.executor();
-    if let Err(fault) = cold.replay(history) {
-        return Some(format!("{} cannot be replayed: {fault}", what()));
-    }
-    match cold.run_turn(turn.input.clone()) {
-        Err(fault) => Some(format!("{} fails after a replay: {fault}", what())),
-        Ok(again) => compare(turn.outcome, &again).map(|difference| {
-            format!(
-                "{} is not deterministic: run once more on the same history, it did something else\n{difference}",
-                what()
-            )
-        }),
-    }
-}
-
-/// The first difference of two outcomes.
-fn compare(first: &TurnOutcome, second: &TurnOutcome) -> Option<String> {
-    if first == second {
-        return None;
-    }
-    let both = |what: &str, a: String, b: String| Some(format!("  first:  {what} {a}\n  second: {what} {b}"));
-    let longest = first.actions.len().max(second.actions.len());
-    for at in 0..longest {
-        let (a, b) = (first.actions.get(at), second.actions.get(at));
-        if a != b {
-            let text = |action: Option<&_>| action.map_or_else(|| "nothing".to_owned(), |action| format!("{action:?}"));
-            return both("called", text(a), text(b));
-        }
-    }
-    if first.custom_status != second.custom_status {
-        return both("custom status", format!("{:?}", first.custom_status), format!("{:?}", second.custom_status));
-    }
-    if first.completion != second.completion {
-        let text = |completion: &Option<(_, Completion)>| match completion {
-            Some((_, completion)) => format!("{completion:?}"),
-            None => "it went on".to_owned(),
-        };
-        return both("ended:", text(&first.completion), text(&second.completion));
-    }
-    let mut text = String::new();
-    // Writing to a string cannot fail.
-    let _ = write!(text, "  first:  {first:?}\n  second: {second:?}");
-    Some(text)
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use durable_core::client::InstanceStatus;
 use durable_core::history::{Action, Completion};
-use durable_core::model::{InstanceId, RuntimeStatus, SourceLocation};
+use durable_core::model::{EventName, InstanceId, RuntimeStatus, SourceLocation};
 use durable_core::worker::CheckedTurn;
 
 use super::World;
@@ -151,13 +151,19 @@ fn unread(core: &Core, status: &InstanceStatus) -> Vec<Leak> {
         return Vec::new();
     }
     let id = &status.instance_id;
-    let unread = core.journal.waits(id).map(|waits| waits.unread).unwrap_or_default();
-    let leak = |name| Leak {
+    let waits = core.journal.waits(id).unwrap_or_default();
+    let places: Vec<_> = waits.places.iter().map(|(name, source)| format!("for '{name}' at {source}")).collect();
+    let waited = if places.is_empty() {
+        "it has waited for no event at all".to_owned()
+    } else {
+        format!("it has waited {}", places.join(", "))
+    };
+    let leak = |name: &EventName| Leak {
         kind: LeakKind::UnreadEvent,
         instance: Some(id.clone()),
-        what: format!("'{id}' ({}) has completed and never read event '{name}'", status.name),
+        what: format!("'{id}' ({}) has completed and never read event '{name}': {waited}", status.name),
     };
-    unread.into_iter().map(leak).collect()
+    waits.unread.iter().map(leak).collect()
 }
 
 /// The calls that were made in this turn and dropped again. One that fails may leave calls behind.

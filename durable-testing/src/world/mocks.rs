@@ -8,8 +8,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use durable_core::activity::ActivityContext;
+use durable_core::backend::{ActivityRow, InstanceRow};
 use durable_core::engine::Clock as _;
-use durable_core::history::ExecutionHeader;
 use durable_core::model::{FailureDetails, FunctionName, InstanceId, Payload, TaskId, Timestamp};
 use durable_core::orchestration::OrchestrationContext;
 use durable_core::registry::{ActivityProgram, StandIns, program};
@@ -17,6 +17,7 @@ use durable_core::replay::{Ended, Program};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use super::gate::Kind;
 use super::journal::Journal;
 use super::shapes::Shape;
 use super::time::WorldClock;
@@ -75,6 +76,10 @@ impl Steps {
         self.steps.last_mut()
     }
 
+    fn has_any(&self) -> bool {
+        !self.steps.is_empty()
+    }
+
     /// How many of several answers were not given.
     fn unused(&self) -> Option<u32> {
         let all: u32 = self.steps.iter().map(|step| step.times).sum();
@@ -122,6 +127,10 @@ pub(super) struct Tables {
     given: HashMap<CallKey, Given>,
     /// Calls that were under way in a past to which a test has gone back: they wait for its answers.
     open: HashSet<(InstanceId, TaskId)>,
+    /// Mocked orchestrations that were under way in such a past: they wait as well.
+    waiting: HashSet<(InstanceId, String)>,
+    /// Mocked orchestrations that wait for their turn among other answers.
+    in_turn: HashSet<(InstanceId, String)>,
     calls: Vec<MockCall>,
     runs: Vec<Run>,
 }
@@ -158,18 +167,25 @@ enum Again {
 pub(super) struct Run {
     pub(super) function: FunctionName,
     pub(super) instance: InstanceId,
+    pub(super) task: TaskId,
     pub(super) input: Payload,
     pub(super) delivery: u32,
 }
 
 impl Tables {
-    /// Those of a past in which these calls of an execution are under way. What a test has said of the future does not hold
-    /// there: only which functions are mocked.
-    pub(super) fn of_the_past(mut self, past: &ExecutionHeader, open: impl Iterator<Item = TaskId>) -> Self {
+    /// Those of a past in which these activities and mocked orchestrations are under way. What a test has said of the future
+    /// does not hold there: only which functions are mocked.
+    pub(super) fn of_the_past(mut self, open: &[ActivityRow], under_way: &[InstanceRow]) -> Self {
         self.activities.values_mut().chain(self.orchestrators.values_mut()).for_each(|steps| *steps = Steps::default());
-        self.open = open.map(|task| (past.instance.clone(), task)).collect();
-        let own = format!("{}:{}:", past.instance, past.execution);
-        self.given.retain(|(key, _), _| !key.starts_with(&own));
+        let id = |id: &str| InstanceId::new(id).ok();
+        self.open = open.iter().filter_map(|call| Some((id(&call.instance)?, call.call.task()))).collect();
+        self.waiting = under_way.iter().filter_map(|row| Some((id(&row.id)?, row.execution.clone()))).collect();
+        for name in under_way.iter().filter_map(|row| FunctionName::new(&row.name).ok()) {
+            self.orchestrators.entry(name).or_default();
+        }
+        self.settled.retain(|key, _| !self.waiting.contains(key));
+        self.in_turn.retain(|key| !self.waiting.contains(key));
+        self.given.clear();
         Self { calls: Vec::new(), runs: Vec::new(), ..self }
     }
 
@@ -229,6 +245,7 @@ impl Mocks {
         let run = Run {
             function: ctx.name().clone(),
             instance: ctx.instance_id().clone(),
+            task: ctx.task_id(),
             input: input.clone(),
             delivery: ctx.delivery(),
         };
@@ -246,7 +263,24 @@ impl Mocks {
     }
 
     pub(super) fn of_orchestrator<T>(&self, name: &FunctionName, change: impl FnOnce(&mut Steps) -> T) -> T {
-        change(self.tables.lock().orchestrators.entry(name.clone()).or_default())
+        self.journal.gate.has_mock(name);
+        let changed = change(self.tables.lock().orchestrators.entry(name.clone()).or_default());
+        self.changed.notify_waiters();
+        changed
+    }
+
+    /// The instances of these that are alive and run by a mock.
+    pub(super) fn under_way(&self, rows: Vec<InstanceRow>) -> Vec<InstanceRow> {
+        let tables = self.tables.lock();
+        let is_mocked = |row: &InstanceRow| {
+            let Ok(id) = InstanceId::new(&row.id) else { return false };
+            let key = (id, row.execution.clone());
+            let name = FunctionName::new(&row.name);
+            tables.settled.contains_key(&key)
+                || tables.waiting.contains(&key)
+                || (row.turn == 0 && name.is_ok_and(|name| tables.orchestrators.contains_key(&name)))
+        };
+        rows.into_iter().filter(|row| !row.status.is_terminal() && is_mocked(row)).collect()
     }
 
     /// Functions that were called less often than they have answers, and how many are left. A single answer may stay unused.
@@ -311,7 +345,7 @@ impl Mocks {
             given.is_under_way = false;
         }
         if !matches!(step.answer, Answer::Hangs) {
-            self.journal.gate.pass(label(&ctx), ctx.instance_id()).await;
+            self.journal.gate.pass(Kind::Answer, label(&ctx), ctx.instance_id()).await;
         }
         let result = match step.answer {
             Answer::Returns(output) => Ok(output),
@@ -320,7 +354,7 @@ impl Mocks {
             Answer::Hangs => std::future::pending().await,
             Answer::Does(answer) => answer(input, ctx.attempt()),
         };
-        self.journal.look_at_result(ctx.name(), &result);
+        self.journal.look_at_result(ctx.name(), ctx.instance_id(), &result);
         result
     }
 
@@ -330,21 +364,20 @@ impl Mocks {
         input: Payload,
     ) -> Result<Ended, FailureDetails> {
         let key = (ctx.instance_id().clone(), ctx.execution_id().to_string());
+        if self.tables.lock().waiting.contains(&key) {
+            let asked = (ctx.name().as_str(), key.1.as_str(), &input);
+            let _: Result<(), _> = ctx.call_activity(ANSWER, asked).await;
+        }
         let known = self.tables.lock().settled.get(&key).cloned();
-        let step = known.unwrap_or_else(|| {
-            self.note(ctx.name(), ctx.instance_id(), &input, (1, 1));
-            self.touch(ctx.name());
-            let step = self.tables.lock().orchestrators.get_mut(ctx.name()).and_then(Steps::next);
-            self.tables.lock().settled.insert(key, step.clone());
-            step
-        });
+        let step = known.unwrap_or_else(|| self.settle(ctx.name(), key.clone(), &input));
         let Some(step) = step else {
             return Err(self.unexpected("orchestrator", ctx.name(), ctx.instance_id(), &input));
         };
         if !step.takes.is_zero() {
             ctx.create_timer(step.takes).await;
         }
-        if self.journal.gate.is_closed() && !matches!(step.answer, Answer::Hangs) {
+        let is_in_turn = self.tables.lock().in_turn.contains(&key);
+        if is_in_turn && !matches!(step.answer, Answer::Hangs) {
             let _: Result<(), _> = ctx.call_activity(TURN, ()).await;
         }
         match step.answer {
@@ -359,12 +392,46 @@ impl Mocks {
         }
     }
 
+    /// The answer of a mocked orchestration, for good.
+    fn settle(&self, name: &FunctionName, key: (InstanceId, String), input: &Payload) -> Option<Step> {
+        self.note(name, &key.0, input, (1, 1));
+        self.touch(name);
+        let mut tables = self.tables.lock();
+        let step = tables.orchestrators.get_mut(name).and_then(Steps::next);
+        if self.journal.gate.is_closed() {
+            tables.in_turn.insert(key.clone());
+        }
+        tables.settled.insert(key, step.clone());
+        step
+    }
+
+    /// Waits until the test has said what a mocked orchestration answers that was under way in a past.
+    async fn wait_for_answer(self: Arc<Self>, instance: InstanceId, asked: Payload) -> Result<Payload, FailureDetails> {
+        let asked: (String, String, Payload) =
+            asked.decode().map_err(|error| FailureDetails::from_error("InvalidInput", &error))?;
+        let (name, execution, input) = asked;
+        let name = FunctionName::new(name).map_err(|error| FailureDetails::from_error("InvalidInput", &error))?;
+        let key = (instance, execution);
+        loop {
+            let changed = self.changed.notified();
+            if self.tables.lock().settled.contains_key(&key) {
+                return Ok(Payload::null());
+            }
+            let has_answers = self.tables.lock().orchestrators.get(&name).is_some_and(Steps::has_any);
+            if has_answers {
+                let _ = self.settle(&name, key, &input);
+                return Ok(Payload::null());
+            }
+            changed.await;
+        }
+    }
+
     /// A call that the test has not foreseen: the test fails, and so does the call.
     fn unexpected(&self, kind: &str, name: &FunctionName, caller: &InstanceId, input: &Payload) -> FailureDetails {
         let message = format!(
             "{kind} '{name}' was called by '{caller}' with {input}, and the world has no answer: mock it, or add it to the world"
         );
-        self.journal.complain(message.clone());
+        self.journal.complain(caller, message.clone());
         FailureDetails::new("UnexpectedCall", message).non_retriable()
     }
 }
@@ -379,9 +446,16 @@ impl StandIns for Stand {
             return Some(Arc::new(move |ctx, _| {
                 let gate = gate.clone();
                 Box::pin(async move {
-                    gate.pass(format!("mocked '{}'", ctx.instance_id()), ctx.instance_id()).await;
+                    let call = format!("mocked '{}'", ctx.instance_id());
+                    gate.pass(Kind::Answer, call, ctx.instance_id()).await;
                     Ok(Payload::null())
                 })
+            }));
+        }
+        if name.as_str() == ANSWER {
+            let mocks = Arc::clone(&self.0);
+            return Some(Arc::new(move |ctx, input| {
+                Box::pin(Arc::clone(&mocks).wait_for_answer(ctx.instance_id().clone(), input))
             }));
         }
         let is_mocked = self.0.tables.lock().activities.contains_key(name);
@@ -404,9 +478,9 @@ impl StandIns for Stand {
                         }
                     });
                     let result = result.await;
-                    journal.gate.pass(call, &instance).await;
+                    journal.gate.pass(Kind::Answer, call, &instance).await;
                     let result = result.unwrap_or_else(|panic| resume_unwind(panic));
-                    journal.look_at_result(&name, &result);
+                    journal.look_at_result(&name, &instance, &result);
                     result
                 })
             }));
@@ -425,6 +499,9 @@ impl StandIns for Stand {
 
 /// The activity for which a mocked orchestration waits, so that its answer has a place among those of others.
 const TURN: &str = "answer-of-a-mock";
+
+/// The activity for which a mocked orchestration of a past waits: the test says what it answers.
+const ANSWER: &str = "answer-of-the-test";
 
 /// An activity that is called, for people.
 fn label(ctx: &ActivityContext) -> String {

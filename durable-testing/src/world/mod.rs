@@ -4,25 +4,35 @@ mod assert;
 mod builder;
 pub mod chaos;
 mod client;
+mod complaints;
 mod core;
 mod crash;
+mod cut;
 mod deadlock;
+mod difference;
+mod executions;
 mod explore;
 mod gate;
 mod golden;
+mod growth;
+mod held;
 mod instance;
 mod journal;
+mod json;
 mod leaks;
+mod ledger;
 mod logs;
 mod mock;
 mod mocks;
 mod orders;
+mod past;
 mod shapes;
 mod snapshot;
 mod texts;
 mod time;
 mod timeline;
 mod travel;
+mod travel_error;
 mod words;
 
 use std::fmt;
@@ -44,6 +54,7 @@ pub use self::assert::{EventType, Expected, History, expect_history};
 pub use self::builder::WorldBuilder;
 pub use self::deadlock::{Deadlock, Stuck};
 pub use self::explore::{Explored, Explorer, explore, explore_with};
+pub use self::growth::{ExecutionGrowth, Growth, LargePayload, TurnGrowth};
 pub use self::instance::Instance;
 pub use self::leaks::{Leak, LeakKind};
 pub use self::logs::LogEvent;
@@ -51,7 +62,7 @@ pub use self::mock::Mock;
 pub use self::mocks::MockCall;
 pub use self::snapshot::Snapshot;
 pub use self::timeline::Timeline;
-pub use self::travel::TravelError;
+pub use self::travel_error::TravelError;
 
 /// A task hub on virtual time: orchestrations run on the real engine and an in-memory store, and time passes only when the
 /// test asks for it.
@@ -113,8 +124,9 @@ pub use self::travel::TravelError;
 ///
 /// # Other ends, and faults
 ///
-/// A world can be [copied](Self::fork) at any point and go back to [any point](Self::at) of a history, also of one that was
-/// [recorded in production](WorldBuilder::from_history). Its process can [die](Self::crash), and its store can
+/// A world can be [copied](Self::fork) at any point and go back to [any point](Self::at) of a history or to
+/// [any time](Self::at_time), with all of its instances, also from histories that were
+/// [recorded in production](WorldBuilder::from_histories). Its process can [die](Self::crash), and its store can
 /// [fail](Self::faults); [`chaos::every_crash_point`] does both at every commit of a story.
 /// An instance that stalls or awaits what is not durable fails the test at once, unless the world
 /// [allows it](WorldBuilder::allows_stalls). Inputs and outputs of functions that the world was given are read from their JSON
@@ -123,6 +135,15 @@ pub use self::travel::TravelError;
 /// When a world is dropped, the test fails for calls of activities and children that nobody has awaited, and for external events
 /// that a completed instance has not read; [`WorldBuilder::without_leak_checks`] lets them be. [`finish`](Self::finish) ends
 /// a world and is stricter.
+///
+/// Complaints lead to the line of the call. Of each instance the first one is told, since others mostly follow from it;
+/// [`WorldBuilder::all_complaints`] shows them all.
+///
+/// # Evidence
+///
+/// What has happened can be [asserted](crate::assert_history), compared with [golden files](Self::assert_golden) as text or
+/// [JSON](Self::snapshot_json), and looked at over [time](Self::timeline), in [logs](Self::logs) and by how histories
+/// [grow](Self::growth).
 ///
 /// # Time
 ///

@@ -63,7 +63,7 @@ impl Orders {
     fn races(&mut self, releases: &[Release]) {
         let mut before: Vec<BTreeSet<usize>> = Vec::with_capacity(releases.len());
         for (later, release) in releases.iter().enumerate() {
-            let made_by = release.cause.map(|cause| before[cause].clone()).unwrap_or_default();
+            let made_by: BTreeSet<_> = release.causes.iter().flat_map(|cause| before[*cause].clone()).collect();
             let mut comes_after = made_by.clone();
             for (earlier, other) in releases[..later].iter().enumerate() {
                 if other.epoch != release.epoch || other.footprint.is_disjoint(&release.footprint) {

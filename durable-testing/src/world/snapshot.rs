@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use durable_core::backend::Backend;
 use durable_core::backend::memory::Memory;
 use durable_core::model::Timestamp;
 
@@ -86,12 +85,11 @@ impl World {
         let core = &self.0;
         core.settle();
         core.object();
-        let store = core.store.fork();
-        forget_worker(core, &store);
-        let memories = Memories { tables: core.mocks.tables(), executions: core.journal.executions() };
-        // A copy is not part of the trial, nor of an exploration: its answers would take the places of others.
-        let plan = Plan { trial: None, gate: Gate::default(), ..core.plan.clone() };
-        Snapshot { plan, store, now: core.time.clock().moment(), memories }
+        let (store, ledger) = (core.store.fork(), core.ledger.fork());
+        ledger.drain(&store);
+        let (tables, executions, ended) = (core.mocks.tables(), core.journal.executions(), core.journal.ended());
+        let memories = Memories { tables, executions, ended, ledger: Some(ledger) };
+        Snapshot { plan: core.plan_of_a_copy(), store, now: core.time.clock().moment(), memories }
     }
 
     /// A copy of this world as it stands, which goes its own way from here: what happens in one of them does not happen in the
@@ -129,17 +127,10 @@ impl World {
     }
 }
 
-/// Has the worker that runs a world count as drained in a copy of its store: a copy is no crash.
-fn forget_worker(core: &Core, copy: &Memory) {
-    let ended = core.time.run(async {
-        let next = copy.attach("a copy").await?;
-        for worker in [durable_core::backend::WorkerId(next.0 - 1), next] {
-            copy.detach(worker).await?;
-        }
-        Ok::<(), durable_core::backend::BackendError>(())
-    });
-    if let Err(error) = ended {
-        unreachable!("a store in memory does not fail: {error}");
+impl Core {
+    /// A copy is not part of the trial, nor of an exploration: its answers would take the places of others.
+    pub(super) fn plan_of_a_copy(&self) -> Plan {
+        Plan { trial: None, gate: Gate::default(), ..self.plan.clone() }
     }
 }
 

@@ -8,7 +8,7 @@ use durable_core::history::HistoryEvent;
 use super::core::Core;
 use super::instance::Instance;
 use super::words::{Numbers, Said, after, bounds_a_turn};
-use super::{World, golden};
+use super::{World, golden, json};
 
 impl World {
     /// The histories of all instances as text that is the same in every run, in the order in which they were created.
@@ -36,14 +36,17 @@ impl World {
     }
 
     /// Compares [`snapshot_text`](Self::snapshot_text) with the golden file at `path`, which counts from the folder of the
-    /// package. With `UPDATE_GOLDEN=1` in the environment it writes the file instead.
+    /// package; a file whose name ends with `.json` holds [`snapshot_json`](Self::snapshot_json). With `UPDATE_GOLDEN=1` in the
+    /// environment it writes the file instead.
     ///
     /// # Panics
     ///
     /// When they differ: with the first difference. Also when the file is missing or cannot be written.
     #[track_caller]
     pub fn assert_golden(&self, path: impl AsRef<Path>) {
-        golden::compare(path.as_ref(), &self.snapshot_text());
+        let path = path.as_ref();
+        let text = if is_json(path) { json::text(&self.snapshot_json()) } else { self.snapshot_text() };
+        golden::compare(path, &text);
     }
 }
 
@@ -86,15 +89,22 @@ impl<O> Instance<O> {
     }
 
     /// Compares [`history_text`](Self::history_text) with the golden file at `path`, which counts from the folder of the
-    /// package. With `UPDATE_GOLDEN=1` in the environment it writes the file instead.
+    /// package; a file whose name ends with `.json` holds [`snapshot_json`](Self::snapshot_json). With `UPDATE_GOLDEN=1` in the
+    /// environment it writes the file instead.
     ///
     /// # Panics
     ///
     /// When they differ: with the first difference. Also when the file is missing or cannot be written.
     #[track_caller]
     pub fn assert_golden(&self, path: impl AsRef<Path>) {
-        golden::compare(path.as_ref(), &self.history_text());
+        let path = path.as_ref();
+        let text = if is_json(path) { json::text(&self.snapshot_json()) } else { self.history_text() };
+        golden::compare(path, &text);
     }
+}
+
+fn is_json(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"))
 }
 
 fn history_lines(core: &Core, history: &[HistoryEvent], numbers: &mut Numbers) -> String {

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use durable_core::BoxFuture;
 use durable_core::activity::without_threads;
+use durable_core::backend::TimerRow;
 use durable_core::engine::Clock;
 use durable_core::model::Timestamp;
 use parking_lot::{Mutex, RwLock};
@@ -19,6 +20,7 @@ use parking_lot::{Mutex, RwLock};
 use super::client::{inside, is_inside};
 use super::crash::Mishaps;
 use super::gate::Gate;
+use super::held::HeldTimers;
 use super::logs::Logs;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::Notify;
@@ -74,6 +76,7 @@ struct Inner {
     /// Counts what was due.
     pulse: AtomicU64,
     last_pulse: Mutex<Timestamp>,
+    timers: HeldTimers,
 }
 
 /// What the times of the present runtime mean.
@@ -155,11 +158,12 @@ impl Probe {
 impl Time {
     /// A runtime whose clock stands at this time.
     pub(super) fn new(now: Moment, mishaps: Arc<Mishaps>, gate: Gate, keeps_logs: bool) -> Self {
+        let timers = HeldTimers::new(gate.clone(), Arc::clone(&mishaps.faults));
         let probe = Arc::new(Probe { gate, ..Probe::default() });
         let runtime = runtime(&probe);
         let base = RwLock::new(Base::new(&runtime, now.coarse));
-        let inner =
-            Inner { base, exact: Mutex::new(now.exact), pulse: AtomicU64::new(0), last_pulse: Mutex::new(now.coarse) };
+        let (exact, last_pulse) = (Mutex::new(now.exact), Mutex::new(now.coarse));
+        let inner = Inner { base, exact, pulse: AtomicU64::new(0), last_pulse, timers };
         let clock = WorldClock(Arc::new(inner));
         let logs = if keeps_logs { Logs::kept(clock.clone()) } else { Logs::default() };
         Self { runtime: RwLock::new(Some(Arc::new(runtime))), clock, probe, mishaps, logs }
@@ -389,5 +393,9 @@ impl Clock for WorldClock {
             let mut exact = clock.0.exact.lock();
             *exact = deadline.max(*exact);
         })
+    }
+
+    fn hold(&self, timer: &TimerRow) -> Option<BoxFuture<'static, ()>> {
+        self.0.timers.hold(timer)
     }
 }

@@ -8,7 +8,7 @@ use durable_core::history::{EventKind, HistoryEvent};
 use durable_core::model::{RuntimeStatus, TaskId, Timestamp};
 
 use super::World;
-use super::texts::instances;
+use super::executions::Executions;
 use super::words::{Numbers, Said, after};
 
 /// How wide the bars are.
@@ -17,8 +17,8 @@ const WIDTH: usize = 40;
 /// What happened in a world: instances, their calls, timers and events over virtual time. Made by [`World::timeline`].
 ///
 /// As text it has one lane for each instance, call, timer and external event. A bar begins and ends where the lane does; its
-/// places are not minutes or hours, but the times at which something happened, in their order. [`mermaid`](Self::mermaid)
-/// draws the same as a sequence diagram.
+/// places are not minutes or hours, but the times at which something happened, in their order. An instance that continues as
+/// new has a lane for each of its executions. [`mermaid`](Self::mermaid) draws the same as a sequence diagram.
 #[derive(Debug, Clone)]
 pub struct Timeline {
     lanes: Vec<Lane>,
@@ -50,7 +50,7 @@ struct Message {
 }
 
 impl World {
-    /// What has happened so far, as text and as a diagram: the current execution of every instance.
+    /// What has happened so far, as text and as a diagram: all executions of every instance.
     ///
     /// ```
     /// use durable_core::prelude::*;
@@ -90,10 +90,13 @@ impl World {
             start: self.0.plan.start,
             now: self.now(),
         };
-        let all = instances(&self.0);
-        timeline.participants = all.iter().map(|(status, _)| status.instance_id.to_string()).collect();
-        for (at, (status, history)) in all.iter().enumerate() {
-            timeline.instance(at, status, history);
+        let all = Executions::all(&self.0);
+        timeline.participants = all.iter().map(|instance| instance.status.instance_id.to_string()).collect();
+        for (at, Executions { status, histories }) in all.iter().enumerate() {
+            let last = histories.len() - 1;
+            for (number, history) in histories.iter().enumerate() {
+                timeline.execution(at, status, history, number < last);
+            }
         }
         // Each instance's own messages keep their order.
         timeline.messages.sort_by_key(|message| message.at);
@@ -103,15 +106,21 @@ impl World {
 }
 
 impl Timeline {
-    fn instance(&mut self, at: usize, status: &InstanceStatus, history: &[HistoryEvent]) {
-        let is_over = status.runtime_status.is_terminal();
+    fn execution(&mut self, at: usize, status: &InstanceStatus, history: &[HistoryEvent], is_earlier: bool) {
+        let is_over = is_earlier || status.runtime_status.is_terminal();
         let result = status.output.as_ref().map(|output| format!(" {output}")).unwrap_or_default();
+        let outcome = format!("{}{result}", status.runtime_status);
+        let outcome = if is_earlier { RuntimeStatus::ContinuedAsNew.to_string() } else { outcome };
+        let input = history.iter().find_map(|event| match &event.kind {
+            EventKind::ExecutionStarted(header) => Some(&header.input),
+            _ => None,
+        });
         self.lanes.push(Lane {
             is_inner: false,
-            text: format!("{} ({}) {}", status.instance_id, status.name, status.input),
+            text: format!("{} ({}) {}", status.instance_id, status.name, input.unwrap_or(&status.input)),
             begin: history.first().map_or(status.created_at, |event| event.timestamp),
             end: is_over.then(|| history.last().map_or(status.last_updated_at, |event| event.timestamp)),
-            outcome: format!("{}{result}", status.runtime_status),
+            outcome,
         });
         for event in history {
             self.lane(event, history, is_over);
@@ -153,7 +162,7 @@ impl Timeline {
         let subject = said.subject.clone().unwrap_or_default();
         let payload = said.payload.map(|payload| payload.to_string()).unwrap_or_default();
         let (other, outwards, arrow, text) = match &event.kind {
-            EventKind::ExecutionStarted(header) if header.parent.is_some() => return,
+            EventKind::ExecutionStarted(header) if header.parent.is_some() || header.generation > 0 => return,
             EventKind::ExecutionStarted(_) => (None, false, "->>", format!("start {subject} {payload}")),
             EventKind::TaskScheduled { .. } => (Some(self.participant(&subject)), true, "->>", payload),
             EventKind::TaskCompleted { .. } => (Some(self.participant(&subject)), false, "-->>", payload),

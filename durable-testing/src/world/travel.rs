@@ -1,34 +1,36 @@
 //! Worlds that begin somewhere in a history.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::error::Error;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use durable_core::backend::memory::Memory;
-use durable_core::backend::{Backend, CreateInstance, InstanceFilter, InstanceKey, InstanceRow, Write, Written};
+use durable_core::backend::{Backend, InstanceFilter, InstanceKey, InstanceRow, Write};
 use durable_core::engine::Retrace;
-use durable_core::history::{EventKind, ExecutionHeader, HistoryEvent, HistoryRecord, records_of};
-use durable_core::model::{FunctionName, InstanceId, Payload, TaskId, Timestamp};
-use durable_core::replay::{Executor, ReplayFault, TurnInput};
+use durable_core::history::{EventKind, HistoryEvent};
+use durable_core::model::{InstanceId, Timestamp};
 
-use super::core::{Core, Memories, Plan};
-use super::journal::Execution;
-use super::snapshot::Snapshot;
-use super::time::Moment;
+use super::core::Plan;
+use super::cut::{Cut, Past};
+use super::ledger::{Place, now};
+use super::mocks::Tables;
+use super::past::{Beginning, retraced, whole_milliseconds};
+use super::travel_error::{Kind, TravelError};
 use super::{Instance, World, WorldBuilder};
 
+/// What a time in milliseconds stands for, beside itself.
+const MILLISECOND: Duration = Duration::from_nanos(999_900);
+
 impl World {
-    /// A world in which an instance stands where it stood after so many events of its [`history`](Instance::history): its
-    /// calls and timers are open again, and the clock shows the time of its last turn.
+    /// This world as it stood after so many events of the [`history`](Instance::history) of an instance. The clock shows the
+    /// time of its last turn until then.
     ///
-    /// Only whole turns count: a turn of which a part lies behind the given event has not happened. All other instances are
-    /// there as they stand now, except those that this one has started later. What it has sent to them is not taken back.
+    /// Only whole turns count: a turn of which a part lies behind the given event has not happened. All other instances stand as
+    /// they stood at this moment: children are under way again, calls and timers are open, messages are unread. What happened
+    /// later has not happened anywhere.
     ///
-    /// Mocks have lost their answers, so that the test says what happens from here on, and have not been called. A mocked
-    /// activity that was under way waits for that; a real one begins again. Nothing happens as long as the test only gives
-    /// answers and looks at states and histories.
+    /// Mocks have lost their answers, so that the test says what happens from here on, and have not been called. Mocked
+    /// activities and sub-orchestrations that were under way wait for that; real ones begin again, or go on. Nothing happens as
+    /// long as the test only gives answers and looks at states and histories.
     ///
     /// ```
     /// use durable_core::prelude::*;
@@ -59,21 +61,108 @@ impl World {
     ///
     /// # Errors
     ///
-    /// The instance waited for a child at that point: only a part without a child under way can be gone back to.
+    /// The code does not fit the history, since a mock has taken its place. In a world that has begun with
+    /// [recorded histories](WorldBuilder::from_histories): a child was under way that they do not tell about.
     ///
     /// # Panics
     ///
     /// When there is no such instance, and when a check fails meanwhile.
     #[track_caller]
     pub fn at<O>(&self, instance: &Instance<O>, events: usize) -> Result<Self, TravelError> {
-        let past = Past::of(&instance.history(), events)?;
-        let Snapshot { plan, store, memories, .. } = self.snapshot();
-        let old = on_memory(&self.0, self.0.store.instance(instance.id().as_str()));
-        if let Some(old) = &old {
-            let keys = on_memory(&self.0, later_family(&store, old.key, &past.children()));
-            on_memory(&self.0, store.commit(Arc::new(vec![Write::Purge { keys, force: true }])));
+        let history = instance.history();
+        let before = history.iter().take(events);
+        let turns = before.filter(|event| event.kind == EventKind::OrchestratorCompleted).count();
+        match self.place_of(instance.id(), turns) {
+            Some(place) => self.at_place(place, Some(instance.id())),
+            None => self.before_the_ledger(instance.id(), turns),
         }
-        past.begin(plan, store, memories, old.as_ref())
+    }
+
+    /// This world as it stood at a time: everything has happened that was due then, and nothing later. As
+    /// [`at`](Self::at).
+    ///
+    /// ```
+    /// # use durable_core::prelude::*;
+    /// # use durable_testing::World;
+    /// # use std::time::Duration;
+    /// # const DAY: Duration = Duration::from_secs(24 * 3600);
+    /// #[orchestrator]
+    /// async fn approval(ctx: OrchestrationContext) -> Result<bool, OrchestratorError> {
+    ///     Ok(ctx.wait_for_external_event("Approval").timeout_or(3 * DAY, false).await?)
+    /// }
+    ///
+    /// let world = World::builder().orchestrator(approval).build();
+    /// let (begin, run) = (world.now(), world.start(approval, ()));
+    /// assert_eq!(run.output(), false);
+    ///
+    /// let second_day = world.at_time(begin.saturating_add(DAY))?;
+    /// assert_eq!(second_day.elapsed(), DAY);
+    /// second_day.instance_of(&run).raise("Approval", &true);
+    /// assert!(second_day.instance_of(&run).output());
+    /// # Ok::<(), durable_testing::world::TravelError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The world had not begun.
+    ///
+    /// # Panics
+    ///
+    /// When a check fails meanwhile.
+    #[track_caller]
+    pub fn at_time(&self, time: Timestamp) -> Result<Self, TravelError> {
+        self.0.settle();
+        self.0.object();
+        let time = time.min(self.now());
+        // Turns are numbered by ticks within a millisecond.
+        let place = self.0.ledger.at(time.saturating_add(MILLISECOND)).ok_or(Kind::NotYet)?;
+        self.at_place(place.seen_at(time), None)
+    }
+
+    /// Where so many turns of the current execution of an instance had just been committed; `None` when this world has begun
+    /// later.
+    fn place_of(&self, id: &InstanceId, turns: usize) -> Option<Place> {
+        let row = now(self.0.store.instance(id.as_str()))?;
+        let rows = now(self.0.store.history(row.key));
+        let expected: Vec<_> = rows.chunk_by(|a, b| a.turn == b.turn).take(turns).flatten().cloned().collect();
+        self.0.ledger.find(|store, write| {
+            touches(write, row.key, id.as_str())
+                && now(store.instance(id.as_str())).is_some_and(|then| {
+                    then.execution == row.execution
+                        && then.history_len == expected.len() as u64
+                        && now(store.history(then.key)) == expected
+                })
+        })
+    }
+
+    #[track_caller]
+    fn at_place(&self, place: Place, checked: Option<&InstanceId>) -> Result<Self, TravelError> {
+        let plan = self.0.plan_of_a_copy();
+        let mocks = &self.0.mocks;
+        let there = self.0.ledger.until(place, &std::collections::BTreeSet::new());
+        let under_way: Vec<_> = mocks.under_way(rows(&there.store()));
+        let ledger = there.until(Place::END, &under_way.iter().map(|row| row.key).collect());
+        let store = ledger.store();
+        let (now, tables, ended) = (place.time, mocks.tables(), self.0.journal.ended());
+        let beginning = Beginning { plan, store, ledger, now, tables, ended, under_way };
+        beginning.begin(checked)
+    }
+
+    /// As far as the histories of its instances tell.
+    #[track_caller]
+    fn before_the_ledger(&self, id: &InstanceId, turns: usize) -> Result<Self, TravelError> {
+        let mut others = Vec::new();
+        let mut first = None;
+        for row in rows(&self.0.store) {
+            let history = now(self.0.store.history(row.key));
+            let Ok(retrace) = Retrace::of_rows(&row, history) else { continue };
+            let past = Past::new(Arc::clone(retrace.header()), retrace.records(), row.created);
+            if past.header.instance == *id { first = Some(past.first(turns)) } else { others.push(past) }
+        }
+        let cut = Cut::at_the_end_of(first.ok_or(Kind::NoStart)?, others);
+        let plan = self.0.plan_of_a_copy();
+        let start = plan.start.min(whole_milliseconds(cut.now(), Timestamp::UNIX_EPOCH));
+        retraced(Plan { start, ..plan }, self.0.mocks.tables(), &cut)
     }
 }
 
@@ -116,241 +205,93 @@ impl WorldBuilder {
     /// # Errors
     ///
     /// The history does not begin with the start of an execution, the world has no code for it or other code, or the instance
-    /// waits for a child at its end.
+    /// waits for a child at its end that is not mocked: [`from_histories`](Self::from_histories) takes the child's history too.
     ///
     /// # Panics
     ///
     /// When the description of its hub has mistakes.
     #[track_caller]
     pub fn from_history(self, history: &[HistoryEvent]) -> Result<World, TravelError> {
-        let past = Past::of(history, history.len())?;
-        let plan = Plan { start: whole_milliseconds(past.now, Timestamp::UNIX_EPOCH), ..self.plan };
-        past.begin(plan, Memory::new(), Memories::default(), None)
-    }
-}
-
-/// What is known of an execution at some point of its history.
-struct Past {
-    header: Arc<ExecutionHeader>,
-    records: Vec<HistoryRecord>,
-    now: Timestamp,
-}
-
-impl Past {
-    fn of(history: &[HistoryEvent], events: usize) -> Result<Self, TravelError> {
-        let start = history.iter().find_map(|event| match &event.kind {
-            EventKind::ExecutionStarted(header) => Some((Arc::clone(header), event.timestamp)),
-            _ => None,
-        });
-        let Some((header, started)) = start else { return Err(Kind::NoStart.into()) };
-        let before = &history[..events.min(history.len())];
-        let end = before.iter().rposition(|event| event.kind == EventKind::OrchestratorCompleted);
-        let records = records_of(&before[..end.map_or(0, |at| at + 1)]);
-        let past = Self { now: records.last().map_or(started, |record| record.turn_time), header, records };
-        match past.open_child() {
-            Some(child) => Err(Kind::OpenChild(child).into()),
-            None => Ok(past),
-        }
+        self.from_histories([history])
     }
 
-    /// Makes the world.
+    /// Begins the world with several instances that stand where their recorded histories end: an orchestration and its children
+    /// under way, for example. From there [`World::at`] goes back to any earlier moment. As
+    /// [`from_history`](Self::from_history).
+    ///
+    /// Ends of children and events between these instances that have not been received are unread messages. Timers and
+    /// activities are open. A child under way is linked to its parent, which hears of its end. Histories that were recorded one
+    /// after the other may differ by what happened in between: a child that the parent has not started is left out.
+    ///
+    /// For a child that was under way and whose history is not given, a mock stands in, if the world
+    /// [has one](Self::mocked_orchestrator): it ends as the test says. Children that nobody waits for may be missing.
+    ///
+    /// ```
+    /// use durable_core::prelude::*;
+    /// use durable_testing::World;
+    /// use durable_testing::recorded::RecordedHistory;
+    ///
+    /// #[orchestrator]
+    /// async fn ship(ctx: OrchestrationContext, parcel: u64) -> Result<u64, OrchestratorError> {
+    ///     ctx.wait_for_external_event::<()>("Delivered").await?;
+    ///     Ok(parcel)
+    /// }
+    ///
+    /// #[orchestrator]
+    /// async fn order(ctx: OrchestrationContext) -> Result<u64, OrchestratorError> {
+    ///     ctx.call_sub_orchestrator(ship, 7).id("parcel-7").await
+    /// }
+    ///
+    /// # let recorder = World::builder().orchestrator(order).orchestrator(ship).build();
+    /// # let run = recorder.start_as("order-1", order, ());
+    /// # let files = [recorder.record(&run).to_json(), recorder.record(&recorder.instance::<u64>("parcel-7")).to_json()];
+    /// let [parent, child] = files.map(|file| RecordedHistory::from_json(&file).unwrap());
+    /// let world = World::builder().orchestrator(order).orchestrator(ship).from_histories([&parent, &child])?;
+    /// world.instance::<u64>("parcel-7").raise("Delivered", &());
+    /// assert_eq!(world.instance::<u64>("order-1").output(), 7);
+    ///
+    /// // Without the history of the child, a mock stands in for it.
+    /// let world = World::builder().orchestrator(order).mocked_orchestrator(ship).from_histories([&parent])?;
+    /// world.mock_orchestrator(ship).fails("the parcel is lost");
+    /// let failure = world.instance::<u64>("order-1").failure();
+    /// assert!(format!("{failure:#}").contains("the parcel is lost"));
+    /// # Ok::<(), durable_testing::world::TravelError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`from_history`](Self::from_history); the error names the child that is missing.
+    ///
+    /// # Panics
+    ///
+    /// When the description of its hub has mistakes.
     #[track_caller]
-    fn begin(
+    pub fn from_histories<H: AsRef<[HistoryEvent]>>(
         self,
-        plan: Plan,
-        store: Memory,
-        memories: Memories,
-        old: Option<&InstanceRow>,
+        histories: impl IntoIterator<Item = H>,
     ) -> Result<World, TravelError> {
-        let tables = memories.tables.of_the_past(&self.header, self.open_tasks().into_keys());
-        let memories = Memories { tables, ..memories };
-        let now = Moment { coarse: whole_milliseconds(self.now, plan.start), exact: self.now };
-        let core = Core::prepare(plan, store, now, memories);
-        let Some(executors) = core.describe().code().executors(&self.header) else {
-            return Err(Kind::NoCode(self.header.name.clone()).into());
-        };
-        executors().replay(&self.records).map_err(Kind::OtherCode)?;
-        let custom_status = self.custom_status(executors())?;
-        let Self { header, records, .. } = self;
-        // Before a later execution stands one turn that stands for all earlier ones.
-        let earlier = u64::from(header.generation > 0);
-        let inputs = turns(&records).map(|input| TurnInput { turn: input.turn + earlier, ..input }).collect();
-        let execution = Execution::new(header.execution.clone(), executors, inputs);
-        core.journal.put(header.instance.clone(), execution);
-        write(&core, &Retrace::new(header, records), custom_status, old);
-        Ok(World::of(core))
-    }
-
-    /// The custom status after the last turn.
-    fn custom_status(&self, mut executor: Executor) -> Result<Option<Payload>, Kind> {
-        let Some(last) = turns(&self.records).last() else { return Ok(None) };
-        let before = self.records.partition_point(|record| record.turn < last.turn);
-        executor.replay(&self.records[..before]).map_err(Kind::OtherCode)?;
-        Ok(executor.run_turn(last).map_err(Kind::OtherCode)?.custom_status)
-    }
-
-    /// Calls, timers and children that are not over.
-    fn open_tasks(&self) -> BTreeMap<TaskId, &EventKind> {
-        let mut open = BTreeMap::new();
-        for record in &self.records {
-            match &record.kind {
-                EventKind::SubOrchestrationInstanceCreated { child, .. } if child.is_detached => {}
-                EventKind::TaskScheduled { id, .. }
-                | EventKind::TimerCreated { id, .. }
-                | EventKind::SubOrchestrationInstanceCreated { id, .. } => {
-                    open.insert(*id, &record.kind);
-                }
-                EventKind::TaskCompleted { task_id, .. }
-                | EventKind::TaskFailed { task_id, .. }
-                | EventKind::TaskCanceled { task_id }
-                | EventKind::SubOrchestrationInstanceCompleted { task_id, .. }
-                | EventKind::SubOrchestrationInstanceFailed { task_id, .. }
-                | EventKind::TimerFired { timer_id: task_id, .. } => {
-                    open.remove(task_id);
-                }
-                EventKind::ExecutionCompleted { .. } => open.clear(),
-                _ => {}
-            }
+        let pasts = histories.into_iter().map(|history| Past::of(history.as_ref()));
+        let pasts = pasts.collect::<Result<Vec<_>, _>>()?;
+        if pasts.is_empty() {
+            return Err(Kind::NoStart.into());
         }
-        open
-    }
-
-    fn open_child(&self) -> Option<InstanceId> {
-        self.open_tasks().into_values().find_map(child)
-    }
-
-    /// The instances that it has started so far.
-    fn children(&self) -> BTreeSet<String> {
-        let children = self.records.iter().filter_map(|record| child(&record.kind));
-        children.map(|id| id.as_str().to_owned()).collect()
+        let cut = Cut::none(pasts);
+        let plan = Plan { start: whole_milliseconds(cut.now(), Timestamp::UNIX_EPOCH), ..self.plan };
+        retraced(plan, Tables::default(), &cut)
     }
 }
 
-fn child(event: &EventKind) -> Option<InstanceId> {
-    match event {
-        EventKind::SubOrchestrationInstanceCreated { child, .. } => Some(child.instance.clone()),
-        _ => None,
+/// True for a write that may bring an instance to another place in its history.
+fn touches(write: &Write, key: InstanceKey, id: &str) -> bool {
+    match write {
+        Write::Create(create) => create.id == id,
+        Write::Turn(turn) => turn.key == key || turn.children.iter().any(|child| child.create.id == id),
+        Write::Rewind(rewinds) => rewinds.iter().any(|rewind| rewind.key == key),
+        _ => false,
     }
 }
 
-/// The time in the resolution of a clock that began at `start`.
-fn whole_milliseconds(time: Timestamp, start: Timestamp) -> Timestamp {
-    let passed = time.saturating_since(start).as_millis();
-    start.saturating_add(Duration::from_millis(u64::try_from(passed).unwrap_or(u64::MAX)))
-}
-
-/// What went into each turn.
-fn turns(records: &[HistoryRecord]) -> impl Iterator<Item = TurnInput> {
-    records.chunk_by(|a, b| a.turn == b.turn).map(|records| {
-        let received = records.iter().map(|record| &record.kind).filter(|kind| !kind.is_action());
-        TurnInput { turn: records[0].turn, time: records[0].turn_time, events: received.cloned().collect() }
-    })
-}
-
-/// An instance and all below it, except what it had started before.
-async fn later_family(
-    store: &Memory,
-    root: InstanceKey,
-    before: &BTreeSet<String>,
-) -> Result<Vec<InstanceKey>, durable_core::backend::BackendError> {
-    let (mut family, mut at) = (vec![root], 0);
-    while let Some(parent) = family.get(at).copied() {
-        at += 1;
-        let filter = InstanceFilter { parent: Some(parent), limit: usize::MAX, ..InstanceFilter::default() };
-        let children = store.list(filter).await?;
-        let is_later = |row: &&InstanceRow| parent != root || !before.contains(&row.id);
-        family.extend(children.iter().filter(is_later).map(|row| row.key));
-    }
-    Ok(family)
-}
-
-/// Writes an instance into the store of a world that has not begun.
-fn write(core: &Core, past: &Retrace, custom_status: Option<Payload>, old: Option<&InstanceRow>) {
-    let mut create = past.create();
-    if let Some(InstanceRow { created, parent, parent_call, .. }) = old {
-        create = CreateInstance { now: *created, parent: *parent, parent_call: *parent_call, ..create };
-    }
-    let created = on_memory(core, core.store.commit(Arc::new(vec![Write::Create(create)])));
-    let [Written::Created(started)] = created[..] else { unreachable!("the id is free: {created:?}") };
-    let turns = past.turns(started.key, started.epoch, custom_status);
-    let turns: Vec<_> = turns.into_iter().map(|turn| Write::Turn(Box::new(turn))).collect();
-    let written = on_memory(core, core.store.commit(Arc::new(turns)));
-    if written.contains(&Written::Refused) {
-        unreachable!("nobody else writes to this store: {written:?}");
-    }
-}
-
-fn on_memory<T: Send>(
-    core: &Core,
-    work: impl Future<Output = Result<T, durable_core::backend::BackendError>> + Send,
-) -> T {
-    core.time.run(work).unwrap_or_else(|error| unreachable!("a store in memory does not fail: {error}"))
-}
-
-/// Why a world cannot begin at a point of a history.
-#[derive(Debug)]
-pub struct TravelError(Kind);
-
-#[derive(Debug)]
-enum Kind {
-    NoStart,
-    OpenChild(InstanceId),
-    NoCode(FunctionName),
-    OtherCode(ReplayFault),
-}
-
-impl TravelError {
-    /// The instance waits for a child at this point.
-    #[must_use]
-    pub fn is_open_child(&self) -> bool {
-        matches!(self.0, Kind::OpenChild(_))
-    }
-
-    /// The world's code does something else than the history says. The [`source`](Error::source) is the
-    /// [`ReplayFault`], which names the first difference.
-    #[must_use]
-    pub fn is_other_code(&self) -> bool {
-        matches!(self.0, Kind::OtherCode(_))
-    }
-
-    /// The world has no such orchestrator, or not in this version.
-    #[must_use]
-    pub fn is_unknown_orchestrator(&self) -> bool {
-        matches!(self.0, Kind::NoCode(_))
-    }
-
-    /// The history does not contain the start of an execution.
-    #[must_use]
-    pub fn is_no_history(&self) -> bool {
-        matches!(self.0, Kind::NoStart)
-    }
-}
-
-impl From<Kind> for TravelError {
-    fn from(kind: Kind) -> Self {
-        Self(kind)
-    }
-}
-
-impl fmt::Display for TravelError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Kind::NoStart => f.write_str("the history does not contain the start of an execution"),
-            Kind::OpenChild(child) => write!(
-                f,
-                "the instance waits for its child '{child}' at this point of its history: go to one where it waits for none"
-            ),
-            Kind::NoCode(name) => write!(f, "the world has no orchestrator '{name}' in the version of the history"),
-            Kind::OtherCode(_) => f.write_str("the code of this world does not fit the history"),
-        }
-    }
-}
-
-impl Error for TravelError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match &self.0 {
-            Kind::OtherCode(fault) => Some(fault),
-            _ => None,
-        }
-    }
+/// All instances of a store.
+pub(super) fn rows(store: &Memory) -> Vec<InstanceRow> {
+    now(store.list(InstanceFilter { limit: usize::MAX, ..InstanceFilter::default() }))
 }

@@ -43,6 +43,7 @@ impl OrchestrationContext {
     /// # History
     ///
     /// None for the wait. `EventRaised` when an event arrives.
+    #[track_caller]
     pub fn wait_for_external_event<T: DeserializeOwned>(&self, name: &str) -> EventWait<T> {
         match EventName::new(name) {
             Ok(name) => EventWait::new(self.handle.clone(), self.handle.wait_for_event(&name), name),
