@@ -36,6 +36,10 @@ enum Trouble {
     Missing(Box<FailureDetails>, bool),
 }
 
+/// What a turn comes to: its outcome, `Err(Some(reason))` to put the instance aside, or `Err(None)` when it is not ours any
+/// more. All of it is small, because the future of a turn is moved into a task of its own.
+type Decided = Result<(Box<TurnOutcome>, Option<Box<Executor>>), Option<String>>;
+
 /// Runs orchestrators for nothing but their faults.
 pub(super) fn rehearsal(registry: Registry, options: &WorkerOptions) -> Rehearsal {
     let (limits, order) = (options.limits, options.event_order);
@@ -66,37 +70,42 @@ fn no_code(registry: &Registry, name: &FunctionName, version: Option<&Version>) 
 
 impl Shared {
     async fn run_turn(self: &Arc<Self>, mut work: TurnWork) {
-        let instance = work.header.instance.clone();
-        let outcome = match self.executor(&work).await {
-            Ok(mut executor) => {
-                // The events are needed again only if the turn fails, and then only for one question.
-                let terminated = termination(&work);
-                let events = std::mem::take(&mut work.input.events);
-                let input = TurnInput { events, ..work.input };
-                let checked = self.check.as_ref().map(|_| input.clone());
-                let span = turn_span(&work);
-                match unconstrained(async { span.in_scope(|| executor.run_turn(input)) }).await {
-                    Ok(outcome) => {
-                        if let Some(input) = checked {
-                            self.check(&work, &input, &outcome).await;
-                        }
-                        Ok((outcome, Some(executor)))
-                    }
-                    Err(fault) => self.settle(&work, terminated, Trouble::Fault(fault, Some(Box::new(executor)))),
-                }
-            }
-            Err(trouble) => self.settle(&work, termination(&work), trouble),
-        };
-        match outcome {
+        match self.decide(&mut work).await {
             Ok((outcome, executor)) => self.commit(work, outcome, executor).await,
             Err(Some(reason)) => {
-                let pause = self.warm.next_pause(&instance, self.options.stall_pause);
+                let instance = &work.header.instance;
+                let pause = self.warm.next_pause(instance, self.options.stall_pause);
                 tracing::error!(%instance, %reason, ?pause, "the instance is stalled");
                 if let Err(error) = self.source.stall_turn(work.lease, reason, pause).await {
                     tracing::error!(%instance, %error, "a stalled instance could not be put aside");
                 }
             }
             Err(None) => {}
+        }
+    }
+
+    /// Runs the code of a turn.
+    async fn decide(self: &Arc<Self>, work: &mut TurnWork) -> Decided {
+        match self.executor(work).await {
+            Ok(mut executor) => {
+                // The events are needed again only if the turn fails, and then only for one question.
+                let terminated = termination(work);
+                let events = std::mem::take(&mut work.input.events);
+                let input = TurnInput { events, ..work.input };
+                let checked = self.check.as_ref().map(|_| input.clone());
+                let span = turn_span(work);
+                let ran = unconstrained(async { span.in_scope(|| executor.run_turn(input).map(Box::new)) }).await;
+                match ran {
+                    Ok(outcome) => {
+                        if let Some(input) = checked {
+                            self.check(work, &input, &outcome).await;
+                        }
+                        Ok((outcome, Some(executor)))
+                    }
+                    Err(fault) => self.settle(work, terminated, Trouble::Fault(fault, Some(executor))),
+                }
+            }
+            Err(trouble) => self.settle(work, termination(work), *trouble),
         }
     }
 
@@ -115,13 +124,13 @@ impl Shared {
         check.check(&CheckedTurn { header, history, input, outcome, program: &program, limits, order });
     }
 
-    async fn commit(&self, work: TurnWork, outcome: TurnOutcome, executor: Option<Executor>) {
+    async fn commit(&self, work: TurnWork, outcome: Box<TurnOutcome>, executor: Option<Box<Executor>>) {
         let TurnWork { lease, header, epoch, input, .. } = work;
         // Kept before the commit: the next turn may come before this task hears of it, and must not find the place empty.
         if let (None, Some(executor)) = (&outcome.completion, executor) {
             self.warm.keep(epoch, executor);
         }
-        match self.source.complete_turn(lease, outcome).await {
+        match self.source.complete_turn(lease, *outcome).await {
             Ok(()) => self.warm.went_on(&header.instance),
             Err(error) => {
                 // What the executor did is not what the store has: it goes, and the instance is read again.
@@ -132,18 +141,18 @@ impl Shared {
     }
 
     /// The executor that stands where the instance stands: a warm one, or one that replays the history.
-    async fn executor(self: &Arc<Self>, work: &TurnWork) -> Result<Executor, Trouble> {
+    async fn executor(self: &Arc<Self>, work: &TurnWork) -> Result<Box<Executor>, Box<Trouble>> {
         if let Some(executor) = self.warm.take(&work.header, work.epoch, work.prior_turn) {
             return Ok(executor);
         }
         let program = self.program(work)?;
         let hook = Some(self.wake_hook(work));
         let executor = Executor::new(Arc::clone(&work.header), program, self.options.limits, hook);
-        let mut executor = executor.with_event_order(self.options.event_order);
+        let mut executor = Box::new(executor.with_event_order(self.options.event_order));
         if work.prior_turn > 0 {
             let history = self.source.read_history(&work.lease).await.map_err(Trouble::Lost)?;
             if let Err(fault) = unconstrained(async { executor.replay(&history) }).await {
-                return Err(Trouble::Fault(fault, Some(Box::new(executor))));
+                return Err(Box::new(Trouble::Fault(fault, Some(executor))));
             }
         }
         Ok(executor)
@@ -184,14 +193,8 @@ impl Shared {
         })
     }
 
-    /// What becomes of a turn in trouble: an outcome that ends the instance, `Err(Some(reason))` to put it aside, or
-    /// `Err(None)` when it is not ours any more.
-    fn settle(
-        &self,
-        work: &TurnWork,
-        terminated: Option<Option<String>>,
-        trouble: Trouble,
-    ) -> Result<(TurnOutcome, Option<Executor>), Option<String>> {
+    /// What becomes of a turn in trouble. Its outcome, if it has one, ends the instance.
+    fn settle(&self, work: &TurnWork, terminated: Option<Option<String>>, trouble: Trouble) -> Decided {
         let instance = &work.header.instance;
         let is_about_code = !matches!(trouble, Trouble::Lost(_));
         let (failure, executor, stalls) = match trouble {
@@ -226,7 +229,7 @@ impl Shared {
             None => Completion::Failed(failure),
         };
         let executor = executor.map_or_else(|| Executor::without_code(Arc::clone(&work.header)), |executor| *executor);
-        Ok((executor.end_without_code(completion), None))
+        Ok((Box::new(executor.end_without_code(completion)), None))
     }
 }
 

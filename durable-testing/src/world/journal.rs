@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::Arc;
 
-use durable_core::history::{Action, Completion, EventKind, ExecutionHeader};
+use durable_core::history::{Action, Completion, EventKind, ExecutionHeader, HistoryRecord};
 use durable_core::model::{ExecutionId, FailureDetails, FunctionName, InstanceId, Payload};
 use durable_core::replay::{Executor, TurnInput, TurnOutcome, Waits};
 use durable_core::worker::{CheckedTurn, TurnCheck};
@@ -180,17 +180,10 @@ impl Journal {
         if !executions.contains_key(&header.instance) {
             self.seen.lock().push(header.instance.clone());
         }
-        let fresh = {
-            let again = turn.again();
-            Arc::new(again) as Arc<dyn Fn() -> Executor + Send + Sync>
-        };
-        let execution = executions.entry(header.instance.clone()).or_insert_with(|| Execution {
-            id: header.execution.clone(),
-            fresh: Arc::clone(&fresh),
-            inputs: Vec::new(),
-        });
+        let new = || Execution::new(header.execution.clone(), turn.again(), Vec::new());
+        let execution = executions.entry(header.instance.clone()).or_insert_with(new);
         if execution.id != header.execution || turn.input.turn == 1 {
-            *execution = Execution { id: header.execution.clone(), fresh, inputs: Vec::new() };
+            *execution = new();
         }
         // A turn that was refused or lost is run once more.
         while execution.inputs.last().is_some_and(|input| input.turn >= turn.input.turn) {
@@ -212,7 +205,9 @@ impl TurnCheck for Watcher {
         self.0.note(turn);
         touch(&self.0.gate, turn);
         self.0.look_at(turn);
-        if let Some(complaint) = silently(|| difference(turn)) {
+        if let Some(history) = turn.history
+            && let Some(complaint) = silently(|| difference(turn, history))
+        {
             self.0.complain(complaint);
         }
     }
@@ -241,8 +236,7 @@ fn touch(gate: &Gate, turn: &CheckedTurn<'_>) {
 }
 
 /// Replays the history in a fresh executor, runs the turn there, and says what is different.
-fn difference(turn: &CheckedTurn<'_>) -> Option<String> {
-    let history = turn.history?;
+fn difference(turn: &CheckedTurn<'_>, history: &[HistoryRecord]) -> Option<String> {
     let what = || format!("turn {} of '{}' ({})", turn.input.turn, turn.header.instance, turn.header.name);
     let mut cold = turn.executor();
     if let Err(fault) = cold.replay(history) {
