@@ -283,7 +283,7 @@ fn waiting() -> Executor {
             let event = handle.wait_for_event(&EventName::new("Go").unwrap()).unwrap();
             let event = poll_fn(|cx| handle.poll_leaf(event, cx)).await;
             tracing::info!("after");
-            event.map(Ended::Output)
+            event.map(Ended::Output).map_err(|failure| *failure)
         })
     }))
 }
@@ -334,7 +334,7 @@ fn an_executor_inside_another_one_has_its_own_answer() {
                 tracing::info!("outer");
                 assert!(is_replaying_here());
                 let event = handle.wait_for_event(&EventName::new("Go").unwrap()).unwrap();
-                poll_fn(|cx| handle.poll_leaf(event, cx)).await.map(Ended::Output)
+                poll_fn(|cx| handle.poll_leaf(event, cx)).await.map(Ended::Output).map_err(|failure| *failure)
             })
         }));
         outer.replay(&first_turn(&outer)).unwrap();

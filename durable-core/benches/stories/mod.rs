@@ -140,10 +140,9 @@ impl Story {
     fn run(&self, mut after: impl FnMut(&TurnInput, &TurnOutcome)) -> u64 {
         let mut executor = self.executor();
         let mut answers = VecDeque::from([EventKind::ExecutionStarted(Arc::clone(&self.header))]);
-        answers.extend((0..self.signals).map(|_| EventKind::EventRaised {
-            name: self.signal.clone(),
-            input: self.result.clone(),
-        }));
+        answers.extend(
+            (0..self.signals).map(|_| EventKind::EventRaised { name: self.signal.clone(), input: self.result.clone() }),
+        );
         let mut time = Timestamp::from_ticks(17_040_672_000_000_000);
         for turn in 1.. {
             let event = answers.pop_front().expect("the story goes on until it is complete");

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::timer::{self, TimerDetail};
 use super::{ChildStart, EventKind, ExecutionHeader, TaskOptions};
 use crate::model::{
     EventName, FailureDetails, FunctionName, InstanceId, Payload, RuntimeStatus, SourceLocation, Tags, TaskId,
@@ -35,14 +36,6 @@ pub struct StoredEvent {
 pub struct CorruptHistory {
     kind: String,
     problem: String,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct TimerDetail {
-    fire_at: Timestamp,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    source: Option<String>,
 }
 
 /// What a call has beside name and input. Most have only a source, which is stored as plain text.
@@ -114,7 +107,7 @@ pub fn encode_event(event: &EventKind) -> StoredEvent {
         EventKind::TaskCanceled { task_id } => row.task_id = Some(*task_id),
         EventKind::TimerFired { timer_id, fire_at } => {
             row.task_id = Some(*timer_id);
-            row.detail = Some(to_json(&TimerDetail { fire_at: *fire_at, source: None }));
+            row.detail = Some(timer::write(*fire_at, None));
         }
         EventKind::EventRaised { name, input } => {
             row.name = owned(name.as_str());
@@ -157,7 +150,7 @@ fn encode_action(row: &mut StoredEvent, event: &EventKind) {
             row.detail = Some(to_json(&SentDetail { instance: instance.to_string(), source: text(source) }));
         }
         EventKind::TimerCreated { fire_at, source, .. } => {
-            row.detail = Some(to_json(&TimerDetail { fire_at: *fire_at, source: text(source) }));
+            row.detail = Some(timer::write(*fire_at, source.as_ref()));
         }
         _ => {}
     }
@@ -223,12 +216,11 @@ impl Columns {
                 EventKind::SubOrchestrationInstanceFailed { task_id: self.task()?, failure: self.detail()? }
             }
             "TimerCreated" => {
-                let TimerDetail { fire_at, source } = self.detail()?;
-                EventKind::TimerCreated { id: self.task()?, fire_at, source: source.map(stored) }
+                let TimerDetail { fire_at, source } = self.timer()?;
+                let source = source.map(|source| SourceLocation::Stored(source.as_ref().into()));
+                EventKind::TimerCreated { id: self.task()?, fire_at, source }
             }
-            "TimerFired" => {
-                EventKind::TimerFired { timer_id: self.task()?, fire_at: self.detail::<TimerDetail>()?.fire_at }
-            }
+            "TimerFired" => EventKind::TimerFired { timer_id: self.task()?, fire_at: self.timer()?.fire_at },
             "EventSent" => {
                 let SentDetail { instance, source } = self.detail()?;
                 EventKind::EventSent {
@@ -300,6 +292,11 @@ impl Columns {
 
     fn payload(&mut self) -> Result<Payload, String> {
         self.0.payload.take().ok_or_else(|| "it has no payload".to_owned())
+    }
+
+    fn timer(&self) -> Result<TimerDetail<'_>, String> {
+        let detail = self.0.detail.as_deref().ok_or_else(|| "it has no detail".to_owned())?;
+        timer::read(detail).map_err(|error| error.to_string())
     }
 
     fn detail<T: for<'de> Deserialize<'de>>(&self) -> Result<T, String> {

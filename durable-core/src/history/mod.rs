@@ -6,6 +6,7 @@ mod event;
 mod header;
 mod json;
 mod project;
+mod timer;
 
 pub use self::action::{Action, ChildStart, Completion, Continuation, TaskOptions};
 pub use self::codec::{CorruptHistory, StoredEvent, decode_event, encode_event};

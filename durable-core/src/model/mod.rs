@@ -5,6 +5,7 @@
 mod failure;
 mod id;
 mod id_reuse;
+mod iso;
 mod limits;
 mod location;
 mod name;

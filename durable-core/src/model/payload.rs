@@ -45,9 +45,9 @@ impl Payload {
         let mut scratch = SCRATCH.take();
         scratch.clear();
         let encoded = serde_json::to_writer(&mut scratch, value).map_err(InvalidPayload);
-        let text = encoded.and_then(|()| std::str::from_utf8(&scratch).map_err(|error| {
-            InvalidPayload(serde::ser::Error::custom(error))
-        }));
+        let text = encoded.and_then(|()| {
+            std::str::from_utf8(&scratch).map_err(|error| InvalidPayload(serde::ser::Error::custom(error)))
+        });
         let payload = text.map(|text| Self(text.into()));
         if scratch.capacity() <= MOST_SCRATCH {
             SCRATCH.set(scratch);

@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::iso;
+
 const TICKS_PER_SECOND: i64 = 10_000_000;
 const NANOS_PER_TICK: u128 = 100;
 /// 9999-12-30T22:00:00Z, the latest time that every time zone can express with a year of four digits.
@@ -99,6 +101,9 @@ impl From<Timestamp> for SystemTime {
 impl fmt::Display for Timestamp {
     /// ISO 8601 in UTC with as many decimals as needed, at most seven.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(text) = iso::write(self.0) {
+            return f.write_str(text.as_str());
+        }
         write!(f, "{}", self.to_jiff().strftime("%Y-%m-%dT%H:%M:%S"))?;
         let fraction = self.0.rem_euclid(TICKS_PER_SECOND);
         if fraction != 0 {
@@ -120,6 +125,9 @@ impl FromStr for Timestamp {
 
     /// Reads an ISO 8601 time with `Z` or an offset.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Some(ticks) = iso::read(text) {
+            return Ok(Self::from_ticks(ticks));
+        }
         let time: jiff::Timestamp = text.parse()?;
         Ok(Self::from_ticks(i64::try_from(time.as_nanosecond() / 100).unwrap_or(i64::MAX)))
     }
@@ -133,8 +141,22 @@ impl serde::Serialize for Timestamp {
 
 impl<'de> serde::Deserialize<'de> for Timestamp {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        deserializer.deserialize_str(Reader)
+    }
+}
+
+/// Reads a time without a copy of its text.
+struct Reader;
+
+impl serde::de::Visitor<'_> for Reader {
+    type Value = Timestamp;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a time in ISO 8601")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Timestamp, E> {
+        text.parse().map_err(E::custom)
     }
 }
 

@@ -144,6 +144,7 @@ impl Executor {
     /// # Errors
     ///
     /// The code waits for something that is not durable, or completions refer to calls that it never made.
+    #[expect(clippy::needless_pass_by_value, reason = "a turn takes its events, which come once")]
     pub fn run_turn(&mut self, input: TurnInput) -> Result<TurnOutcome, ReplayFault> {
         self.run(input.turn, input.time, input.events.iter(), None)
     }
@@ -194,12 +195,7 @@ impl Executor {
 
     /// Counts the records of a turn. A history that becomes too long ends the instance, and nothing else of the turn counts.
     /// Whether it did is a matter of the time when the turn was live: a replay follows the record.
-    fn limit_history(
-        &mut self,
-        received: u64,
-        outcome: &mut TurnOutcome,
-        recorded: Option<&[HistoryRecord]>,
-    ) {
+    fn limit_history(&mut self, received: u64, outcome: &mut TurnOutcome, recorded: Option<&[HistoryRecord]>) {
         let decided = outcome.actions.len() + outcome.canceled.len() + outcome.markers.len();
         let end = u64::from(outcome.completion.is_some());
         let size = self.history_len + received + decided as u64 + end;

@@ -129,7 +129,12 @@ impl ReplayHandle {
     /// # Errors
     ///
     /// The turn has too many actions.
-    pub fn limit_wait(&self, wait: LeafId, fire_at: Timestamp, source: SourceLocation) -> Result<(), Box<FailureDetails>> {
+    pub fn limit_wait(
+        &self,
+        wait: LeafId,
+        fire_at: Timestamp,
+        source: SourceLocation,
+    ) -> Result<(), Box<FailureDetails>> {
         let mut state = self.shared.state.lock();
         if !state.is_code_running() {
             return Ok(());

@@ -5,7 +5,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::drivers::{Driver, Drivers};
 use super::external::{EventOrder, ExternalEvents, Match};
-use super::leaf::{DriverId, LeafId, LeafKind, Resolution, LeafState, Leaves, Waiter};
+use super::leaf::{DriverId, LeafId, LeafKind, LeafState, Leaves, Resolution, Waiter};
 use super::markers::Markers;
 use super::numbers::NumberMap;
 use super::random::Streams;

@@ -25,7 +25,7 @@ pub(super) async fn take_turns(shared: Arc<Shared>, slots: Arc<Semaphore>) {
 
 /// What a turn comes to: its outcome with the executor that has run it, unless that is over; `Err(Some(reason))` to put the
 /// instance aside, or `Err(None)` when it is not ours any more.
-type Decided = Result<(TurnOutcome, Option<Executor>), Option<String>>;
+type Decided = Result<(TurnOutcome, Option<Box<Executor>>), Option<String>>;
 
 /// Why a turn has no outcome.
 enum Trouble {
@@ -91,7 +91,7 @@ impl Shared {
         }
     }
 
-    fn decide(&self, work: &mut TurnWork, executor: Result<Executor, Trouble>) -> Decided {
+    fn decide(&self, work: &mut TurnWork, executor: Result<Box<Executor>, Trouble>) -> Decided {
         // The events are needed again only if the turn fails, and then only for one question.
         let terminated = termination(work);
         match executor {
@@ -101,14 +101,14 @@ impl Shared {
                 let span = turn_span(work);
                 match without_budget(|| span.in_scope(|| executor.run_turn(input))) {
                     Ok(outcome) => Ok((outcome, Some(executor))),
-                    Err(fault) => self.settle(work, terminated, Trouble::Fault(fault, Some(Box::new(executor)))),
+                    Err(fault) => self.settle(work, terminated, Trouble::Fault(fault, Some(executor))),
                 }
             }
             Err(trouble) => self.settle(work, terminated, trouble),
         }
     }
 
-    async fn decide_checked(&self, work: &mut TurnWork, executor: Result<Executor, Trouble>) -> Decided {
+    async fn decide_checked(&self, work: &mut TurnWork, executor: Result<Box<Executor>, Trouble>) -> Decided {
         let input = work.input.clone();
         let decided = self.decide(work, executor);
         if let Ok((outcome, Some(_))) = &decided {
@@ -145,7 +145,7 @@ impl Shared {
         &self,
         work: TurnWork,
         outcome: TurnOutcome,
-        executor: Option<Executor>,
+        executor: Option<Box<Executor>>,
     ) -> impl Future<Output = ()> + Send + use<'_> {
         let TurnWork { lease, header, epoch, input, .. } = work;
         // Kept before the commit: the next turn may come before this task hears of it, and must not find the place empty.
@@ -166,15 +166,15 @@ impl Shared {
     }
 
     /// An executor that has replayed the history.
-    async fn replayed(self: &Arc<Self>, work: &TurnWork) -> Result<Executor, Trouble> {
+    async fn replayed(self: &Arc<Self>, work: &TurnWork) -> Result<Box<Executor>, Trouble> {
         let program = self.program(work)?;
         let hook = Some(self.wake_hook(work));
         let executor = Executor::new(Arc::clone(&work.header), program, self.options.limits, hook);
-        let mut executor = executor.with_event_order(self.options.event_order);
+        let mut executor = Box::new(executor.with_event_order(self.options.event_order));
         if work.prior_turn > 0 {
             let history = self.source.read_history(&work.lease).await.map_err(Trouble::Lost)?;
             if let Err(fault) = without_budget(|| executor.replay(&history)) {
-                return Err(Trouble::Fault(fault, Some(Box::new(executor))));
+                return Err(Trouble::Fault(fault, Some(executor)));
             }
         }
         Ok(executor)

@@ -13,7 +13,7 @@ use crate::replay::Executor;
 
 /// The executors that were used last, and how often stalled instances were tried.
 pub(super) struct WarmExecutors {
-    executors: Mutex<LruCache<InstanceId, (u64, Executor)>>,
+    executors: Mutex<LruCache<InstanceId, (u64, Box<Executor>)>>,
     stalls: Mutex<LruCache<InstanceId, u32>>,
 }
 
@@ -24,14 +24,14 @@ impl WarmExecutors {
     }
 
     /// The executor of this execution, if it is here from the same ownership and stands at `turn`.
-    pub(super) fn take(&self, header: &ExecutionHeader, epoch: u64, turn: u64) -> Option<Executor> {
+    pub(super) fn take(&self, header: &ExecutionHeader, epoch: u64, turn: u64) -> Option<Box<Executor>> {
         let (kept_epoch, executor) = self.executors.lock().pop(&header.instance)?;
         let same = executor.header().instance == header.instance && executor.header().execution == header.execution;
         (same && kept_epoch == epoch && executor.turn() == turn).then_some(executor)
     }
 
     /// Keeps an executor; the one that has rested longest goes when there are too many.
-    pub(super) fn keep(&self, epoch: u64, executor: Executor) {
+    pub(super) fn keep(&self, epoch: u64, executor: Box<Executor>) {
         let evicted = self.executors.lock().push(executor.header().instance.clone(), (epoch, executor));
         // Dropped without the lock: dropping a future runs the destructors of user code.
         drop(evicted);

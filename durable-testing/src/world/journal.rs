@@ -212,17 +212,10 @@ impl Journal {
         if !executions.contains_key(&header.instance) {
             self.seen.lock().push(header.instance.clone());
         }
-        let fresh = {
-            let again = turn.again();
-            Arc::new(again) as Arc<dyn Fn() -> Executor + Send + Sync>
-        };
-        let execution = executions.entry(header.instance.clone()).or_insert_with(|| Execution {
-            id: header.execution.clone(),
-            fresh: Arc::clone(&fresh),
-            inputs: Vec::new(),
-        });
+        let new = || Execution::new(header.execution.clone(), turn.again(), Vec::new());
+        let execution = executions.entry(header.instance.clone()).or_insert_with(new);
         if execution.id != header.execution || turn.input.turn == 1 {
-            *execution = Execution { id: header.execution.clone(), fresh, inputs: Vec::new() };
+            *execution = new();
         }
         // A turn that was refused or lost is run once more.
         while execution.inputs.last().is_some_and(|input| input.turn >= turn.input.turn) {
@@ -256,7 +249,8 @@ impl TurnCheck for Watcher {
         if let Some(ended) = Ended::with(turn) {
             self.0.ended.lock().add(ended);
         }
-        if self.0.wants(turn.input.turn, turn.outcome)
+        if turn.history.is_some()
+            && self.0.wants(turn.input.turn, turn.outcome)
             && let Some(complaint) = silently(|| difference(turn))
         {
             self.0.complain(&turn.header.instance, complaint);

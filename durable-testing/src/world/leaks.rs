@@ -178,7 +178,7 @@ pub(super) fn dropped(turn: &CheckedTurn<'_>) -> Vec<Leak> {
         instance: Some(header.instance.clone()),
         what: format!("'{}' ({}) has called {what} at {source} and awaits it nowhere", header.instance, header.name),
     };
-    let dropped = outcome.actions.iter().filter(|(id, _)| outcome.canceled.contains(id));
+    let dropped = outcome.actions.iter().filter(|(id, _)| outcome.canceled.binary_search(id).is_ok());
     let call = |(_, action): &(_, Action)| match action {
         Action::ScheduleTask { name, source, .. } => Some(leak(format!("activity '{name}'"), source)),
         Action::StartChild { child, source, .. } => Some(leak(format!("sub-orchestrator '{}'", child.name), source)),

@@ -5,11 +5,16 @@
 #![expect(clippy::unwrap_used, reason = "a measurement fails by panicking")]
 #![expect(clippy::print_stdout, reason = "the lines are what the script reads")]
 
+// Not a bench of durable-core: its libraries for tests take longer to compile than all the rest.
+#[path = "../../durable-core/benches/stories/mod.rs"]
 mod stories;
 
 use std::hint::black_box;
+use std::time::Duration;
 
 use durable_core::history::{decode_event, encode_event};
+use durable_core::prelude::*;
+use durable_testing::World;
 
 use stories::{STORIES, Story};
 
@@ -44,6 +49,23 @@ fn main() {
     }
     if only.is_none() {
         rows();
+        worlds();
+    }
+}
+
+#[orchestrator]
+async fn hours(ctx: OrchestrationContext, n: u64) -> Result<u64, OrchestratorError> {
+    for _ in 0..n {
+        ctx.create_timer(Duration::from_secs(3_600)).await;
+    }
+    Ok(n)
+}
+
+/// Hourly timers on the whole engine, with the checks that a world makes by itself.
+fn worlds() {
+    for size in SIZES {
+        let run = || World::builder().orchestrator(hours).build().start(hours, size).output();
+        println!("world hours {size} {}", measured(run));
     }
 }
 
