@@ -15,6 +15,7 @@ pub mod faults;
 pub mod mock_client;
 pub mod recorded;
 mod script;
+mod store;
 pub mod world;
 
 #[doc = include_str!("docs/replay_tests.md")]

@@ -39,6 +39,7 @@ impl WorldBuilder {
                 gate: Gate::default(),
                 shapes: Shapes::default(),
                 keeps_logs: false,
+                store: None,
             },
         }
     }

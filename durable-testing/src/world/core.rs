@@ -20,6 +20,8 @@ use super::leaks;
 use super::mocks::{Mocks, Stand, Tables};
 use super::shapes::Shapes;
 use super::time::{Moment, Passed, Time};
+use crate::faults::FaultyBackend;
+use crate::store::Open;
 
 /// Adds something to a hub. It is done again for each hub that takes the place of another.
 pub(super) type Part = Arc<dyn Fn(TaskHubBuilder) -> TaskHubBuilder + Send + Sync>;
@@ -41,6 +43,8 @@ pub(super) struct Plan {
     pub(super) keeps_logs: bool,
     /// The types of functions.
     pub(super) shapes: Shapes,
+    /// Makes what opens the store, where it is not in memory; once for each world.
+    pub(super) store: Option<Arc<dyn Fn() -> Open + Send + Sync>>,
 }
 
 /// What a world remembers beside its store.
@@ -59,6 +63,7 @@ pub(super) struct Core {
     pub(super) mishaps: Arc<Mishaps>,
     pub(super) journal: Arc<Journal>,
     pub(super) mocks: Arc<Mocks>,
+    /// Empty when the world has another store.
     pub(super) store: Memory,
     pub(super) plan: Plan,
 }
@@ -85,11 +90,16 @@ impl Core {
 
     /// As [`start`](Self::start), but nothing happens before the first call that makes something happen.
     pub(super) fn prepare(plan: Plan, store: Memory, now: Moment, memories: Memories) -> Arc<Self> {
-        let mishaps = Mishaps::new(Arc::new(store.clone()), plan.trial.is_some());
+        let faults = match &plan.store {
+            Some(store) => FaultyBackend::opened_by(store()),
+            None => FaultyBackend::new(Arc::new(store.clone())),
+        };
+        let mishaps = Mishaps::new(faults, plan.trial.is_some());
         let time = Time::new(now, Arc::clone(&mishaps), plan.gate.clone(), plan.keeps_logs);
         let journal = Journal::new(plan.checks, memories.executions, plan.gate.clone(), plan.shapes.clone());
         let clock = time.clock().clone();
-        let mocks = Mocks::new(memories.tables, Arc::clone(&journal), clock, plan.activities.clone());
+        let faults = Arc::clone(&mishaps.faults);
+        let mocks = Mocks::new(memories.tables, Arc::clone(&journal), (clock, faults), plan.activities.clone());
         if let Some(trial) = &plan.trial {
             trial.begin(&mishaps.faults, &journal, &mocks);
         }

@@ -19,6 +19,7 @@ mod mocks;
 mod orders;
 mod shapes;
 mod snapshot;
+mod store;
 mod texts;
 mod time;
 mod timeline;
@@ -50,6 +51,8 @@ pub use self::logs::LogEvent;
 pub use self::mock::Mock;
 pub use self::mocks::MockCall;
 pub use self::snapshot::Snapshot;
+#[cfg(feature = "sqlite")]
+pub use self::store::on_every_store;
 pub use self::timeline::Timeline;
 pub use self::travel::TravelError;
 
@@ -271,6 +274,44 @@ impl World {
     pub fn run_until_blocked(&self) {
         self.0.settle();
         self.0.object();
+    }
+
+    /// Runs code inside of this world, as a handler of requests in its process would run, and gives its output. Several calls of
+    /// its [clients](Self::client) can be under way at the same time, and its sleeps are virtual. Time passes as long as it waits.
+    ///
+    /// ```
+    /// use durable_core::prelude::*;
+    /// use durable_testing::World;
+    ///
+    /// #[orchestrator]
+    /// async fn approval(ctx: OrchestrationContext) -> Result<bool, OrchestratorError> {
+    ///     ctx.wait_for_external_event("Approval").await
+    /// }
+    ///
+    /// let world = World::builder().orchestrator(approval).build();
+    /// let client = world.client();
+    /// let starts = world.run_inside(join_all((0..10).map(|_| client.start(approval, ()).id("one").into_future())));
+    /// assert_eq!(starts.iter().filter(|start| start.is_ok()).count(), 1);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// When it waits for ever, when the process dies meanwhile, and when a check fails.
+    #[track_caller]
+    pub fn run_inside<T: Send>(&self, code: impl Future<Output = T> + Send) -> T {
+        drop(self.0.hub());
+        let deaths = self.0.mishaps.deaths();
+        let (mut code, mut output) = (std::pin::pin!(code), None);
+        while output.is_none() {
+            let run = async { output = Some(code.as_mut().await) };
+            let passed = self.0.time.pass_many(run, Time::NO_LIMIT);
+            self.0.object();
+            assert!(output.is_some() || deaths == self.0.mishaps.deaths(), "the process died, and this code with it");
+            if output.is_none() && passed == time::Passed::NothingDue {
+                panic!("the code waits for ever, {}", self.waits());
+            }
+        }
+        output.unwrap_or_else(|| unreachable!("the loop ends with an output"))
     }
 
     /// The answers of a mocked activity, given as the annotated function. From now on they go before the real one.

@@ -79,11 +79,13 @@ impl World {
     ///
     /// # Panics
     ///
-    /// When a check fails meanwhile.
+    /// When a check fails meanwhile, and when the world is not in memory: another [backend](super::WorldBuilder::backend) cannot
+    /// be copied.
     #[track_caller]
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let core = &self.0;
+        core.plan.must_be_in_memory();
         core.settle();
         core.object();
         let store = core.store.fork();

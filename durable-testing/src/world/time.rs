@@ -20,6 +20,7 @@ use super::client::{inside, is_inside};
 use super::crash::Mishaps;
 use super::gate::Gate;
 use super::logs::Logs;
+use crate::store::on_a_free_thread;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -333,17 +334,6 @@ fn runtime(probe: &Arc<Probe>) -> Runtime {
         .on_thread_park(move || on_idle.idle())
         .build()
         .unwrap_or_else(|error| panic!("a world needs a runtime, and none can be made: {error}"))
-}
-
-/// Runs something that blocks. Within another runtime that is only allowed on a thread that is not part of it.
-fn on_a_free_thread<T: Send>(run: impl FnOnce() -> T + Send) -> T {
-    if Handle::try_current().is_err() {
-        return run();
-    }
-    std::thread::scope(|scope| match scope.spawn(run).join() {
-        Ok(value) => value,
-        Err(panic) => std::panic::resume_unwind(panic),
-    })
 }
 
 impl WorldClock {

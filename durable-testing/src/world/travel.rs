@@ -120,9 +120,10 @@ impl WorldBuilder {
     ///
     /// # Panics
     ///
-    /// When the description of its hub has mistakes.
+    /// When the description of its hub has mistakes, and when it has another store than memory.
     #[track_caller]
     pub fn from_history(self, history: &[HistoryEvent]) -> Result<World, TravelError> {
+        self.plan.must_be_in_memory();
         let past = Past::of(history, history.len())?;
         let plan = Plan { start: whole_milliseconds(past.now, Timestamp::UNIX_EPOCH), ..self.plan };
         past.begin(plan, Memory::new(), Memories::default(), None)
