@@ -219,7 +219,7 @@ impl Time {
                 continue;
             }
             let Some(pause) = self.mishaps.take_pause() else { return };
-            self.run_or_crash(async { tokio::time::sleep(pause).await });
+            self.run_or_crash(sleep(pause));
         }
     }
 
@@ -229,7 +229,7 @@ impl Time {
         loop {
             let rest = end.saturating_since(self.clock.coarse());
             if !rest.is_zero() {
-                self.run_or_crash(async { tokio::time::sleep(rest).await });
+                self.run_or_crash(sleep(rest));
             }
             self.settle();
             if self.clock.coarse() >= end {
@@ -287,7 +287,7 @@ impl Time {
                 biased;
                 _ = reached => Passed::Reached,
                 () = self.probe.tired.notified() => Passed::GoesOn,
-                () = tokio::time::sleep(limit.min(NEVER)) => Passed::NothingDue,
+                () = sleep(limit.min(NEVER)) => Passed::NothingDue,
             }
         });
         if limit >= NEVER && matches!(passed, Some(Passed::NothingDue)) {
@@ -324,6 +324,11 @@ impl Drop for Time {
         let runtime = self.runtime.write().take();
         on_a_free_thread(|| drop(runtime));
     }
+}
+
+/// The sleep of tokio, which ends after thirty years at the latest, without that limit.
+async fn sleep(time: Duration) {
+    tokio::time::sleep_until(Instant::now() + time).await;
 }
 
 fn runtime(probe: &Arc<Probe>) -> Runtime {
@@ -373,7 +378,7 @@ impl Clock for WorldClock {
             // Down to the millisecond, and the rest is made up for.
             let left = Duration::from_millis(u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
             if !left.is_zero() {
-                tokio::time::sleep(left).await;
+                sleep(left).await;
                 clock.pulse();
             }
             let mut exact = clock.0.exact.lock();
