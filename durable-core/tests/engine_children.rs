@@ -74,7 +74,10 @@ fn a_terminated_child_fails_the_call() {
         let run = world.start(hopes, ());
         world.instance::<u64>("kid").terminate("enough");
         let output = run.output();
-        assert!(output.contains("instance 'kid' was terminated: enough") && output.ends_with(": Terminated"), "{output}");
+        assert!(
+            output.contains("instance 'kid' was terminated: enough") && output.ends_with(": Terminated"),
+            "{output}"
+        );
     });
 }
 
