@@ -14,7 +14,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 #[activity]
 async fn endless() {
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 #[orchestrator]

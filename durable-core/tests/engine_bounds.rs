@@ -1,7 +1,5 @@
 //! Rule 6: turns, queues and memory are bounded, and a giant does not starve the others.
 
-#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
-
 use std::time::Duration;
 
 use durable_core::history::{EventKind, HistoryEvent};

@@ -1,7 +1,5 @@
 //! Rule 1: one turn uncommitted at most, fenced, and repeatable when its outcome is unknown.
 
-#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
-
 use std::sync::Arc;
 
 use durable_core::client::ClientErrorKind;

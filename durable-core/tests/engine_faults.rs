@@ -1,7 +1,5 @@
 //! What is not allowed to stop a hub, or to cost an instance its life.
 
-#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

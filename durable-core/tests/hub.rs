@@ -1,7 +1,5 @@
 //! A hub as its users see it.
 
-#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
-
 use durable_core::client::InstanceQuery;
 use durable_core::history::EventKind;
 use durable_core::model::FunctionName;

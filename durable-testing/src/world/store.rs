@@ -59,6 +59,10 @@ impl WorldBuilder {
     /// run.output();
     /// assert_eq!(world.elapsed(), Duration::from_secs(3600));
     /// ```
+    ///
+    /// # Panics
+    ///
+    /// Later, in [`build`](Self::build) and at a crash: when the directory or the file cannot be made or opened.
     #[cfg(feature = "sqlite")]
     pub fn sqlite(mut self) -> Self {
         use durable_core::backend::sqlite::Sqlite;
