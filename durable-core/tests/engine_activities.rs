@@ -235,9 +235,8 @@ fn a_trace_reaches_activities_and_children() {
         let world = world.orchestrator(below).activity(traced).build();
         let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         let context: TraceContext = trace.parse().unwrap();
-        let client = world.client();
-        let run = client.start(below, 2).trace(context).into_future().now_or_never().unwrap().unwrap();
-        assert_eq!(run.output().now_or_never().unwrap().unwrap().as_deref(), Some(trace));
+        let run = world.started(world.client().start(below, 2).trace(context));
+        assert_eq!(run.output().as_deref(), Some(trace));
         assert_eq!(world.start(below, 0).output(), None);
     });
 }

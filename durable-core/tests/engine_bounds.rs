@@ -37,10 +37,8 @@ fn a_turn_takes_at_most_a_thousand_events() {
     const N: u64 = 2_500;
     let story = |world: WorldBuilder, delay: Duration| {
         let world = world.orchestrator(counts).orchestrator(floods).build();
-        let client = world.client();
-        world.run_inside(client.start(counts, N).id("counts").delay(delay).into_future()).unwrap();
+        let run = world.started(world.client().start(counts, N).id("counts").delay(delay));
         let () = world.start(floods, N).output();
-        let run = world.instance::<u64>("counts");
         assert_eq!(run.output(), (0..N).sum::<u64>());
         let received = received_per_turn(&run.history());
         assert!(received.iter().all(|count| *count <= 1_000), "{received:?}");

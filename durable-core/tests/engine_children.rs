@@ -92,8 +92,8 @@ fn a_thousand_children_of_one_parent() {
         on_every_store(|world| {
             let world = cold(world).orchestrator(wide).hub(move |hub| hub.busy_instances(busy)).build();
             let client = world.client();
-            let run = client.start(wide, ()).id("w").tag("team", "blue").into_future().now_or_never().unwrap().unwrap();
-            assert_eq!(run.output().now_or_never().unwrap().unwrap(), 999_000);
+            let run = world.started(client.start(wide, ()).id("w").tag("team", "blue"));
+            assert_eq!(run.output(), 999_000);
             let all = InstanceQuery::new().children_of("w".parse().unwrap()).tag("team", "blue");
             assert_eq!(client.count(all).now_or_never().unwrap().unwrap(), 1_000);
         });
@@ -205,8 +205,7 @@ fn a_start_is_left_alone_and_may_be_delayed() {
     on_every_store(|world| {
         let world = cold(world).orchestrator(leaves).build();
         let client = world.client();
-        client.start(leaves, ()).id("l").tag("a", "1").into_future().now_or_never().unwrap().unwrap();
-        let () = world.instance::<()>("l").output();
+        let () = world.started(client.start(leaves, ()).id("l").tag("a", "1")).output();
         assert_eq!(world.instance::<u64>("now").output(), 8);
         let later = world.instance::<u64>("later");
         world.advance(Duration::from_secs(59));

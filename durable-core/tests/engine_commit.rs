@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use durable_core::backend::Backend;
 use durable_core::client::ClientErrorKind;
 use durable_core::hub::TaskHubBuilder;
 use durable_core::prelude::*;
 use durable_testing::World;
+use durable_testing::faults::FaultyBackend;
 use durable_testing::world::{WorldBuilder, chaos};
 use futures_util::FutureExt;
 use tokio::sync::Notify;
@@ -97,9 +99,9 @@ async fn gated(ctx: OrchestrationContext) -> Result<String, OrchestratorError> {
 #[derive(Clone, Default)]
 struct Gate(Arc<(Notify, Notify)>);
 
-fn worker(store: &Memory, name: &'static str, gate: &Gate) -> TaskHubBuilder {
+fn worker(store: impl Backend, name: &'static str, gate: &Gate) -> TaskHubBuilder {
     let Gate(gate) = gate.clone();
-    TaskHub::builder().backend(store.clone()).orchestrator(gated).activity_fn("gate", move |(): ()| {
+    TaskHub::builder().backend(store).orchestrator(gated).activity_fn("gate", move |(): ()| {
         let gate = Arc::clone(&gate);
         async move {
             gate.0.notify_one();
@@ -116,17 +118,21 @@ fn worker(store: &Memory, name: &'static str, gate: &Gate) -> TaskHubBuilder {
 async fn a_lost_lease_leaves_no_trace() {
     let store = Memory::new();
     let (slow, quick) = (Gate::default(), Gate::default());
-    let first = worker(&store, "first", &slow).start().await.unwrap();
+    let watched = Arc::new(FaultyBackend::new(Arc::new(store.clone())));
+    let first = worker(Arc::clone(&watched), "first", &slow).start().await.unwrap();
     let run = first.client().start(gated, ()).id("g").await.unwrap();
     slow.0.0.notified().await;
     // The store lets the second worker take over what the first one runs, as after its lease has run out.
-    let second = worker(&store, "second", &quick).start().await.unwrap();
+    let second = worker(store, "second", &quick).start().await.unwrap();
     quick.0.1.notify_one();
     let taken = second.client().instance::<String, _>("g").unwrap();
     assert_eq!(taken.output().await.unwrap(), "second");
     let expected = second.client().history(taken.id()).await.unwrap().unwrap();
 
+    // It commits a turn, and is refused.
+    let before = watched.commits();
     slow.0.1.notify_one();
+    watched.reached(before + 1).await;
     first.shutdown().await.unwrap();
     assert_eq!(second.client().history(run.id()).await.unwrap().unwrap(), expected);
     durable_testing::assert_history!(expected, [ExecutionStarted, TaskScheduled, TaskCompleted, ExecutionCompleted]);

@@ -9,7 +9,6 @@ use durable_core::hub::TaskHubBuilder;
 use durable_core::prelude::*;
 use durable_testing::World;
 use durable_testing::world::{WorldBuilder, chaos, on_every_store};
-use futures_util::FutureExt;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -236,10 +235,8 @@ fn a_write_that_cannot_be_made_fails_alone() {
 fn instances_wait_for_an_orchestrator_that_a_deployment_forgot() {
     on_every_store(|world| {
         let (world, is_wrong) = deployments(world, |hub| hub.orchestrator(waits), |hub| hub.activity(quick));
-        let client = world.client();
-        let began = world.start_as("began", waits, ());
-        client.start(waits, ()).id("new").delay(MINUTE).into_future().now_or_never().unwrap().unwrap();
-        let new = world.instance::<()>("new");
+        let began = world.start(waits, ());
+        let new = world.started(world.client().start(waits, ()).delay(MINUTE));
         is_wrong.store(true, Ordering::SeqCst);
         world.crash();
         world.advance(MINUTE);

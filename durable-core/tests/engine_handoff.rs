@@ -1,7 +1,7 @@
 //! Rule 2: results go over in memory where that is safe, deliveries and crashes are counted exactly.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use durable_core::prelude::*;
@@ -111,6 +111,36 @@ fn a_stalled_instance_takes_the_row_path_and_goes_on_with_the_right_code() {
         assert_history!(run, [.., TaskCompleted, .., TaskCompleted, .., ExecutionCompleted]);
         let deliveries: Vec<_> = gate.calls().iter().map(|call| (call.input.clone(), call.delivery)).collect();
         assert_eq!(deliveries, [(1.into(), 1), (2.into(), 1), (1.into(), 2), (2.into(), 2)], "a result was not used");
+    });
+}
+
+/// Tells of each of its runs, and takes a second, of which half is a sleep of its own.
+#[activity(name = "gate")]
+async fn in_two_steps(ctx: ActivityContext, State(log): State<Arc<Mutex<Vec<u32>>>>, n: u32) -> String {
+    log.lock().unwrap().push(ctx.delivery());
+    for _ in 0..2 {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    n.to_string()
+}
+
+/// The results come as the stalled instance is tried again, after a second, and are in memory as it stalls once more.
+#[test]
+fn a_result_that_comes_with_a_stalled_turn_becomes_a_row() {
+    on_every_store(|world| {
+        let log = Arc::new(Mutex::new(Vec::<u32>::new()));
+        let (world, deployment) = deployments(world.activity(in_two_steps).state(Arc::clone(&log)));
+        let run = world.start(redeployed, ());
+        deployment.store(1, Ordering::SeqCst);
+        world.crash();
+        run.raise("go", "yes");
+        world.advance(2 * MINUTE);
+        assert!(run.status().stalled.is_some());
+
+        deployment.store(0, Ordering::SeqCst);
+        world.restart();
+        assert_eq!(run.output(), ["yes", "1", "2"]);
+        assert_eq!(*log.lock().unwrap(), [1, 1, 2, 2], "a result was lost");
     });
 }
 

@@ -34,8 +34,7 @@ fn begin(world: WorldBuilder) -> World {
 /// Starts in a minute.
 fn scheduled(world: &World, id: &str, name: &str) -> Instance<u64> {
     let at = world.now().saturating_add(MINUTE);
-    let client = world.client();
-    client.start(name, ()).id(id).start_at(at).into_future().now_or_never().unwrap().unwrap();
+    let _ = world.started(world.client().start(name, ()).id(id).start_at(at));
     world.instance(id)
 }
 
@@ -59,10 +58,8 @@ fn a_scheduled_start_survives_its_process() {
         assert_eq!(run.history()[0].timestamp.max(at), run.history()[0].timestamp, "it did not begin too early");
         // A time that has passed is now.
         world.crash();
-        let client = world.client();
-        let late = client.start(adds, ()).id("late").start_at(at).into_future().now_or_never().unwrap();
-        let late = late.unwrap().status().now_or_never().unwrap().unwrap();
-        assert_eq!(late.runtime_status, RuntimeStatus::Running);
+        let late = world.started(world.client().start(adds, ()).id("late").start_at(at));
+        assert_eq!(late.runtime_status(), RuntimeStatus::Running);
         output
     };
     assert_eq!(on_every_store(story), 3);

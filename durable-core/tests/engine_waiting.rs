@@ -133,9 +133,7 @@ fn a_pending_instance_can_be_terminated() {
     on_every_store(|world| {
         let world = world.orchestrator(never).build();
         let code = world.mock_orchestrator(never);
-        let client = world.client();
-        world.run_inside(client.start(never, ()).id("n").delay(Duration::from_secs(60)).into_future()).unwrap();
-        let run = world.instance::<()>("n");
+        let run = world.started(world.client().start(never, ()).delay(Duration::from_secs(60)));
         assert_eq!(run.runtime_status(), RuntimeStatus::Pending);
         run.terminate("not needed");
         let status = run.status();
