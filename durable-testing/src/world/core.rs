@@ -184,8 +184,14 @@ impl Core {
                 return Ok(status);
             }
             let client = self.inner_client();
+            let is_stalled = status.is_some_and(|status| status.stalled.is_some());
             let passed = self.time.pass_many(client.wait(id, until, None), rest.unwrap_or(Time::NO_LIMIT));
-            if passed == Passed::NothingDue && rest.is_none() {
+            if let Some(message) = self.journal.first_complaint() {
+                return Err(ClientError::new(ClientErrorKind::Remote { message }));
+            }
+            // One that is stalled is tried again and again, for ever.
+            let is_over = passed == Passed::NothingDue || (passed == Passed::GoesOn && is_stalled);
+            if is_over && rest.is_none() {
                 let deadlock = Deadlock::of(self);
                 let message = "waits for ever".to_owned();
                 return Err(ClientError::new(ClientErrorKind::Remote { message }).with_source(deadlock));

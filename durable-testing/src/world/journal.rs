@@ -100,6 +100,11 @@ impl Journal {
         }
     }
 
+    /// The first thing that was found wrong since then.
+    pub(super) fn first_complaint(&self) -> Option<String> {
+        self.complaints.lock().first().cloned()
+    }
+
     /// What was found wrong since the last call.
     pub(super) fn take_complaints(&self) -> Vec<String> {
         std::mem::take(&mut self.complaints.lock())
