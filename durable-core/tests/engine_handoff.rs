@@ -1,5 +1,7 @@
 //! Rule 2: results go over in memory where that is safe, deliveries and crashes are counted exactly.
 
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

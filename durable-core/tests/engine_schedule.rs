@@ -1,7 +1,5 @@
 //! Instances that start later, in a world that lives and dies.
 
-#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
-
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 

@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use durable_core::backend::Backend;
 
+use super::WorldBuilder;
 use super::core::Plan;
-use super::{World, WorldBuilder};
 
 impl WorldBuilder {
     /// Keeps the instances of the world in another backend than memory. The closure opens it: when the world begins, and again for
-    /// each process that follows after a [crash](World::crash) or a [restart](World::restart), when the one before is closed. So it
+    /// each process that follows after a [crash](super::World::crash) or a [restart](super::World::restart), when the one before is closed. So it
     /// opens the same file or the same database each time.
     ///
     /// The backend may have threads and need real time. The clock of the world stands still during its calls, which are made one
     /// after the other: so the same story is the same in each run. It is opened and called within a tokio runtime of its own.
     ///
-    /// Such a world cannot be [copied](World::fork) and cannot go back in a [history](World::at).
+    /// Such a world cannot be [copied](super::World::fork) and cannot go back in a [history](super::World::at).
     ///
     /// ```
     /// use durable_core::prelude::*;
@@ -107,8 +107,8 @@ impl WorldBuilder {
 #[cfg(feature = "sqlite")]
 #[track_caller]
 pub fn on_every_store<T: PartialEq + std::fmt::Debug>(story: impl Fn(WorldBuilder) -> T) -> T {
-    let in_memory = story(World::builder());
-    let in_a_file = story(World::builder().sqlite());
+    let in_memory = story(WorldBuilder::new());
+    let in_a_file = story(WorldBuilder::new().sqlite());
     assert!(
         in_memory == in_a_file,
         "the story has another outcome in a file\n  in memory: {in_memory:?}\n  in a file: {in_a_file:?}"
