@@ -9,15 +9,13 @@ use std::time::Duration;
 use durable_core::config::{HostConfig, StorageType};
 use durable_core::model::{Limit, Limits};
 use durable_core::prelude::*;
-use durable_testing::{VirtualClock, World};
+use durable_testing::World;
 use futures_util::FutureExt;
-use tokio::sync::Notify;
 use tracing_subscriber::fmt::MakeWriter;
 
 #[activity]
-async fn endless(State(runs): State<Arc<Notify>>) -> Result<(), ActivityError> {
-    runs.notify_one();
-    std::future::pending().await
+async fn endless() {
+    std::future::pending::<()>().await;
 }
 
 #[orchestrator]
@@ -83,31 +81,23 @@ async fn a_start_that_says_nothing_follows_the_configuration() {
     hub.shutdown().await.unwrap();
 }
 
-#[tokio::test]
-async fn an_activity_without_a_timeout_gets_that_of_the_configuration() {
-    let clock = VirtualClock::new();
-    let limited = config(&[IN_MEMORY, ("AzureFunctionsJobHost__functionTimeout", "00:01:00")]);
-    let runs = Arc::new(Notify::new());
-    let hub = TaskHub::builder().config(&limited).orchestrator(works).activity(endless).state(Arc::clone(&runs));
-    let hub = hub.clock(clock.clone()).start().await.unwrap();
-    let run = hub.client().start(works, ()).await.unwrap();
-    runs.notified().await;
-    clock.advance(Duration::from_secs(60));
-    let failure = run.wait().await.unwrap().failure.unwrap();
+#[test]
+fn an_activity_without_a_timeout_gets_that_of_the_configuration() {
+    let limited = config(&[("AzureFunctionsJobHost__functionTimeout", "00:01:00")]);
+    let world = World::builder().hub(move |hub| hub.config(&limited)).orchestrator(works).activity(endless).build();
+    let failure = world.start(works, ()).failure();
     assert!(format!("{failure:#}").contains("took longer than 60s"), "{failure:#}");
-    hub.shutdown().await.unwrap();
+    assert_eq!(world.elapsed(), Duration::from_secs(60));
 }
 
-#[tokio::test]
-async fn an_instance_that_does_not_stay_in_memory_goes_on() {
-    let cold = config(&[IN_MEMORY, ("DURABLE__extendedSessionsEnabled", "false")]);
-    let hub = TaskHub::builder().config(&cold).orchestrator(waits).start().await.unwrap();
-    let runs = [hub.client().start(waits, ()).await.unwrap(), hub.client().start(waits, ()).await.unwrap()];
-    for run in runs {
-        run.raise_event("go", &7).await.unwrap();
-        assert_eq!(run.output().await.unwrap(), 7);
+#[test]
+fn an_instance_that_does_not_stay_in_memory_goes_on() {
+    let cold = config(&[("DURABLE__extendedSessionsEnabled", "false")]);
+    let world = World::builder().hub(move |hub| hub.config(&cold)).orchestrator(waits).build();
+    for run in [world.start(waits, ()), world.start(waits, ())] {
+        run.raise("go", &7);
+        assert_eq!(run.output(), 7);
     }
-    hub.shutdown().await.unwrap();
 }
 
 #[orchestrator]

@@ -2,8 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
-mod support;
-
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -14,8 +12,7 @@ use durable_core::engine::Clock;
 use durable_core::history::EventKind;
 use durable_core::model::Timestamp;
 use durable_core::prelude::*;
-use durable_testing::VirtualClock;
-use support::history;
+use durable_testing::world::{WorldBuilder, on_every_store};
 
 #[activity]
 async fn step(n: u64) -> u64 {
@@ -47,20 +44,19 @@ impl Clock for Backwards {
     }
 }
 
-async fn strictly_grows(clock: impl Clock) {
-    let hub = TaskHub::builder().backend(Memory::new()).orchestrator(stamps).activity(step).clock(clock);
-    let hub = hub.start().await.unwrap();
+fn strictly_grows(world: WorldBuilder) {
+    let world = world.orchestrator(stamps).activity(step).build();
     let mut guids = HashSet::new();
     for _ in 0..2 {
-        let run = hub.client().start(stamps, ()).id("same").await.unwrap();
-        let stamps = run.output().await.unwrap();
+        let run = world.start_as("same", stamps, ());
+        let stamps = run.output();
         assert!(
             stamps.is_sorted_by(|(a, _), (b, _)| a.parse::<Timestamp>().unwrap() < b.parse().unwrap()),
             "{stamps:?}"
         );
         guids.extend(stamps.into_iter().map(|(_, guid)| guid));
-        let starts =
-            history(&hub, run.id()).await.into_iter().filter(|event| event.kind == EventKind::OrchestratorStarted);
+        let history = run.history();
+        let starts = history.iter().filter(|event| event.kind == EventKind::OrchestratorStarted);
         let times: Vec<_> = starts.map(|event| event.timestamp).collect();
         assert!(times.is_sorted_by(|a, b| a < b), "{times:?}");
     }
@@ -68,14 +64,14 @@ async fn strictly_grows(clock: impl Clock) {
 }
 
 /// Trap 7: with a frozen clock each turn is one tick later than the one before.
-#[tokio::test]
-async fn turn_times_grow_with_a_frozen_clock() {
-    strictly_grows(VirtualClock::new()).await;
+#[test]
+fn turn_times_grow_with_a_frozen_clock() {
+    on_every_store(strictly_grows);
 }
 
-#[tokio::test]
-async fn turn_times_grow_with_a_clock_that_goes_back() {
-    strictly_grows(Backwards::default()).await;
+#[test]
+fn turn_times_grow_with_a_clock_that_goes_back() {
+    on_every_store(|world| strictly_grows(world.hub(|hub| hub.clock(Backwards::default()))));
 }
 
 #[orchestrator]
@@ -85,41 +81,38 @@ async fn sleeps(ctx: OrchestrationContext, seconds: u64) -> Result<String, Orche
 }
 
 /// Timers fire when they are due and not before, in the order of their due times, also after a restart.
-#[tokio::test]
-async fn timers_fire_when_they_are_due() {
-    let (store, clock) = (Memory::new(), VirtualClock::new());
-    let hub = || TaskHub::builder().backend(store.clone()).orchestrator(sleeps).clock(clock.clone()).start();
-    let first = hub().await.unwrap();
-    for seconds in [30, 10, 20] {
-        let run = first.client().start(sleeps, seconds).id(format!("s-{seconds}")).await.unwrap();
-        while run.status().await.unwrap().runtime_status == RuntimeStatus::Pending {
-            tokio::task::yield_now().await;
+#[test]
+fn timers_fire_when_they_are_due() {
+    on_every_store(|world| {
+        let world = world.orchestrator(sleeps).build();
+        let begin = world.now();
+        let runs = [30, 10, 20].map(|seconds| (seconds, world.start(sleeps, seconds)));
+        world.restart();
+        world.advance(Duration::from_millis(19_999));
+        assert_eq!(runs.each_ref().map(|(_, run)| run.is_finished()), [false, true, false]);
+        for (seconds, run) in &runs {
+            let due = begin.saturating_add(Duration::from_secs(*seconds));
+            let late = run.output().parse::<Timestamp>().unwrap().saturating_since(due);
+            assert!(late < Duration::from_millis(1), "{late:?} after {seconds} s");
         }
-    }
-    first.shutdown().await.unwrap();
-
-    let second = hub().await.unwrap();
-    let run = |seconds: u64| second.client().instance::<String, _>(format!("s-{seconds}")).unwrap();
-    clock.advance(Duration::from_secs(15));
-    run(10).output().await.unwrap();
-    assert_eq!(run(20).status().await.unwrap().runtime_status, RuntimeStatus::Running);
-    clock.advance(Duration::from_secs(365 * 24 * 3600));
-    join_all([run(20).output(), run(30).output()]).await.into_iter().for_each(|output| drop(output.unwrap()));
+        assert_eq!(world.elapsed(), Duration::from_secs(30));
+    });
 }
 
 /// A timer of any length is one timer.
-#[tokio::test]
-async fn a_timer_may_be_longer_than_a_calendar() {
+#[test]
+fn a_timer_may_be_longer_than_a_calendar() {
     #[orchestrator]
     async fn forever(ctx: OrchestrationContext) -> Result<(), OrchestratorError> {
         ctx.create_timer(Duration::MAX).await;
         Ok(())
     }
-    let hub = TaskHub::builder().backend(Memory::new()).orchestrator(forever).start().await.unwrap();
-    let run = hub.client().start(forever, ()).await.unwrap();
-    while run.status().await.unwrap().runtime_status == RuntimeStatus::Pending {
-        tokio::task::yield_now().await;
-    }
-    let history = history(&hub, run.id()).await;
-    assert!(history.iter().any(|e| matches!(e.kind, EventKind::TimerCreated { fire_at: Timestamp::MAX, .. })));
+    on_every_store(|world| {
+        let world = world.orchestrator(forever).build();
+        let run = world.start(forever, ());
+        let history = run.history();
+        assert!(history.iter().any(|e| matches!(e.kind, EventKind::TimerCreated { fire_at: Timestamp::MAX, .. })));
+        world.advance(Duration::from_secs(100 * 365 * 24 * 3600));
+        assert!(!run.is_finished());
+    });
 }

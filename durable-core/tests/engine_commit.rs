@@ -1,15 +1,16 @@
 //! Rule 1: one turn uncommitted at most, fenced, and repeatable when its outcome is unknown.
 
-#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
-
-mod support;
-
 use std::sync::Arc;
 
+use durable_core::backend::Backend;
+use durable_core::client::ClientErrorKind;
 use durable_core::hub::TaskHubBuilder;
 use durable_core::prelude::*;
+use durable_testing::World;
 use durable_testing::faults::FaultyBackend;
-use support::{Gate, history, names};
+use durable_testing::world::{WorldBuilder, chaos};
+use futures_util::FutureExt;
+use tokio::sync::Notify;
 
 #[activity]
 async fn double(n: u64) -> u64 {
@@ -26,52 +27,40 @@ async fn doubled(ctx: OrchestrationContext, n: u64) -> Result<u64, OrchestratorE
     Ok(n)
 }
 
-async fn run(store: &Arc<FaultyBackend>) -> (u64, Vec<&'static str>) {
-    let hub = TaskHub::builder().backend(Arc::clone(store)).orchestrator(doubled).activity(double);
-    let hub = hub.start().await.unwrap();
-    let run = hub.client().start(doubled, 1).id("d").await.unwrap();
-    let output = run.output().await.unwrap();
-    let names = names(&history(&hub, run.id()).await);
-    hub.shutdown().await.unwrap();
-    (output, names)
+fn world() -> WorldBuilder {
+    World::builder().orchestrator(doubled).activity(double)
 }
 
-/// Trap 20, and the lost answer of a COMMIT: at every boundary, a commit that fails and one whose answer is lost lead to the
-/// same history as one that works.
-#[tokio::test(start_paused = true)]
-async fn a_failed_or_unanswered_commit_changes_nothing() {
-    let store = || Arc::new(FaultyBackend::new(Arc::new(Memory::new())));
-    let healthy = store();
-    let expected = run(&healthy).await;
-    assert_eq!(expected.0, 8);
-    for n in 1..=healthy.commits() {
-        let failing = store();
-        failing.fail(n);
-        assert_eq!(run(&failing).await, expected, "commit {n} failed");
-        let silent = store();
-        silent.lose_answer(n);
-        assert_eq!(run(&silent).await, expected, "the answer to commit {n} was lost");
-    }
+/// Trap 20, and the lost answer of a COMMIT: at every boundary, a commit that fails, one whose answer is lost and the end of the
+/// process before and after it lead to the same history as one that works.
+#[test]
+fn a_failed_or_unanswered_commit_changes_nothing() {
+    let story = |world: WorldBuilder| {
+        let run = world.orchestrator(doubled).activity(double).build().start_as("d", doubled, 1);
+        assert_eq!(run.output(), 8);
+        run.history().iter().map(|event| event.kind.name()).collect::<Vec<_>>()
+    };
+    assert_eq!(chaos::every_crash_point(story).commits, 7);
+    assert_eq!(chaos::every_crash_point(|world| story(world.sqlite())).commits, 7);
 }
 
 /// A store that is down for a while holds everything up and loses nothing.
-#[tokio::test(start_paused = true)]
-async fn a_store_that_comes_back_goes_on() {
-    let store = Arc::new(FaultyBackend::new(Arc::new(Memory::new())));
-    let hub = TaskHub::builder().backend(Arc::clone(&store)).orchestrator(doubled).activity(double);
-    let hub = hub.start().await.unwrap();
-    store.fail_from(2);
-    let run = hub.client().start(doubled, 1).await.unwrap();
-    store.reached(6).await;
-    let refused = hub.client().start(doubled, 1).await.unwrap_err();
-    assert_eq!(refused.kind(), &durable_core::client::ClientErrorKind::Store);
+#[test]
+fn a_store_that_comes_back_goes_on() {
+    let world = world().build();
+    let store = world.faults();
+    store.fail_from(store.commits() + 2);
+    let run = world.start(doubled, 1);
+    assert!(run.run_until_complete().is_err());
+    let refused = world.client().start(doubled, 1).into_future().now_or_never().unwrap().unwrap_err();
+    assert_eq!(refused.kind(), &ClientErrorKind::Store);
     store.heal();
-    assert_eq!(run.output().await.unwrap(), 8);
+    assert_eq!(run.output(), 8);
 }
 
 /// A sequential step is one commit: [completed i, scheduled i + 1]. The start is another, and the end is the last step.
-#[tokio::test]
-async fn a_step_is_one_commit() {
+#[test]
+fn a_step_is_one_commit() {
     #[orchestrator]
     async fn steps(ctx: OrchestrationContext, n: u64) -> Result<(), OrchestratorError> {
         for i in 0..n {
@@ -79,12 +68,26 @@ async fn a_step_is_one_commit() {
         }
         Ok(())
     }
-    let store = Arc::new(FaultyBackend::new(Arc::new(Memory::new())));
-    let hub =
-        TaskHub::builder().backend(Arc::clone(&store)).orchestrator(steps).activity(double).start().await.unwrap();
-    let before = store.commits();
-    hub.client().start(steps, 5).await.unwrap().output().await.unwrap();
-    assert_eq!(store.commits() - before, 1 + 5 + 1);
+    let world = world().orchestrator(steps).build();
+    let before = world.faults().commits();
+    let () = world.start(steps, 5).output();
+    assert_eq!(world.faults().commits() - before, 1 + 5 + 1);
+}
+
+/// The turns of many instances share commits.
+#[test]
+fn instances_share_commits() {
+    let world = world().build();
+    let before = world.faults().commits();
+    let client = world.client();
+    let starts = (0..200).map(|n| {
+        let start = client.start(doubled, n).into_future();
+        async move { start.await.unwrap().output().await.unwrap() }
+    });
+    let outputs = world.run_inside(join_all(starts));
+    assert!(outputs.into_iter().eq((0..200).map(|n| n * 8)));
+    let commits = world.faults().commits() - before;
+    assert!(commits < 200 * 6 / 4, "{commits} commits for 200 starts and 1,000 turns");
 }
 
 #[orchestrator]
@@ -92,53 +95,45 @@ async fn gated(ctx: OrchestrationContext) -> Result<String, OrchestratorError> {
     ctx.call_activity("gate", ()).await
 }
 
-fn worker(store: &Memory, name: &'static str, gate: &Arc<Gate>) -> TaskHubBuilder {
-    let gate = Arc::clone(gate);
-    TaskHub::builder().backend(store.clone()).orchestrator(gated).activity_fn("gate", move |(): ()| {
+/// Who is asked, and the permission to answer.
+#[derive(Clone, Default)]
+struct Gate(Arc<(Notify, Notify)>);
+
+fn worker(store: impl Backend, name: &'static str, gate: &Gate) -> TaskHubBuilder {
+    let Gate(gate) = gate.clone();
+    TaskHub::builder().backend(store).orchestrator(gated).activity_fn("gate", move |(): ()| {
         let gate = Arc::clone(&gate);
         async move {
-            gate.pass(name).await;
+            gate.0.notify_one();
+            gate.1.notified().await;
             Ok::<_, ActivityError>(name)
         }
     })
 }
 
 /// Trap 20: a worker that lost its instance to another commits nothing more, and what it holds in memory is worthless.
+///
+/// Two processes at the same time are two hubs here: a world has one.
 #[tokio::test]
 async fn a_lost_lease_leaves_no_trace() {
     let store = Memory::new();
-    let (slow, quick) = (Gate::new(), Gate::new());
-    let first = worker(&store, "first", &slow).start().await.unwrap();
+    let (slow, quick) = (Gate::default(), Gate::default());
+    let watched = Arc::new(FaultyBackend::new(Arc::new(store.clone())));
+    let first = worker(Arc::clone(&watched), "first", &slow).start().await.unwrap();
     let run = first.client().start(gated, ()).id("g").await.unwrap();
-    slow.arrival().await;
+    slow.0.0.notified().await;
     // The store lets the second worker take over what the first one runs, as after its lease has run out.
-    let second = worker(&store, "second", &quick).start().await.unwrap();
-    quick.arrival().await;
-    quick.let_through(1);
+    let second = worker(store, "second", &quick).start().await.unwrap();
+    quick.0.1.notify_one();
     let taken = second.client().instance::<String, _>("g").unwrap();
     assert_eq!(taken.output().await.unwrap(), "second");
-    let expected = history(&second, taken.id()).await;
+    let expected = second.client().history(taken.id()).await.unwrap().unwrap();
 
-    slow.let_through(1);
+    // It commits a turn, and is refused.
+    let before = watched.commits();
+    slow.0.1.notify_one();
+    watched.reached(before + 1).await;
     first.shutdown().await.unwrap();
-    assert_eq!(history(&second, run.id()).await, expected);
-    assert_eq!(names(&expected), ["ExecutionStarted", "TaskScheduled", "TaskCompleted", "ExecutionCompleted"]);
-}
-
-/// The turns of many instances share commits, and one that is refused does not hold up the others.
-#[tokio::test]
-async fn instances_share_commits() {
-    let store = Arc::new(FaultyBackend::new(Arc::new(Memory::new())));
-    let hub =
-        TaskHub::builder().backend(Arc::clone(&store)).orchestrator(doubled).activity(double).start().await.unwrap();
-    let before = store.commits();
-    let client = hub.client();
-    let starts = (0..200).map(|n| {
-        let client = client.clone();
-        async move { client.start(doubled, n).await.unwrap().output().await.unwrap() }
-    });
-    let outputs = join_all(starts).await;
-    assert!(outputs.into_iter().eq((0..200).map(|n| n * 8)));
-    let commits = store.commits() - before;
-    assert!(commits < 200 * 6 / 4, "{commits} commits for 200 starts and 1,000 turns");
+    assert_eq!(second.client().history(run.id()).await.unwrap().unwrap(), expected);
+    durable_testing::assert_history!(expected, [ExecutionStarted, TaskScheduled, TaskCompleted, ExecutionCompleted]);
 }

@@ -1,28 +1,24 @@
-//! Orchestrations that start over, in a hub that lives and dies.
+//! Orchestrations that start over, in a world that lives and dies.
 
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
-#[path = "support/everywhere.rs"]
-mod everywhere;
-mod support;
-
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use durable_core::hub::TaskHubBuilder;
+use durable_core::client::PendingActivity;
 use durable_core::prelude::*;
-use everywhere::{Scenario, Step};
-use support::{Gate, Process, history, names};
+use durable_testing::world::{Instance, WorldBuilder, chaos, on_every_store};
+use durable_testing::{World, assert_history};
+use futures_util::FutureExt;
 
-fn memory() -> TaskHubBuilder {
-    TaskHub::builder().backend(Memory::new()).warm_instances(1)
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// One instance at a time stays in memory.
+fn cold(world: WorldBuilder) -> WorldBuilder {
+    world.hub(|hub| hub.warm_instances(1))
 }
 
-async fn until_generation(client: &Client, id: &InstanceId, generation: u32) {
-    while client.status(id).await.unwrap().unwrap().generation != generation {
-        tokio::task::yield_now().await;
-    }
+fn open_calls<O>(world: &World, run: &Instance<O>) -> Vec<PendingActivity> {
+    world.client().activities(run.id()).now_or_never().unwrap().unwrap().unwrap()
 }
 
 #[activity]
@@ -30,8 +26,8 @@ async fn add_one(n: u64) -> u64 {
     n + 1
 }
 
-#[tokio::test]
-async fn a_hundred_generations_leave_one_history() {
+#[test]
+fn a_hundred_generations_leave_one_history() {
     #[orchestrator]
     async fn counts(ctx: OrchestrationContext, n: u64) -> Result<Next<String, u64>, OrchestratorError> {
         assert_eq!(u64::from(ctx.generation()), n);
@@ -41,21 +37,18 @@ async fn a_hundred_generations_leave_one_history() {
         }
         Ok(if n == 100 { Next::Complete(n.to_string()) } else { Next::continue_as_new(n) })
     }
-    let hub = memory().orchestrator(counts).activity(add_one).start().await.unwrap();
-    let client = hub.client();
-    let run = client.start(counts, 0).id("c").await.unwrap();
-    let first = run.status().await.unwrap().execution_id;
-    until_generation(&client, run.id(), 49).await;
-    let half = run.status().await.unwrap();
-    assert_eq!((half.runtime_status, half.output), (RuntimeStatus::Running, None));
-    assert_ne!(half.execution_id, first);
-    run.raise_event("half", &()).await.unwrap();
-    assert_eq!(run.output().await.unwrap(), "100");
-    assert_eq!(run.status().await.unwrap().generation, 99);
-    assert_eq!(
-        names(&history(&hub, run.id()).await),
-        ["ExecutionStarted", "TaskScheduled", "TaskCompleted", "ExecutionCompleted"]
-    );
+    on_every_store(|world| {
+        let world = cold(world).orchestrator(counts).activity(add_one).build();
+        let run = world.start_as("c", counts, 0);
+        let half = run.status();
+        assert_eq!((half.generation, half.runtime_status, half.output), (49, RuntimeStatus::Running, None));
+        run.raise("half", &());
+        assert_eq!(run.output(), "100");
+        let end = run.status();
+        assert_eq!(end.generation, 99);
+        assert_ne!(half.execution_id, end.execution_id);
+        assert_history!(run, [ExecutionStarted("counts", 99), TaskScheduled, TaskCompleted, ExecutionCompleted]);
+    });
 }
 
 /// Takes one item in each generation, and one of another name at its end.
@@ -79,23 +72,19 @@ async fn collects(ctx: OrchestrationContext, seen: Vec<u64>) -> Result<Next<Vec<
 /// No event is lost, none comes twice, and their order stays.
 #[test]
 fn unread_events_come_through_whatever_happens() {
-    let scenario = Scenario {
-        hub: |hub| hub.orchestrator(collects),
-        root: "collects",
-        input: serde_json::json!([]),
-        steps: &[
-            Step::Until("root", RuntimeStatus::Running),
-            Step::Event("root", "item", 4),
-            Step::Event("root", "item", 5),
-            Step::Event("root", "item", 6),
-            Step::Event("root", "item", 7),
-        ],
+    let story = |world: WorldBuilder| {
+        let world = cold(world).orchestrator(collects).build();
+        let run = world.start_as("root", collects, vec![]);
+        (4..8).for_each(|n| run.raise("item", &n));
+        run.output()
     };
-    scenario.always_gives(&serde_json::json!([0, 1, 2, 3, 4, 5, 6, 7, 99]));
+    assert_eq!(on_every_store(story), [0, 1, 2, 3, 4, 5, 6, 7, 99]);
+    chaos::every_crash_point(story);
+    chaos::every_crash_point(|world| story(world.sqlite()));
 }
 
-#[tokio::test]
-async fn unread_events_can_be_left_behind() {
+#[test]
+fn unread_events_can_be_left_behind() {
     #[orchestrator]
     async fn discards(ctx: OrchestrationContext, round: u64) -> Result<Next<u64, u64>, OrchestratorError> {
         ctx.wait_for_external_event::<()>("go").await?;
@@ -104,14 +93,16 @@ async fn unread_events_can_be_left_behind() {
         }
         Ok(Next::Complete(ctx.wait_for_external_event("other").await?))
     }
-    let hub = memory().orchestrator(discards).start().await.unwrap();
-    let run = hub.client().start(discards, 0).await.unwrap();
-    run.raise_event("other", &1).await.unwrap();
-    run.raise_event("go", &()).await.unwrap();
-    until_generation(&hub.client(), run.id(), 1).await;
-    run.raise_event("other", &2).await.unwrap();
-    run.raise_event("go", &()).await.unwrap();
-    assert_eq!(run.output().await.unwrap(), 2);
+    on_every_store(|world| {
+        let world = cold(world).orchestrator(discards).build();
+        let run = world.start(discards, 0);
+        run.raise("other", &1);
+        run.raise("go", &());
+        assert_eq!(run.status().generation, 1);
+        run.raise("other", &2);
+        run.raise("go", &());
+        assert_eq!(run.output(), 2);
+    });
 }
 
 #[test]
@@ -126,28 +117,22 @@ fn the_next_execution_may_have_other_code() {
         ctx.wait_for_external_event::<()>("go").await?;
         Ok(format!("{n} in {:?}", ctx.version().map(ToString::to_string)))
     }
-    let store = Memory::new();
-    let hub = || TaskHub::builder().backend(store.clone()).orchestrator(evolves_1).orchestrator(evolves_2);
-    let process = Process::start(hub());
-    process.run(async {
-        let run = process.hub.client().start(evolves_1, 1).id("e").version("1.0").await.unwrap();
-        run.raise_event("go", &()).await.unwrap();
-        until_generation(&process.hub.client(), run.id(), 1).await;
+    on_every_store(|world| {
+        let world = world.orchestrator(evolves_1).orchestrator(evolves_2).build();
+        let _ = world.start_as("e", evolves_1, 1);
+        let run = world.instance::<String>("e");
+        run.raise("go", &());
+        assert_eq!(run.status().generation, 1);
+        world.crash();
+        run.raise("go", &());
+        assert_eq!(run.output(), "2 in Some(\"2.0\")");
+        assert_eq!(run.status().version.unwrap().as_str(), "2.0");
     });
-    process.crash();
-    let process = Process::start(hub());
-    process.run(async {
-        let run = process.hub.client().instance::<String, _>("e").unwrap();
-        run.raise_event("go", &()).await.unwrap();
-        assert_eq!(run.output().await.unwrap(), "2 in Some(\"2.0\")");
-        assert_eq!(run.status().await.unwrap().version.unwrap().as_str(), "2.0");
-    });
-    process.stop();
 }
 
 /// The result of a child of an earlier execution is none of a later one's, and their ids differ.
-#[tokio::test]
-async fn a_child_of_an_earlier_execution_is_terminated() {
+#[test]
+fn a_child_of_an_earlier_execution_is_terminated() {
     #[orchestrator]
     async fn kid(ctx: OrchestrationContext) -> Result<u64, OrchestratorError> {
         ctx.wait_for_external_event("go").await
@@ -164,26 +149,18 @@ async fn a_child_of_an_earlier_execution_is_terminated() {
         assert_ne!(old, [id]);
         Ok(Next::Complete(call.await?))
     }
-    let hub = memory().orchestrator(kid).orchestrator(parent).start().await.unwrap();
-    let client = hub.client();
-    let run = client.start(parent, vec![]).await.unwrap();
-    run.wait_for_start().await.unwrap();
-    let child = |status: durable_core::client::InstanceStatus| {
-        InstanceId::new(status.custom_status.unwrap().decode::<String>().unwrap()).unwrap()
-    };
-    let old = child(run.status().await.unwrap());
-    run.raise_event("next", &()).await.unwrap();
-    let ended = client.instance::<u64, _>(old.clone()).unwrap().wait().await.unwrap();
-    assert_eq!(ended.runtime_status, RuntimeStatus::Terminated);
-    let new = loop {
-        let new = child(run.status().await.unwrap());
-        if new != old && client.status(&new).await.unwrap().is_some() {
-            break new;
-        }
-        tokio::task::yield_now().await;
-    };
-    client.raise_event(&new, "go", &6_u64).await.unwrap();
-    assert_eq!(run.output().await.unwrap(), 6);
+    on_every_store(|world| {
+        let world = cold(world).orchestrator(kid).orchestrator(parent).build();
+        let run = world.start(parent, vec![]);
+        let child = || world.instance::<u64>(&run.custom_status::<String>().unwrap());
+        let old = child();
+        run.raise("next", &());
+        assert_eq!(old.runtime_status(), RuntimeStatus::Terminated);
+        let new = child();
+        assert_ne!(new.id(), old.id());
+        new.raise("go", &6_u64);
+        assert_eq!(run.output(), 6);
+    });
 }
 
 /// A detached call of an earlier execution goes on, and its result is none of the later one's.
@@ -191,107 +168,58 @@ async fn a_child_of_an_earlier_execution_is_terminated() {
 fn a_detached_call_outlives_its_execution() {
     #[orchestrator]
     async fn detaches(ctx: OrchestrationContext, round: u64) -> Result<Next<u64, u64>, OrchestratorError> {
-        let call = ctx.call_activity::<_, &str>("gated", round);
+        let call = ctx.call_activity::<_, &str>("slow", round);
         if round == 0 {
             call.detach();
             return Ok(Next::continue_as_new(1));
         }
         Ok(Next::Complete(call.await?))
     }
-    let gate = Gate::new();
-    let store = Memory::new();
-    let hub = || {
-        let gate = Arc::clone(&gate);
-        TaskHub::builder().backend(store.clone()).warm_instances(1).orchestrator(detaches).activity_fn(
-            "gated",
-            move |n: u64| {
-                let gate = Arc::clone(&gate);
-                async move {
-                    gate.pass(n).await;
-                    Ok::<_, ActivityError>(n)
-                }
-            },
-        )
-    };
-    let process = Process::start(hub());
-    process.run(async {
-        process.hub.client().start(detaches, 0).id("d").await.unwrap();
-        let mut both = [gate.arrival().await, gate.arrival().await];
-        both.sort();
-        assert_eq!(both, ["0", "1"]);
+    on_every_store(|world| {
+        let world = cold(world).orchestrator(detaches).build();
+        let slow = world.mock_named("slow");
+        slow.answers(|n, _| Ok::<_, ActivityError>(n)).takes(MINUTE);
+        let run = world.start_as("d", detaches, 0);
+        assert_eq!(slow.inputs(), [0, 1]);
+        world.advance(MINUTE / 2);
+        world.crash();
+        assert_eq!(slow.calls().iter().filter(|call| call.delivery == 2).count(), 2, "both are made again");
+        assert_eq!(run.output(), 1);
+        assert_eq!(world.elapsed(), MINUTE + MINUTE / 2);
+        assert_eq!(open_calls(&world, &run), []);
+        slow.assert_called(4);
     });
-    process.crash();
-    let process = Process::start(hub());
-    process.run(async {
-        let _both = [gate.arrival().await, gate.arrival().await];
-        gate.let_through(2);
-        let run = process.hub.client().instance::<u64, _>("d").unwrap();
-        assert_eq!(run.output().await.unwrap(), 1);
-        no_calls_are_left(&process.hub.client(), run.id()).await;
-    });
-    process.stop();
 }
 
-async fn no_calls_are_left(client: &Client, id: &InstanceId) {
-    let empty = async {
-        while !client.activities(id).await.unwrap().unwrap().is_empty() {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(10), empty).await.expect("the row of the call goes away");
-}
-
-static DONE: AtomicBool = AtomicBool::new(false);
-
-/// The result of a detached call comes while the turn runs that ends its execution: its row goes away nevertheless.
+/// The result of a detached call comes while the turn is written that ends its execution: its row goes away nevertheless.
 #[test]
 fn a_result_that_comes_with_the_end_of_its_execution_leaves_nothing() {
     #[orchestrator]
     async fn hurries(ctx: OrchestrationContext, round: u64) -> Result<Next<u64, u64>, OrchestratorError> {
         if round == 0 {
-            let call: durable_core::orchestration::ActivityCall<()> = ctx.call_activity("gated", round);
+            let call: durable_core::orchestration::ActivityCall<()> = ctx.call_activity("slow", round);
             call.detach();
             ctx.wait_for_external_event::<()>("next").await?;
-            #[nondeterministic(reason = "keeps the turn open until the result has come")]
-            while !DONE.load(Ordering::SeqCst) {
-                std::thread::yield_now();
-            }
             return Ok(Next::continue_as_new(1));
         }
         ctx.wait_for_external_event::<()>("end").await?;
         Ok(Next::Complete(round))
     }
-    let gate = Gate::new();
-    let passed = Arc::clone(&gate);
-    let hub = memory().orchestrator(hurries).orchestrator(other_call).activity_fn("gated", move |n: u64| {
-        let gate = Arc::clone(&passed);
-        async move {
-            gate.pass(n).await;
-            Ok::<_, ActivityError>(())
-        }
-    });
-    let process = Process::start(hub.max_concurrent_activities(1));
-    process.run(async {
-        let client = process.hub.client();
-        let run = client.start(hurries, 0).id("h").await.unwrap();
-        gate.arrival().await;
-        run.raise_event("next", &()).await.unwrap();
-        gate.let_through(1);
-        // The next call of the only runner begins when the result of the one before has been handed over.
-        let other = client.start(other_call, ()).await.unwrap();
-        gate.arrival().await;
-        DONE.store(true, Ordering::SeqCst);
-        gate.let_through(1);
-        other.output().await.unwrap();
-        until_generation(&client, run.id(), 1).await;
-        no_calls_are_left(&client, run.id()).await;
-        run.raise_event("end", &()).await.unwrap();
-        assert_eq!(run.output().await.unwrap(), 1);
-    });
-    process.stop();
-}
-
-#[orchestrator]
-async fn other_call(ctx: OrchestrationContext) -> Result<(), OrchestratorError> {
-    ctx.call_activity("gated", 7_u64).await
+    // The commit of the turn is made again after 10 ms: the result comes before it, meanwhile, and after it.
+    for takes in [0, 1, 5, 9, 10, 11] {
+        on_every_store(|world| {
+            let world = cold(world).orchestrator(hurries).build();
+            world.mock_named("slow").returns(serde_json::Value::Null).takes(MINUTE + Duration::from_millis(takes));
+            let run = world.start_as("h", hurries, 0);
+            world.advance(MINUTE);
+            // One for the event, and one for the turn.
+            world.faults().fail(world.faults().commits() + 2);
+            run.raise("next", &());
+            world.advance(MINUTE);
+            assert_eq!(run.status().generation, 1);
+            assert_eq!(open_calls(&world, &run), []);
+            run.raise("end", &());
+            assert_eq!(run.output(), 1);
+        });
+    }
 }

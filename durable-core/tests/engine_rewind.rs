@@ -2,28 +2,38 @@
 
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use durable_core::client::ClientErrorKind;
-use durable_core::history::EventKind;
+use durable_core::client::{ClientError, ClientErrorKind};
+use durable_core::hub::TaskHubBuilder;
 use durable_core::prelude::*;
-use support::{history, names};
+use durable_testing::world::{Instance, WorldBuilder, chaos, on_every_store};
+use durable_testing::{World, assert_history};
+use futures_util::FutureExt;
 
-/// A world that fails until it is repaired, and counts what is asked of it.
+/// Something outside that fails until it is repaired, and counts what is asked of it.
 #[derive(Clone, Default)]
-struct World {
+struct Outside {
     repaired: Arc<AtomicBool>,
     calls: Arc<AtomicU32>,
 }
 
+impl Outside {
+    fn repair(&self) {
+        self.repaired.store(true, Ordering::SeqCst);
+    }
+
+    fn calls(&self) -> u32 {
+        self.calls.load(Ordering::SeqCst)
+    }
+}
+
 #[activity]
-async fn fragile(State(world): State<World>, n: u64) -> Result<u64, ActivityError> {
-    world.calls.fetch_add(1, Ordering::SeqCst);
-    if world.repaired.load(Ordering::SeqCst) { Ok(n) } else { Err(ActivityError::msg(format!("{n} is broken"))) }
+async fn fragile(State(outside): State<Outside>, n: u64) -> Result<u64, ActivityError> {
+    outside.calls.fetch_add(1, Ordering::SeqCst);
+    if outside.repaired.load(Ordering::SeqCst) { Ok(n) } else { Err(ActivityError::msg(format!("{n} is broken"))) }
 }
 
 #[activity]
@@ -31,10 +41,23 @@ async fn solid(n: u64) -> u64 {
     n
 }
 
-async fn hub(world: &World) -> TaskHub {
-    let hub = TaskHub::builder().backend(Memory::new()).activity(fragile).activity(solid).state(world.clone());
-    let hub = hub.orchestrator(chain).orchestrator(all).orchestrator(saga).orchestrator(retried).orchestrator(parent);
-    hub.orchestrator(child).orchestrator(races).start().await.unwrap()
+fn begin(world: WorldBuilder) -> (World, Outside) {
+    let outside = Outside::default();
+    let world = world.orchestrator(chain).orchestrator(all).orchestrator(saga).orchestrator(retried);
+    let world = world.orchestrator(parent).orchestrator(child).orchestrator(races);
+    (world.activity(fragile).activity(solid).state(outside.clone()).build(), outside)
+}
+
+/// Waits for the failure, repairs what is outside, and takes the failure back.
+fn repair<O>(run: &Instance<O>, outside: &Outside) {
+    assert_eq!(run.run_until_complete().unwrap().runtime_status, RuntimeStatus::Failed);
+    outside.repair();
+    run.rewind("repaired");
+}
+
+/// A rewind that may fail.
+fn rewind(world: &World, id: &InstanceId) -> Result<(), ClientError> {
+    world.client().rewind(id, "").now_or_never().unwrap()
 }
 
 #[orchestrator]
@@ -44,44 +67,55 @@ async fn chain(ctx: OrchestrationContext) -> Result<u64, OrchestratorError> {
     Ok(one + two + ctx.call_activity(solid, 3).await?)
 }
 
-#[tokio::test]
-async fn a_failed_call_is_made_again_and_nothing_else() {
-    let world = World::default();
-    let hub = hub(&world).await;
-    let run = hub.client().start(chain, ()).id("a").await.unwrap();
-    assert_eq!(run.wait().await.unwrap().runtime_status, RuntimeStatus::Failed);
-    world.repaired.store(true, Ordering::SeqCst);
-    hub.client().rewind(run.id(), "repaired").await.unwrap();
-    assert_eq!(run.output().await.unwrap(), 6);
-    assert_eq!(world.calls.load(Ordering::SeqCst), 2);
-    let events = history(&hub, run.id()).await;
-    let expected = [
-        "ExecutionStarted",
-        "TaskScheduled",
-        "TaskCompleted",
-        "TaskScheduled",
-        "ExecutionRewound",
-        "TaskCompleted",
-        "TaskScheduled",
-        "TaskCompleted",
-        "ExecutionCompleted",
-    ];
-    assert_eq!(names(&events), expected);
-    hub.shutdown().await.unwrap();
+#[test]
+fn a_failed_call_is_made_again_and_nothing_else() {
+    on_every_store(|world| {
+        let (world, outside) = begin(world);
+        let run = world.start(chain, ());
+        repair(&run, &outside);
+        assert_eq!(run.output(), 6);
+        assert_eq!(outside.calls(), 2);
+        assert_history!(
+            run,
+            [
+                ExecutionStarted,
+                TaskScheduled("solid", 1),
+                TaskCompleted("solid", 1),
+                TaskScheduled("fragile", 2),
+                ExecutionRewound("repaired"),
+                TaskCompleted("fragile", 2),
+                TaskScheduled("solid", 3),
+                TaskCompleted("solid", 3),
+                ExecutionCompleted("Completed", 6),
+            ]
+        );
+    });
 }
 
-#[tokio::test]
-async fn a_rewind_that_meets_the_same_failure_can_be_repeated() {
-    let world = World::default();
-    let hub = hub(&world).await;
-    let run = hub.client().start(chain, ()).await.unwrap();
-    for _ in 0..3 {
-        run.wait().await.unwrap();
-        hub.client().rewind(run.id(), "try").await.unwrap();
-    }
-    assert_eq!(run.wait().await.unwrap().runtime_status, RuntimeStatus::Failed);
-    assert_eq!(world.calls.load(Ordering::SeqCst), 4);
-    hub.shutdown().await.unwrap();
+/// A rewind is one write, and a crash before or after it changes nothing.
+#[test]
+fn a_rewind_comes_through_whatever_happens() {
+    let story = |world: WorldBuilder| {
+        let (world, outside) = begin(world);
+        let run = world.start(parent, 1);
+        repair(&run, &outside);
+        run.output()
+    };
+    chaos::every_crash_point(story);
+}
+
+#[test]
+fn a_rewind_that_meets_the_same_failure_can_be_repeated() {
+    on_every_store(|world| {
+        let (world, outside) = begin(world);
+        let run = world.start(chain, ());
+        for _ in 0..3 {
+            assert_eq!(run.runtime_status(), RuntimeStatus::Failed);
+            run.rewind("try");
+        }
+        assert_eq!(run.runtime_status(), RuntimeStatus::Failed);
+        assert_eq!(outside.calls(), 4);
+    });
 }
 
 #[orchestrator]
@@ -90,17 +124,15 @@ async fn all(ctx: OrchestrationContext) -> Result<u64, OrchestratorError> {
     Ok(when_all(calls).await?.into_iter().sum())
 }
 
-#[tokio::test]
-async fn every_failure_that_was_kept_until_the_end_is_taken_back() {
-    let world = World::default();
-    let hub = hub(&world).await;
-    let run = hub.client().start(all, ()).await.unwrap();
-    run.wait().await.unwrap();
-    world.repaired.store(true, Ordering::SeqCst);
-    hub.client().rewind(run.id(), "repaired").await.unwrap();
-    assert_eq!(run.output().await.unwrap(), 6);
-    assert_eq!(world.calls.load(Ordering::SeqCst), 4);
-    hub.shutdown().await.unwrap();
+#[test]
+fn every_failure_that_was_kept_until_the_end_is_taken_back() {
+    on_every_store(|world| {
+        let (world, outside) = begin(world);
+        let run = world.start(all, ());
+        repair(&run, &outside);
+        assert_eq!(run.output(), 6);
+        assert_eq!(outside.calls(), 4);
+    });
 }
 
 #[orchestrator]
@@ -111,20 +143,16 @@ async fn saga(ctx: OrchestrationContext) -> Result<u64, OrchestratorError> {
 }
 
 /// Trap 14: what the code has dealt with stays dealt with.
-#[tokio::test]
-async fn a_caught_failure_stays() {
-    let world = World::default();
-    let hub = hub(&world).await;
-    let run = hub.client().start(saga, ()).await.unwrap();
-    run.wait().await.unwrap();
-    world.repaired.store(true, Ordering::SeqCst);
-    hub.client().rewind(run.id(), "repaired").await.unwrap();
-    assert_eq!(run.output().await.unwrap(), 2);
-    assert_eq!(world.calls.load(Ordering::SeqCst), 3);
-    let failures =
-        history(&hub, run.id()).await.iter().filter(|e| matches!(e.kind, EventKind::TaskFailed { .. })).count();
-    assert_eq!(failures, 1);
-    hub.shutdown().await.unwrap();
+#[test]
+fn a_caught_failure_stays() {
+    on_every_store(|world| {
+        let (world, outside) = begin(world);
+        let run = world.start(saga, ());
+        repair(&run, &outside);
+        assert_eq!(run.output(), 2);
+        assert_eq!(outside.calls(), 3);
+        assert_eq!(run.history().iter().filter(|event| event.kind.name() == "TaskFailed").count(), 1);
+    });
 }
 
 #[orchestrator]
@@ -133,17 +161,15 @@ async fn retried(ctx: OrchestrationContext) -> Result<u64, OrchestratorError> {
 }
 
 /// Trap 14: of a retried call the last attempt is made again.
-#[tokio::test]
-async fn a_retried_call_is_made_once_more() {
-    let world = World::default();
-    let hub = hub(&world).await;
-    let run = hub.client().start(retried, ()).await.unwrap();
-    run.wait().await.unwrap();
-    world.repaired.store(true, Ordering::SeqCst);
-    hub.client().rewind(run.id(), "repaired").await.unwrap();
-    assert_eq!(run.output().await.unwrap(), 1);
-    assert_eq!(world.calls.load(Ordering::SeqCst), 4);
-    hub.shutdown().await.unwrap();
+#[test]
+fn a_retried_call_is_made_once_more() {
+    on_every_store(|world| {
+        let (world, outside) = begin(world);
+        let run = world.start(retried, ());
+        repair(&run, &outside);
+        assert_eq!(run.output(), 1);
+        assert_eq!(outside.calls(), 4);
+    });
 }
 
 #[orchestrator]
@@ -160,32 +186,29 @@ async fn child(ctx: OrchestrationContext) -> Result<u64, OrchestratorError> {
 }
 
 /// Trap 14: the failure of a grandchild.
-#[tokio::test]
-async fn a_failure_far_below_is_taken_back_where_it_happened() {
-    let world = World::default();
-    let hub = hub(&world).await;
-    let run = hub.client().start(parent, 2).await.unwrap();
-    let error = run.output().await.unwrap_err();
-    assert!(format!("{error:#}").contains("7 is broken"), "{error:#}");
-    world.repaired.store(true, Ordering::SeqCst);
-    hub.client().rewind(run.id(), "repaired").await.unwrap();
-    assert_eq!(run.output().await.unwrap(), 7);
-    assert_eq!(world.calls.load(Ordering::SeqCst), 2);
-    hub.shutdown().await.unwrap();
+#[test]
+fn a_failure_far_below_is_taken_back_where_it_happened() {
+    on_every_store(|world| {
+        let (world, outside) = begin(world);
+        let run = world.start(parent, 2);
+        assert!(format!("{:#}", run.failure()).contains("7 is broken"), "{:#}", run.failure());
+        repair(&run, &outside);
+        assert_eq!(run.output(), 7);
+        assert_eq!(outside.calls(), 2);
+    });
 }
 
 /// Trap 14: a child that was purged is started again.
-#[tokio::test]
-async fn a_purged_child_is_started_again() {
-    let world = World::default();
-    let hub = hub(&world).await;
-    let run = hub.client().start(parent, 0).await.unwrap();
-    run.wait().await.unwrap();
-    assert_eq!(hub.client().purge(&InstanceId::new("leaf").unwrap()).await.unwrap(), 1);
-    world.repaired.store(true, Ordering::SeqCst);
-    hub.client().rewind(run.id(), "repaired").await.unwrap();
-    assert_eq!(run.output().await.unwrap(), 7);
-    hub.shutdown().await.unwrap();
+#[test]
+fn a_purged_child_is_started_again() {
+    on_every_store(|world| {
+        let (world, outside) = begin(world);
+        let run = world.start(parent, 0);
+        let purged = world.client().purge(world.instance::<()>("leaf").id()).into_future().now_or_never();
+        assert_eq!(purged.unwrap().unwrap(), 1);
+        repair(&run, &outside);
+        assert_eq!(run.output(), 7);
+    });
 }
 
 #[orchestrator]
@@ -198,17 +221,15 @@ async fn races(ctx: OrchestrationContext) -> Result<u64, OrchestratorError> {
     Ok(n + event)
 }
 
-#[tokio::test]
-async fn timers_waits_and_events_are_there_again() {
-    let world = World::default();
-    let hub = hub(&world).await;
-    let run = hub.client().start(races, ()).await.unwrap();
-    run.wait().await.unwrap();
-    world.repaired.store(true, Ordering::SeqCst);
-    hub.client().rewind(run.id(), "repaired").await.unwrap();
-    run.raise_event("Go", &10).await.unwrap();
-    assert_eq!(run.output().await.unwrap(), 15);
-    hub.shutdown().await.unwrap();
+#[test]
+fn timers_waits_and_events_are_there_again() {
+    on_every_store(|world| {
+        let (world, outside) = begin(world);
+        let run = world.start(races, ());
+        repair(&run, &outside);
+        run.raise("Go", &10);
+        assert_eq!(run.output(), 15);
+    });
 }
 
 #[orchestrator(name = "changing")]
@@ -224,41 +245,41 @@ async fn after(ctx: OrchestrationContext) -> Result<u64, OrchestratorError> {
 }
 
 /// The dry run finds that the code has changed, and nothing is written.
-#[tokio::test]
-async fn a_rewind_that_would_not_replay_is_refused() {
-    let world = World::default();
-    let store = Memory::new();
-    let hub = |builder: durable_core::hub::TaskHubBuilder| {
-        builder.backend(store.clone()).activity(fragile).activity(solid).state(world.clone()).start()
-    };
-    let first = hub(TaskHub::builder().orchestrator(before)).await.unwrap();
-    let run = first.client().start(before, ()).id("x").await.unwrap();
-    run.wait().await.unwrap();
-    first.shutdown().await.unwrap();
-    let second = hub(TaskHub::builder().orchestrator(after)).await.unwrap();
-    let id = InstanceId::new("x").unwrap();
-    let history_before = history(&second, &id).await;
-    let error = second.client().rewind(&id, "no").await.unwrap_err();
-    assert!(error.is_cannot_rewind(), "{error:?}");
-    assert!(error.to_string().contains("activity 'solid' with input 100"), "{error}");
-    assert_eq!(history(&second, &id).await, history_before);
-    assert_eq!(second.client().status(&id).await.unwrap().unwrap().runtime_status, RuntimeStatus::Failed);
-    second.shutdown().await.unwrap();
+#[test]
+fn a_rewind_that_would_not_replay_is_refused() {
+    on_every_store(|world| {
+        let is_changed = Arc::new(AtomicBool::new(false));
+        let changed = Arc::clone(&is_changed);
+        let deploy = move |hub: TaskHubBuilder| match changed.load(Ordering::SeqCst) {
+            false => hub.orchestrator(before),
+            true => hub.orchestrator(after),
+        };
+        let world = world.hub(deploy).activity(fragile).activity(solid).state(Outside::default()).build();
+        let run = world.start(before, ());
+        is_changed.store(true, Ordering::SeqCst);
+        world.restart();
+        let (history, commits) = (run.history(), world.faults().commits());
+        let error = rewind(&world, run.id()).unwrap_err();
+        assert!(error.is_cannot_rewind(), "{error:?}");
+        assert!(error.to_string().contains("activity 'solid' with input 100"), "{error}");
+        assert_eq!((run.history(), world.faults().commits()), (history, commits));
+        assert_eq!(run.runtime_status(), RuntimeStatus::Failed);
+    });
 }
 
-#[tokio::test]
-async fn only_a_failed_instance_is_rewound() {
-    let world = World::default();
-    world.repaired.store(true, Ordering::SeqCst);
-    let hub = hub(&world).await;
-    let run = hub.client().start(chain, ()).id("fine").await.unwrap();
-    run.wait().await.unwrap();
-    let error = hub.client().rewind(run.id(), "why not").await.unwrap_err();
-    assert!(error.is_wrong_state(), "{error:?}");
-    let missing = InstanceId::new("nobody").unwrap();
-    let error = hub.client().rewind(&missing, "").await.unwrap_err();
-    assert_eq!(*error.kind(), ClientErrorKind::NotFound { id: missing });
-    hub.shutdown().await.unwrap();
+#[test]
+fn only_a_failed_instance_is_rewound() {
+    on_every_store(|world| {
+        let (world, outside) = begin(world);
+        outside.repair();
+        let run = world.start(chain, ());
+        assert_eq!(run.output(), 6);
+        let error = rewind(&world, run.id()).unwrap_err();
+        assert!(error.is_wrong_state(), "{error:?}");
+        let missing = InstanceId::new("nobody").unwrap();
+        let error = rewind(&world, &missing).unwrap_err();
+        assert_eq!(*error.kind(), ClientErrorKind::NotFound { id: missing });
+    });
 }
 
 #[orchestrator]
@@ -271,59 +292,31 @@ async fn panics(ctx: OrchestrationContext, broken: bool) -> Result<u64, Orchestr
 static BROKEN: AtomicBool = AtomicBool::new(true);
 
 /// The code itself was wrong: after the fix its last turn runs again.
-#[tokio::test]
-async fn a_mistake_of_the_code_is_taken_back_too() {
-    let hub = TaskHub::builder().backend(Memory::new()).orchestrator(panics).activity(solid).start().await.unwrap();
-    let run = hub.client().start(panics, true).await.unwrap();
-    assert!(run.output().await.unwrap_err().is_panic());
+#[test]
+fn a_mistake_of_the_code_is_taken_back_too() {
+    let world = World::builder().orchestrator(panics).activity(solid).build();
+    let run = world.start(panics, true);
+    assert!(run.failure().is_caused_by("Panic"), "{:?}", run.failure());
     BROKEN.store(false, Ordering::SeqCst);
-    hub.client().rewind(run.id(), "fixed").await.unwrap();
-    assert_eq!(run.output().await.unwrap(), 1);
-    hub.shutdown().await.unwrap();
+    run.rewind("fixed");
+    assert_eq!(run.output(), 1);
 }
 
 /// A call that is poison can be given another chance.
 #[test]
 fn a_poisonous_call_is_made_again() {
-    static DEADLY: AtomicBool = AtomicBool::new(true);
-    let (store, gate) = (Memory::new(), support::Gate::new());
-    let hub = || {
-        let gate = Arc::clone(&gate);
-        let work = move |(): ()| {
-            let gate = Arc::clone(&gate);
-            async move {
-                if DEADLY.load(Ordering::SeqCst) {
-                    gate.pass("deadly").await;
-                }
-                Ok::<_, ActivityError>(9_u64)
-            }
-        };
-        TaskHub::builder()
-            .backend(store.clone())
-            .orchestrator(calls_deadly)
-            .activity_fn("deadly", work)
-            .max_deliveries(2)
-    };
-    let id = InstanceId::new("p").unwrap();
-    for start in 0..2 {
-        let process = support::Process::start(hub());
-        process.run(async {
-            if start == 0 {
-                process.hub.client().start(calls_deadly, ()).id("p").await.unwrap();
-            }
-            gate.arrival().await;
-        });
-        process.crash();
-    }
-    let process = support::Process::start(hub());
-    process.run(async {
-        let run = process.hub.client().instance::<u64, _>("p").unwrap();
-        assert!(run.output().await.unwrap_err().details().is_caused_by("Poison"));
-        DEADLY.store(false, Ordering::SeqCst);
-        process.hub.client().rewind(&id, "repaired").await.unwrap();
-        assert_eq!(run.output().await.unwrap(), 9);
+    on_every_store(|world| {
+        let world = world.orchestrator(calls_deadly).hub(|hub| hub.max_deliveries(2)).build();
+        let deadly = world.mock_named("deadly");
+        deadly.crashes();
+        let run = world.start(calls_deadly, ());
+        assert!(run.failure().is_caused_by("Poison"));
+        deadly.assert_called(2);
+        deadly.returns(9.into());
+        run.rewind("repaired");
+        assert_eq!(run.output(), 9);
+        deadly.assert_called(3);
     });
-    process.stop();
 }
 
 #[orchestrator]

@@ -1,125 +1,19 @@
 //! Rule 3: calls run where they were scheduled while there is room; the surplus waits in the store without a runner.
 
-#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
-
-mod support;
-
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::time::Duration;
 
-use durable_core::hub::TaskHubBuilder;
 use durable_core::prelude::*;
-use durable_testing::faults::FaultyBackend;
-use support::{Gate, history, names};
+use durable_testing::World;
+use durable_testing::world::{Mock, WorldBuilder, chaos, on_every_store};
+use serde_json::Value;
+
+const MINUTE: Duration = Duration::from_secs(60);
 
 #[orchestrator]
 async fn fan_out(ctx: OrchestrationContext, n: u64) -> Result<u64, OrchestratorError> {
     let calls = (0..n).map(|i| ctx.call_activity::<_, &str>("work", i)).collect::<Vec<_>>();
     Ok(try_join_all(calls).await?.into_iter().map(|n: u64| n).sum())
-}
-
-fn hub(gate: &Arc<Gate>) -> TaskHubBuilder {
-    let gate = Arc::clone(gate);
-    TaskHub::builder().orchestrator(fan_out).activity_fn("work", move |ctx: ActivityContext, n: u64| {
-        let gate = Arc::clone(&gate);
-        async move {
-            gate.pass(format!("{} {n}", ctx.instance_id())).await;
-            Ok::<_, ActivityError>(n)
-        }
-    })
-}
-
-/// A fan-out that is far larger than the room in this process runs to its end, each call once.
-#[tokio::test]
-async fn a_surplus_of_calls_is_taken_from_the_store_when_there_is_room() {
-    let gate = Gate::new();
-    gate.let_through(1_000);
-    let hub =
-        hub(&gate).backend(Memory::new()).local_activities(16).max_concurrent_activities(8).start().await.unwrap();
-    let run = hub.client().start(fan_out, 500).await.unwrap();
-    assert_eq!(run.output().await.unwrap(), (0..500).sum::<u64>());
-    let mut seen = HashSet::new();
-    for _ in 0..500 {
-        assert!(seen.insert(gate.arrival().await), "a call ran twice");
-    }
-    assert!(gate.started.try_lock().unwrap().try_recv().is_err());
-    let history = history(&hub, run.id()).await;
-    assert_eq!(names(&history).iter().filter(|name| **name == "TaskCompleted").count(), 500);
-}
-
-/// Claims of the surplus survive commits that fail and answers that get lost.
-#[tokio::test(start_paused = true)]
-async fn a_claim_of_the_surplus_can_fail() {
-    for n in 1..12 {
-        for lose in [false, true] {
-            let gate = Gate::new();
-            gate.let_through(1_000);
-            let store = Arc::new(FaultyBackend::new(Arc::new(Memory::new())));
-            if lose {
-                store.lose_answer(n);
-            } else {
-                store.fail(n);
-            }
-            let hub = hub(&gate)
-                .backend(Arc::clone(&store))
-                .local_activities(8)
-                .max_concurrent_activities(4)
-                .start()
-                .await
-                .unwrap();
-            let run = hub.client().start(fan_out, 40).await.unwrap();
-            assert_eq!(run.output().await.unwrap(), (0..40).sum::<u64>(), "commit {n}, lost: {lose}");
-        }
-    }
-}
-
-/// One instance gets at most a quarter of the room when it makes its calls, and the store's calls only what the runners
-/// can take, so that a giant leaves room to the others.
-#[tokio::test]
-async fn a_giant_does_not_take_all_the_room() {
-    let gate = Gate::new();
-    let hub =
-        hub(&gate).backend(Memory::new()).local_activities(16).max_concurrent_activities(8).start().await.unwrap();
-    let giant = hub.client().start(fan_out, 100).id("giant").await.unwrap();
-    let mut arrivals = Vec::new();
-    for _ in 0..8 {
-        arrivals.push(gate.arrival().await);
-    }
-    let small = hub.client().start(fan_out, 1).id("small").await.unwrap();
-    while small.status().await.unwrap().runtime_status == RuntimeStatus::Pending {
-        tokio::task::yield_now().await;
-    }
-    // All runners hold the giant's calls; the small instance's call is among the next ones.
-    while !arrivals.iter().any(|who: &String| who.starts_with("small ")) {
-        gate.let_through(1);
-        arrivals.push(gate.arrival().await);
-    }
-    assert!(arrivals.len() < 16, "{arrivals:?}");
-    gate.let_through(1_000);
-    assert_eq!(giant.output().await.unwrap(), (0..100).sum::<u64>());
-}
-
-/// Calls that run for long do not hold up those that wait in the store, as long as there are free runners.
-#[tokio::test]
-async fn long_calls_do_not_hold_up_the_surplus() {
-    let long = Gate::new();
-    let held = Arc::clone(&long);
-    let hub = TaskHub::builder().backend(Memory::new()).orchestrator(fan_out).orchestrator(mixed);
-    let hub = hub.activity_fn("work", |n: u64| async move { Ok::<_, ActivityError>(n) });
-    let hub = hub.activity_fn("long", move |n: u64| {
-        let held = Arc::clone(&held);
-        async move {
-            held.pass(n).await;
-            Ok::<_, ActivityError>(n)
-        }
-    });
-    let hub = hub.local_activities(4).max_concurrent_activities(8).start().await.unwrap();
-    hub.client().start(mixed, 7).await.unwrap();
-    for _ in 0..7 {
-        long.arrival().await;
-    }
-    let short = hub.client().start(fan_out, 50).await.unwrap();
-    assert_eq!(short.output().await.unwrap(), (0..50).sum::<u64>());
 }
 
 #[orchestrator]
@@ -128,42 +22,95 @@ async fn mixed(ctx: OrchestrationContext, n: u64) -> Result<u64, OrchestratorErr
     Ok(try_join_all(calls).await?.into_iter().map(|n: u64| n).sum())
 }
 
+/// A world with room for so many calls and with so many runners, and its work, which gives its input.
+fn begin(world: WorldBuilder, local: usize, runners: usize) -> (World, Mock<Value, Value>) {
+    let world = world.orchestrator(fan_out).orchestrator(mixed);
+    let world = world.hub(move |hub| hub.local_activities(local).max_concurrent_activities(runners)).build();
+    let work = world.mock_named("work");
+    work.answers(|n, _| Ok::<_, ActivityError>(n));
+    (world, work)
+}
+
+/// A fan-out that is far larger than the room in this process runs to its end, each call once.
+#[test]
+fn a_surplus_of_calls_is_taken_from_the_store_when_there_is_room() {
+    on_every_store(|world| {
+        let (world, work) = begin(world, 16, 8);
+        let run = world.start(fan_out, 500);
+        assert_eq!(run.output(), (0..500).sum::<u64>());
+        work.assert_called(500);
+        let inputs: HashSet<_> = work.inputs().iter().map(ToString::to_string).collect();
+        assert_eq!(inputs.len(), 500, "a call ran twice");
+        assert_eq!(run.history().iter().filter(|event| event.kind.name() == "TaskCompleted").count(), 500);
+    });
+}
+
+/// Claims of the surplus survive commits that fail, answers that get lost, and the end of the process.
+#[test]
+fn a_claim_of_the_surplus_can_fail() {
+    let story = |world: WorldBuilder| {
+        let (world, work) = begin(world, 8, 4);
+        work.takes(MINUTE);
+        world.start(fan_out, 20).output()
+    };
+    assert!(chaos::every_crash_point(story).commits > 5);
+    chaos::every_crash_point(|world| story(world.sqlite()));
+}
+
+/// One instance gets at most a quarter of the room when it makes its calls, and the store's calls only what the runners
+/// can take, so that a giant leaves room to the others.
+#[test]
+fn a_giant_does_not_take_all_the_room() {
+    let (world, work) = begin(World::builder(), 16, 8);
+    work.takes(MINUTE);
+    let giant = world.start_as("giant", fan_out, 100);
+    work.assert_called(8);
+    let small = world.start_as("small", fan_out, 1);
+    // All runners hold the giant's calls; the small instance's call is among the next ones.
+    world.advance(MINUTE);
+    work.assert_called(16);
+    let of_the_small = work.calls().iter().position(|call| call.instance == *small.id());
+    assert!(of_the_small.is_some_and(|at| at < 15), "{of_the_small:?}");
+    assert_eq!(giant.output(), (0..100).sum::<u64>());
+    assert_eq!(small.output(), 0);
+}
+
+/// Calls that run for long do not hold up those that wait in the store, as long as there are free runners.
+#[test]
+fn long_calls_do_not_hold_up_the_surplus() {
+    let (world, _work) = begin(World::builder(), 4, 8);
+    let long = world.mock_named("long");
+    long.hangs();
+    let _long = world.start(mixed, 7);
+    long.assert_called(7);
+    assert_eq!(world.start(fan_out, 50).output(), (0..50).sum::<u64>());
+    assert_eq!(world.elapsed(), Duration::ZERO);
+}
+
 /// Room that becomes free because calls are cancelled is used too.
-#[tokio::test]
-async fn cancelled_calls_make_room_for_the_surplus() {
-    let gate = Gate::new();
-    let hub = hub(&gate).backend(Memory::new()).local_activities(4).max_concurrent_activities(2).start().await.unwrap();
-    let mut blocked = Vec::new();
-    for _ in 0..4 {
-        blocked.push(hub.client().start(fan_out, 1).await.unwrap());
-    }
-    gate.arrival().await;
-    gate.arrival().await;
-    let last = hub.client().start(fan_out, 1).id("last").await.unwrap();
-    while last.status().await.unwrap().runtime_status == RuntimeStatus::Pending {
-        tokio::task::yield_now().await;
-    }
-    for run in blocked {
-        run.terminate("in the way").await.unwrap();
-        run.wait().await.unwrap();
-    }
+#[test]
+fn cancelled_calls_make_room_for_the_surplus() {
+    let (world, work) = begin(World::builder(), 4, 2);
+    work.takes(MINUTE);
+    let blocked: Vec<_> = (0..4).map(|_| world.start(fan_out, 1)).collect();
+    work.assert_called(2);
+    let last = world.start_as("last", fan_out, 1);
+    blocked.iter().for_each(|run| run.terminate("in the way"));
     // A terminated call that is running ends when it likes; its runner is free then.
-    gate.let_through(5);
-    assert_eq!(last.output().await.unwrap(), 0);
+    work.assert_called(2);
+    assert_eq!(last.output(), 0);
+    assert_eq!(world.elapsed(), 2 * MINUTE);
+    work.assert_called(3);
 }
 
 /// Instances take turns at the runners: a single call does not wait behind a fan-out.
-#[tokio::test]
-async fn runners_go_round_between_instances() {
-    let gate = Gate::new();
-    let hub = hub(&gate).backend(Memory::new()).max_concurrent_activities(1).start().await.unwrap();
-    hub.client().start(fan_out, 200).id("giant").await.unwrap();
-    gate.arrival().await;
-    let small = hub.client().start(fan_out, 1).id("small").await.unwrap();
-    while small.status().await.unwrap().runtime_status == RuntimeStatus::Pending {
-        tokio::task::yield_now().await;
-    }
-    gate.let_through(3);
-    let arrivals = [gate.arrival().await, gate.arrival().await];
-    assert!(arrivals.iter().any(|who| who.starts_with("small ")), "{arrivals:?}");
+#[test]
+fn runners_go_round_between_instances() {
+    let (world, work) = begin(World::builder(), 16_384, 1);
+    work.takes(MINUTE);
+    let _giant = world.start_as("giant", fan_out, 200);
+    let small = world.start_as("small", fan_out, 1);
+    world.advance(2 * MINUTE);
+    work.assert_called(3);
+    assert!(work.calls().iter().any(|call| call.instance == *small.id()), "{:?}", work.calls());
 }

@@ -2,16 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
-mod support;
-
 use std::sync::Mutex;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use durable_core::prelude::*;
 use durable_core::worker::EventOrder;
-use durable_testing::VirtualClock;
-use support::{history, names};
+use durable_testing::World;
+use durable_testing::world::on_every_store;
+use futures_util::FutureExt;
 
 #[orchestrator]
 async fn collects(ctx: OrchestrationContext, n: usize) -> Result<Vec<u64>, OrchestratorError> {
@@ -23,20 +22,29 @@ async fn collects(ctx: OrchestrationContext, n: usize) -> Result<Vec<u64>, Orche
 }
 
 /// Trap 5: events sent right behind the start, before the code could wait for them, arrive once and in order.
-#[tokio::test]
-async fn events_sent_before_the_first_turn_are_kept() {
-    let hub = TaskHub::builder().backend(Memory::new()).orchestrator(collects).start().await.unwrap();
-    for round in 0..20 {
-        let run = hub.client().start(collects, 50).id(format!("r-{round}")).await.unwrap();
-        for n in 0..50_u64 {
-            run.raise_event("Number", &n).await.unwrap();
+#[test]
+fn events_sent_before_the_first_turn_are_kept() {
+    on_every_store(|world| {
+        let world = world.orchestrator(collects).build();
+        let client = world.client();
+        for round in 0..20 {
+            let id = format!("r-{round}");
+            world.run_inside(async {
+                let run = client.start(collects, 50).id(&*id).await.unwrap();
+                for n in 0..50_u64 {
+                    run.raise_event("Number", &n).await.unwrap();
+                }
+            });
+            let run = world.instance::<Vec<u64>>(&id);
+            assert_eq!(run.output(), (0..50).collect::<Vec<_>>());
+            assert_eq!(run.history().iter().filter(|event| event.kind.name() == "EventRaised").count(), 50);
         }
-        assert_eq!(run.output().await.unwrap(), (0..50).collect::<Vec<_>>());
-        assert_eq!(names(&history(&hub, run.id()).await).iter().filter(|name| **name == "EventRaised").count(), 50);
-    }
+    });
 }
 
 /// Events from many senders arrive once each.
+///
+/// This is a hub on several threads, since a world has one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn events_of_many_senders_arrive_once() {
     let hub = TaskHub::builder().backend(Memory::new()).orchestrator(collects).warm_instances(1).start().await.unwrap();
@@ -59,76 +67,98 @@ async fn events_of_many_senders_arrive_once() {
 }
 
 /// Any number of clients may wait, before and after the end; each gets the same answer.
-#[tokio::test]
-async fn every_waiting_client_is_woken() {
-    let hub = TaskHub::builder().backend(Memory::new()).orchestrator(collects).start().await.unwrap();
-    let run = hub.client().start(collects, 1).await.unwrap();
-    let waiting = (0..50).map(|_| {
-        let run = run.clone();
-        tokio::spawn(async move { run.output().await.unwrap() })
+#[test]
+fn every_waiting_client_is_woken() {
+    on_every_store(|world| {
+        let world = world.orchestrator(collects).build();
+        let client = world.client();
+        let outputs = world.run_inside(async {
+            let run = client.start(collects, 1).await.unwrap();
+            let waiting = (0..50).map(|_| {
+                let run = run.clone();
+                async move { run.output().await.unwrap() }
+            });
+            let mut waiting = std::pin::pin!(join_all(waiting));
+            assert!(futures_util::poll!(waiting.as_mut()).is_pending());
+            run.raise_event("number", &7_u64).await.unwrap();
+            let mut outputs = waiting.await;
+            outputs.push(run.output().await.unwrap());
+            outputs
+        });
+        assert_eq!(outputs, vec![vec![7]; 51]);
+        assert_eq!(world.elapsed(), Duration::ZERO);
     });
-    let waiting: Vec<_> = waiting.collect();
-    run.raise_event("number", &7_u64).await.unwrap();
-    for client in waiting {
-        assert_eq!(client.await.unwrap(), [7]);
-    }
-    assert_eq!(run.output().await.unwrap(), [7]);
 }
 
 /// A wait ends at its time with the state of that moment.
-#[tokio::test]
-async fn a_wait_ends_at_its_timeout() {
-    let clock = VirtualClock::new();
-    let hub =
-        TaskHub::builder().backend(Memory::new()).orchestrator(collects).clock(clock.clone()).start().await.unwrap();
-    let run = hub.client().start(collects, 1).await.unwrap();
-    let mut waiting = std::pin::pin!(run.wait_timeout(Duration::from_secs(10)));
-    assert!(futures_util::poll!(waiting.as_mut()).is_pending());
-    clock.advance(Duration::from_secs(11));
-    assert!(!waiting.await.unwrap().runtime_status.is_terminal());
+#[test]
+fn a_wait_ends_at_its_timeout() {
+    const TIMEOUT: Duration = Duration::from_secs(10);
+    on_every_store(|world| {
+        let world = world.orchestrator(collects).build();
+        let client = world.client();
+        let status = world.run_inside(async {
+            let run = client.start(collects, 1).await.unwrap();
+            run.wait_timeout(TIMEOUT).await.unwrap()
+        });
+        assert_eq!(status.runtime_status, RuntimeStatus::Running);
+        assert_eq!(world.elapsed(), TIMEOUT);
+    });
 }
 
 /// A hub that shuts down tells those who wait, and refuses what comes after.
+///
+/// The clients and handles of a world find its next process, so this is a hub.
 #[tokio::test]
 async fn a_shutdown_wakes_the_waiting_and_refuses_the_rest() {
     let hub = TaskHub::builder().backend(Memory::new()).orchestrator(collects).start().await.unwrap();
     let run = hub.client().start(collects, 1).await.unwrap();
-    let waiting = tokio::spawn({
-        let run = run.clone();
-        async move { run.wait().await.unwrap_err() }
-    });
-    while run.status().await.unwrap().runtime_status == RuntimeStatus::Pending {
-        tokio::task::yield_now().await;
-    }
+    run.wait_for_start().await.unwrap();
+    let mut waiting = std::pin::pin!(run.wait());
+    assert!(futures_util::poll!(waiting.as_mut()).is_pending());
     hub.shutdown().await.unwrap();
-    assert!(waiting.await.unwrap().is_shut_down());
+    assert!(waiting.await.unwrap_err().is_shut_down());
     assert!(run.raise_event("number", &1).await.unwrap_err().is_shut_down());
     assert!(hub.client().start(collects, 1).await.unwrap_err().is_shut_down());
     hub.shutdown().await.unwrap();
 }
 
 /// Trap 6: an instance that has not run yet can be terminated, and its code never runs.
-#[tokio::test]
-async fn a_pending_instance_can_be_terminated() {
+#[test]
+fn a_pending_instance_can_be_terminated() {
     #[orchestrator]
     async fn never(_ctx: OrchestrationContext) -> Result<(), OrchestratorError> {
         Ok(())
     }
-    let hub = TaskHub::builder().backend(Memory::new()).orchestrator(collects).orchestrator(never);
-    let hub = hub.max_concurrent_turns(1).start().await.unwrap();
-    // One thread runs this test and the hub, so both messages are there before the first turn.
-    let client = hub.client();
-    let run = client.start(never, ()).await.unwrap();
-    let (terminated, status) = join(run.terminate("not needed").into_future(), run.wait()).await;
-    let status = status.unwrap();
-    match terminated {
-        Ok(()) if status.runtime_status == RuntimeStatus::Terminated => {
-            assert_eq!(status.termination_reason.as_deref(), Some("not needed"));
+    on_every_store(|world| {
+        let world = world.orchestrator(never).build();
+        let code = world.mock_orchestrator(never);
+        let run = world.started(world.client().start(never, ()).delay(Duration::from_secs(60)));
+        assert_eq!(run.runtime_status(), RuntimeStatus::Pending);
+        run.terminate("not needed");
+        let status = run.status();
+        assert_eq!(status.runtime_status, RuntimeStatus::Terminated);
+        assert_eq!(status.termination_reason.as_deref(), Some("not needed"));
+        code.assert_never_called();
+    });
+    // Both messages are on their way before the first turn.
+    on_every_store(|world| {
+        let world = world.orchestrator(never).build();
+        let client = world.client();
+        let (terminated, status) = world.run_inside(async {
+            let run = client.start(never, ()).await.unwrap();
+            join(run.terminate("not needed").into_future(), run.wait()).await
+        });
+        let status = status.unwrap();
+        match terminated {
+            Ok(()) if status.runtime_status == RuntimeStatus::Terminated => {
+                assert_eq!(status.termination_reason.as_deref(), Some("not needed"));
+            }
+            // It was quicker: then it has completed, and nothing else.
+            Ok(()) => assert_eq!(status.runtime_status, RuntimeStatus::Completed),
+            Err(error) => assert!(error.is_finished()),
         }
-        // It was quicker: then it has completed, and nothing else.
-        Ok(()) => assert_eq!(status.runtime_status, RuntimeStatus::Completed),
-        Err(error) => assert!(error.is_finished()),
-    }
+    });
 }
 
 static FOREIGN: Mutex<Option<Waker>> = Mutex::new(None);
@@ -145,21 +175,20 @@ async fn waits_for_a_stranger(ctx: OrchestrationContext) -> Result<(), Orchestra
 }
 
 /// A foreign wake between turns fails the instance at once, not when something durable happens one day.
-#[tokio::test]
-async fn a_foreign_wake_fails_the_instance_at_once() {
-    let hub = TaskHub::builder().backend(Memory::new()).orchestrator(waits_for_a_stranger).start().await.unwrap();
-    let run = hub.client().start(waits_for_a_stranger, ()).await.unwrap();
-    while run.status().await.unwrap().runtime_status == RuntimeStatus::Pending {
-        tokio::task::yield_now().await;
-    }
+#[test]
+fn a_foreign_wake_fails_the_instance_at_once() {
+    let world = World::builder().orchestrator(waits_for_a_stranger).allows_stalls().without_replay_checks().build();
+    let run = world.start(waits_for_a_stranger, ());
+    assert_eq!(run.runtime_status(), RuntimeStatus::Running);
     FOREIGN.lock().unwrap().take().unwrap().wake();
-    let status = run.wait().await.unwrap();
-    assert_eq!(status.failure.unwrap().error_type, "ForeignAwait");
+    world.run_until_blocked();
+    assert!(run.is_finished());
+    assert_eq!(run.failure().error_type, "ForeignAwait");
 }
 
 /// The ordinary mistake: a sleep that is not durable, hidden in a helper where the macro cannot see it.
-#[tokio::test]
-async fn awaiting_the_runtime_fails_in_the_same_turn() {
+#[test]
+fn awaiting_the_runtime_fails_in_the_same_turn() {
     async fn helper() {
         tokio::time::sleep(Duration::from_secs(3600)).await;
     }
@@ -168,10 +197,12 @@ async fn awaiting_the_runtime_fails_in_the_same_turn() {
         helper().await;
         Ok(())
     }
-    let hub = TaskHub::builder().backend(Memory::new()).orchestrator(naps).start().await.unwrap();
-    let error = hub.client().start(naps, ()).await.unwrap().output().await.unwrap_err();
-    assert_eq!(error.details().error_type, "ForeignAwait");
-    assert!(error.to_string().contains("ctx.create_timer"), "{error}");
+    let world = World::builder().orchestrator(naps).allows_stalls().build();
+    let run = world.start(naps, ());
+    assert!(run.is_finished());
+    let failure = run.failure();
+    assert_eq!(failure.error_type, "ForeignAwait");
+    assert!(failure.to_string().contains("ctx.create_timer"), "{failure}");
 }
 
 #[orchestrator]
@@ -182,20 +213,29 @@ async fn two_waits(ctx: OrchestrationContext) -> Result<(u64, u64), Orchestrator
 }
 
 /// The first of two events goes to the older wait, or to the newer one, as the hub says; also after a replay.
-#[tokio::test]
-async fn the_hub_says_which_of_two_waits_comes_first() {
+#[test]
+fn the_hub_says_which_of_two_waits_comes_first() {
     for (order, expected) in [(EventOrder::OldestWait, (1, 2)), (EventOrder::NewestWait, (2, 1))] {
-        let store = Memory::new();
-        let hub = || TaskHub::builder().backend(store.clone()).orchestrator(two_waits).event_order(order);
-        let first = hub().start().await.unwrap();
-        let run = first.client().start(two_waits, ()).id("x").await.unwrap();
-        run.raise_event("Go", &1).await.unwrap();
-        run.wait_for_start().await.unwrap();
-        first.shutdown().await.unwrap();
-        let second = hub().start().await.unwrap();
-        let run = second.client().instance::<(u64, u64), _>("x").unwrap();
-        run.raise_event("Go", &2).await.unwrap();
-        assert_eq!(run.output().await.unwrap(), expected, "{order:?}");
-        second.shutdown().await.unwrap();
+        on_every_store(|world| {
+            let world = world.orchestrator(two_waits).hub(move |hub| hub.event_order(order)).build();
+            let run = world.start(two_waits, ());
+            run.raise("Go", &1);
+            world.restart();
+            run.raise("Go", &2);
+            assert_eq!(run.output(), expected, "{order:?}");
+        });
     }
+}
+
+/// What is sent to one that has ended is refused.
+#[test]
+fn a_finished_instance_takes_no_messages() {
+    on_every_store(|world| {
+        let world = world.orchestrator(collects).build();
+        let run = world.start(collects, 0);
+        assert_eq!(run.output(), [0; 0]);
+        let client = world.client();
+        let sent = client.raise_event(run.id(), "number", &1).now_or_never().unwrap();
+        assert!(sent.unwrap_err().is_finished());
+    });
 }

@@ -1,12 +1,10 @@
 //! A hub as its users see it.
 
-#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
-
 use durable_core::client::InstanceQuery;
 use durable_core::history::EventKind;
 use durable_core::model::FunctionName;
 use durable_core::prelude::*;
-use durable_testing::VirtualClock;
+use durable_testing::World;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -48,23 +46,16 @@ async fn approval(ctx: OrchestrationContext, seconds: u64) -> Result<Approval, O
     })
 }
 
-async fn hub(clock: &VirtualClock) -> TaskHub {
-    TaskHub::builder()
-        .backend(Memory::new())
-        .orchestrator(hello_cities)
-        .orchestrator(squares)
-        .orchestrator(approval)
-        .activity(say_hello)
-        .activity(blocking_square)
-        .clock(clock.clone())
-        .start()
-        .await
-        .unwrap()
+fn world() -> World {
+    let world = World::builder().orchestrator(hello_cities).orchestrator(squares).orchestrator(approval);
+    world.activity(say_hello).activity(blocking_square).build()
 }
 
+/// What a program does with a hub. All other tests have a world around theirs.
 #[tokio::test]
 async fn activities_run_and_the_output_comes_back() {
-    let hub = hub(&VirtualClock::new()).await;
+    let hub = TaskHub::builder().backend(Memory::new()).orchestrator(hello_cities).orchestrator(squares);
+    let hub = hub.activity(say_hello).activity(blocking_square).start().await.unwrap();
     let run = hub.client().start(hello_cities, vec!["Tokyo".to_owned(), "London".to_owned()]).await.unwrap();
     assert_eq!(run.output().await.unwrap(), ["Hello Tokyo!", "Hello London!"]);
     let run = hub.client().start("SQUARES", 100).await.unwrap();
@@ -72,28 +63,26 @@ async fn activities_run_and_the_output_comes_back() {
     hub.shutdown().await.unwrap();
 }
 
-#[tokio::test]
-async fn an_event_or_the_timer_decides() {
-    let clock = VirtualClock::new();
-    let hub = hub(&clock).await;
-    let approved = hub.client().start(approval, 60).await.unwrap();
-    approved.raise_event("approval", &true).await.unwrap();
-    assert_eq!(approved.output().await.unwrap(), Approval { approved: true, timed_out: false });
+#[test]
+fn an_event_or_the_timer_decides() {
+    let world = world();
+    let approved = world.start(approval, 60);
+    approved.raise("approval", &true);
+    assert_eq!(approved.output(), Approval { approved: true, timed_out: false });
+    assert_eq!(world.elapsed(), Duration::ZERO);
 
-    let late = hub.client().start(approval, 60).id("late").await.unwrap();
-    clock.advance(Duration::from_secs(120));
-    assert_eq!(late.output().await.unwrap(), Approval { approved: false, timed_out: true });
-    let status = late.status().await.unwrap();
-    assert_eq!(status.custom_status.unwrap().as_str(), "\"waiting\"");
-    assert_eq!(status.runtime_status, RuntimeStatus::Completed);
+    let late = world.start(approval, 60);
+    assert_eq!(late.output(), Approval { approved: false, timed_out: true });
+    assert_eq!(world.elapsed(), Duration::from_secs(60));
+    assert_eq!(late.custom_status::<String>().as_deref(), Some("waiting"));
 }
 
-#[tokio::test]
-async fn a_history_has_the_durable_functions_events() {
-    let hub = hub(&VirtualClock::new()).await;
-    let run = hub.client().start(hello_cities, vec!["Tokyo".to_owned()]).await.unwrap();
-    run.output().await.unwrap();
-    let history = hub.client().history(run.id()).await.unwrap().unwrap();
+#[test]
+fn a_history_has_the_durable_functions_events() {
+    let world = world();
+    let run = world.start(hello_cities, vec!["Tokyo".to_owned()]);
+    assert_eq!(run.output(), ["Hello Tokyo!"]);
+    let history = run.history();
     let names: Vec<_> = history.iter().map(|event| event.kind.name()).collect();
     assert_eq!(
         names,
@@ -117,8 +106,8 @@ async fn a_history_has_the_durable_functions_events() {
 
 #[tokio::test]
 async fn ids_names_and_states_are_checked() {
-    let hub = hub(&VirtualClock::new()).await;
-    let client = hub.client();
+    let world = world();
+    let client = world.client();
     let error = client.start("nobody", ()).await.unwrap_err();
     assert!(error.is_unknown_orchestrator());
     assert_eq!(error.to_string(), "there is no orchestrator 'nobody'; registered are: approval, hello_cities, squares");
@@ -144,8 +133,8 @@ async fn ids_names_and_states_are_checked() {
 
 #[tokio::test]
 async fn a_list_has_filters_and_pages() {
-    let hub = hub(&VirtualClock::new()).await;
-    let client = hub.client();
+    let world = world();
+    let client = world.client();
     for i in 0..5 {
         client.start(approval, 1).id(format!("a-{i}")).await.unwrap();
     }
@@ -196,8 +185,8 @@ async fn every_mistake_of_a_builder_is_reported_at_once() {
     }
 }
 
-#[tokio::test]
-async fn state_closures_and_methods_reach_the_outside() {
+#[test]
+fn state_closures_and_methods_reach_the_outside() {
     #[derive(Clone)]
     struct Prices(u64);
     impl Prices {
@@ -220,35 +209,24 @@ async fn state_closures_and_methods_reach_the_outside() {
     }
     let prices = Prices(10);
     let method = prices.clone();
-    let hub = TaskHub::builder()
-        .backend(Memory::new())
-        .orchestrator(all)
-        .activity(by_argument)
-        .activity(by_context)
-        .activity_fn("method", move |n: u64| {
-            let prices = method.clone();
-            async move { prices.of(n).await }
-        })
-        .state(prices)
-        .start()
-        .await
-        .unwrap();
-    assert_eq!(hub.client().start(all, ()).await.unwrap().output().await.unwrap(), [11, 9, 20]);
+    let by_method = move |n: u64| {
+        let prices = method.clone();
+        async move { prices.of(n).await }
+    };
+    let world = World::builder().orchestrator(all).activity(by_argument).activity(by_context).state(prices);
+    let world = world.hub(move |hub| hub.activity_fn("method", by_method.clone())).real("method").build();
+    assert_eq!(world.start(all, ()).output(), [11, 9, 20]);
 }
 
+/// A world has an opinion of its own on activities that are not there, so this is a hub.
 #[tokio::test]
 async fn an_unknown_activity_and_a_bad_input_fail_with_names() {
     #[orchestrator]
     async fn calls_nobody(ctx: OrchestrationContext) -> Result<u64, OrchestratorError> {
         ctx.call_activity("nobody", 1).await
     }
-    let hub = TaskHub::builder()
-        .backend(Memory::new())
-        .orchestrator(calls_nobody)
-        .orchestrator(approval)
-        .start()
-        .await
-        .unwrap();
+    let hub = TaskHub::builder().backend(Memory::new()).orchestrator(calls_nobody).orchestrator(approval);
+    let hub = hub.start().await.unwrap();
     let error = hub.client().start(calls_nobody, ()).await.unwrap().output().await.unwrap_err();
     assert!(error.details().is_caused_by("ActivityTaskNotFound"), "{error:?}");
     let error = hub.client().start("approval", "soon").await.unwrap().output().await.unwrap_err();
@@ -269,17 +247,16 @@ async fn length_of(_ctx: OrchestrationContext, text: Option<String>) -> Option<u
 /// The published JavaScript client sends an empty string where it has no input.
 #[tokio::test]
 async fn an_empty_string_is_no_input_where_no_string_is_wanted() {
-    let hub = TaskHub::builder().backend(Memory::new()).orchestrator(count_of).orchestrator(length_of);
-    let hub = hub.start().await.unwrap();
-    let output = async |name: &str, input: &str| hub.client().start(name, input).await.unwrap().output().await;
+    let world = World::builder().orchestrator(count_of).orchestrator(length_of).without_round_trip_checks().build();
+    let output = async |name: &str, input: &str| world.client().start(name, input).await.unwrap().output().await;
     assert_eq!(output("count_of", "").await.unwrap(), serde_json::Value::Null);
     assert_eq!(output("length_of", "").await.unwrap(), 0);
     let error = output("count_of", " ").await.unwrap_err();
     assert!(error.to_string().contains("the input of orchestrator 'count_of' is no"), "{error}");
 }
 
-#[tokio::test]
-async fn panics_become_failures_with_their_message() {
+#[test]
+fn panics_become_failures_with_their_message() {
     #[activity]
     async fn bursts(n: u64) -> u64 {
         panic!("cannot take {n}")
@@ -295,17 +272,9 @@ async fn panics_become_failures_with_their_message() {
         assert!(one.is_panic() && two.is_panic());
         Ok(vec![format!("{one:#}"), format!("{two:#}")])
     }
-    let hub = TaskHub::builder()
-        .backend(Memory::new())
-        .orchestrator(careful)
-        .activity(bursts)
-        .activity(bursts_off_the_async_threads)
-        .start()
-        .await
-        .unwrap();
-    let output = hub.client().start(careful, ()).await.unwrap().output().await.unwrap();
+    let world = World::builder().orchestrator(careful).activity(bursts).activity(bursts_off_the_async_threads).build();
     assert_eq!(
-        output,
+        world.start(careful, ()).output(),
         [
             "activity 'bursts' failed: cannot take 1",
             "activity 'bursts_off_the_async_threads' failed: cannot take 2 either"

@@ -2,20 +2,19 @@
 #![cfg(feature = "tracing-subscriber")]
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use durable_core::history::{EventKind, ExecutionHeader, HistoryRecord};
 use durable_core::model::{EventName, ExecutionId, FunctionName, Limits, Payload, Timestamp};
 use durable_core::prelude::*;
 use durable_core::replay::{Ended, Executor, Program, TurnInput};
 use durable_core::telemetry::{ReplayFilter, is_replaying_here};
+use durable_testing::World;
 use durable_testing::events::{raised, terminated};
-use support::Gate;
 use tracing::field::{Field, Visit};
 use tracing::{Dispatch, Event, Subscriber, span};
 use tracing_subscriber::layer::Context;
@@ -108,11 +107,12 @@ impl Drop for Farewell {
     }
 }
 
+const MINUTE: Duration = Duration::from_secs(60);
+
 #[activity]
-async fn work(ctx: ActivityContext, State(gate): State<Arc<Gate>>) -> Result<(), ActivityError> {
+async fn work() {
     tracing::info!("working");
-    gate.pass(ctx.instance_id()).await;
-    Ok(())
+    tokio::time::sleep(MINUTE).await;
 }
 
 #[orchestrator]
@@ -125,68 +125,58 @@ async fn trip(ctx: OrchestrationContext) -> Result<(), OrchestratorError> {
     Ok(())
 }
 
-async fn hub(gate: &Arc<Gate>) -> TaskHub {
-    let hub = TaskHub::builder().backend(Memory::new()).orchestrator(trip).activity(work).state(Arc::clone(gate));
-    hub.warm_instances(1).start().await.unwrap()
-}
-
-/// Runs a trip until its activity is at the gate. By then its first turn is committed, and no other instance is warm.
-async fn start(hub: &TaskHub, gate: &Gate, id: &str) -> durable_core::client::InstanceHandle<()> {
-    let run = hub.client().start(trip, ()).id(id).await.unwrap();
-    assert_eq!(gate.arrival().await, id);
-    run
+/// A world with one instance at a time in memory, and one run of its code.
+fn world() -> World {
+    let world = World::builder().orchestrator(trip).activity(work).hub(|hub| hub.warm_instances(1));
+    world.without_replay_checks().build()
 }
 
 /// Two trips. The second one evicts the first, whose second turn therefore begins with a replay.
-async fn two_trips() {
-    let gate = Gate::new();
-    let hub = hub(&gate).await;
-    let first = start(&hub, &gate, "first").await;
-    let second = start(&hub, &gate, "second").await;
-    for run in [first, second] {
-        gate.let_through(1);
-        run.output().await.unwrap();
-    }
-    hub.shutdown().await.unwrap();
+fn two_trips() {
+    let world = world();
+    let first = world.start_as("first", trip, ());
+    world.advance(MINUTE / 2);
+    let second = world.start_as("second", trip, ());
+    let [(), ()] = [first.output(), second.output()];
 }
 
 const MESSAGES: [&str; 5] = ["before", "in a step", "after", "dropped", "working"];
 
-#[tokio::test]
-async fn a_replay_is_silent() {
+#[test]
+fn a_replay_is_silent() {
     let seen = Capture::default();
     let _guard = registry().with(ReplayFilter::new()).with(seen.clone()).set_default();
-    two_trips().await;
+    two_trips();
     assert_eq!(seen.counts(MESSAGES), [2, 2, 2, 2, 2]);
     assert_eq!(seen.spans("step").len(), 2);
 }
 
-#[tokio::test]
-async fn a_replay_is_heard_without_the_filter() {
+#[test]
+fn a_replay_is_heard_without_the_filter() {
     let seen = Capture::default();
     let _guard = registry().with(seen.clone()).set_default();
-    two_trips().await;
+    two_trips();
     assert_eq!(seen.counts(MESSAGES), [3, 3, 2, 3, 2]);
     assert_eq!(seen.spans("step").len(), 3);
 }
 
-#[tokio::test]
-async fn the_filter_of_one_layer_leaves_the_others_alone() {
+#[test]
+fn the_filter_of_one_layer_leaves_the_others_alone() {
     let (once, all) = (Capture::default(), Capture::default());
     let filtered = once.clone().with_filter(ReplayFilter::new());
     let _guard = registry().with(filtered).with(all.clone()).set_default();
-    two_trips().await;
+    two_trips();
     assert_eq!(once.counts(MESSAGES), [2, 2, 2, 2, 2]);
     assert_eq!(once.spans("step").len(), 2);
     assert_eq!(all.counts(MESSAGES), [3, 3, 2, 3, 2]);
     assert_eq!(all.spans("step").len(), 3);
 }
 
-#[tokio::test]
-async fn each_line_says_where_it_comes_from() {
+#[test]
+fn each_line_says_where_it_comes_from() {
     let seen = Capture::default();
     let _guard = registry().with(ReplayFilter::new()).with(seen.clone()).set_default();
-    two_trips().await;
+    two_trips();
 
     // A span for each live turn, and none for the replay between them.
     let turns: Vec<_> = seen.spans("orchestration").into_iter().map(|fields| fields.without("execution")).collect();
@@ -205,28 +195,29 @@ async fn each_line_says_where_it_comes_from() {
     assert_eq!(seen.scope("working", "second"), [("activity", Fields::of(&call))]);
 }
 
-#[tokio::test]
-async fn a_destructor_is_silent_at_an_eviction_and_heard_at_a_termination() {
+#[test]
+fn a_destructor_is_silent_at_an_eviction_and_heard_at_a_termination() {
     let seen = Capture::default();
     let _guard = registry().with(ReplayFilter::new()).with(seen.clone()).set_default();
-    let gate = Gate::new();
-    let hub = hub(&gate).await;
-    let first = start(&hub, &gate, "first").await;
-    let second = start(&hub, &gate, "second").await;
+    let world = world();
+    let runs = ["first", "second"].map(|id| world.start_as(id, trip, ()));
     assert_eq!(seen.count("dropped"), 0, "the first trip is evicted");
 
-    for run in [first, second] {
-        run.terminate("enough").await.unwrap();
-        assert_eq!(run.wait().await.unwrap().runtime_status, RuntimeStatus::Terminated);
+    for run in runs {
+        run.terminate("enough");
+        assert_eq!(run.runtime_status(), RuntimeStatus::Terminated);
     }
     assert_eq!(seen.count("dropped"), 2, "one was cold, and one warm");
     assert_eq!(seen.scope("dropped", "first")[0].1.0["turn"], "2");
 
-    let _left = start(&hub, &gate, "third").await;
-    gate.let_through(3);
-    hub.shutdown().await.unwrap();
-    // Whether the third trip comes to its end or is left behind: only an end is heard.
-    assert_eq!(seen.count("dropped"), 2 + seen.count("after"));
+    let third = world.start_as("third", trip, ());
+    world.advance(MINUTE / 2);
+    world.restart();
+    let [(), ()] = [third.output(), world.start_as("fourth", trip, ()).output()];
+    let left = world.start_as("fifth", trip, ());
+    drop((third, left, world));
+    // Whether a trip comes to its end or is left behind: only an end is heard.
+    assert_eq!(seen.counts(["dropped", "after"]), [2 + 2, 2]);
 }
 
 #[activity]
@@ -241,6 +232,7 @@ async fn calls_plain(ctx: OrchestrationContext) -> Result<bool, OrchestratorErro
     ctx.call_activity(plain, ()).await
 }
 
+/// A world runs everything on one thread, so this is a hub.
 #[tokio::test]
 async fn a_plain_function_logs_in_the_span_of_its_activity() {
     let seen = Capture::default();

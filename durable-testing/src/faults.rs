@@ -12,6 +12,8 @@ use durable_core::backend::{
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use crate::store::{Open, Store};
+
 /// Passes everything on to another backend, except the commits that shall fail.
 ///
 /// Commits are counted from 1, in the order in which they arrive. Queries, [`attach`](Backend::attach) and
@@ -33,11 +35,15 @@ use tokio::sync::watch;
 /// # });
 /// ```
 pub struct FaultyBackend {
-    inner: Arc<dyn Backend>,
+    store: Store,
     script: Mutex<Script>,
     ended: watch::Sender<u64>,
     on_crash: Mutex<Option<Arc<dyn Fn() + Send + Sync>>>,
+    refused: Mutex<Option<Refused>>,
 }
+
+/// True for writes that can never be made.
+type Refused = Arc<dyn Fn(&Write) -> bool + Send + Sync>;
 
 #[derive(Debug, Default)]
 struct Script {
@@ -48,6 +54,8 @@ struct Script {
     struck_batch: Option<Arc<Vec<Write>>>,
     /// How many single commits have reported an error.
     failures: u64,
+    /// The process has died: nothing that it still asks for happens.
+    is_over: bool,
 }
 
 /// How a commit fails.
@@ -75,7 +83,30 @@ impl FaultyBackend {
     /// A backend that works, until it is told otherwise.
     #[must_use]
     pub fn new(inner: Arc<dyn Backend>) -> Self {
-        Self { inner, script: Mutex::default(), ended: watch::Sender::new(0), on_crash: Mutex::default() }
+        Self::of(Store::given(inner))
+    }
+
+    /// A backend that works on a store that is opened for each process.
+    pub(crate) fn opened_by(open: Open) -> Self {
+        Self::of(Store::opened_by(open))
+    }
+
+    fn of(store: Store) -> Self {
+        let (script, on_crash, refused) = Default::default();
+        Self { store, script, ended: watch::Sender::new(0), on_crash, refused }
+    }
+
+    /// The process dies now: nothing that it still asks for happens, and whoever was given to
+    /// [`on_crash`](Self::on_crash) is told.
+    pub(crate) fn die_now(&self) {
+        self.script.lock().is_over = true;
+        self.tell_of_the_crash();
+    }
+
+    /// Another process begins on the same store.
+    pub(crate) fn next_process(&self) {
+        self.store.close();
+        self.script.lock().is_over = false;
     }
 
     pub(crate) fn set(&self, n: u64, fault: Fault) {
@@ -135,8 +166,15 @@ impl FaultyBackend {
         self.script.lock().fail_from = Some(n);
     }
 
+    /// Such writes can never be made, as with a damaged row of a table: a commit with one of them fails for good, with an error
+    /// of the kind [`BackendErrorKind::Corrupt`].
+    pub fn refuse(&self, is_refused: impl Fn(&Write) -> bool + Send + Sync + 'static) {
+        *self.refused.lock() = Some(Arc::new(is_refused));
+    }
+
     /// No commit fails any more. The count goes on.
     pub fn heal(&self) {
+        self.refused.lock().take();
         let mut script = self.script.lock();
         script.faults.clear();
         script.fail_from = None;
@@ -172,27 +210,48 @@ impl FaultyBackend {
 
     async fn carry_out(&self, batch: Arc<Vec<Write>>) -> Result<Vec<Written>, BackendError> {
         let failed = |what: String| Err(BackendError::new(BackendErrorKind::Unavailable, what));
+        let refused = self.refused.lock().clone();
+        let is_refused = refused.is_some_and(|refused| batch.iter().any(|write| refused(write)));
         match self.next(&batch) {
-            (_, None) => self.inner.commit(batch).await,
+            (_, None) if is_refused => Err(BackendError::new(BackendErrorKind::Corrupt, "a write was made to fail")),
+            (_, None) => self.write(batch).await,
             (n, Some(Fault::Fail)) => failed(format!("commit {n} was made to fail")),
             (n, Some(Fault::LoseAnswer)) => {
-                self.inner.commit(batch).await?;
+                self.write(batch).await?;
                 failed(format!("the answer to commit {n} was made to get lost"))
             }
             (_, Some(Fault::Crash)) => self.die().await,
             (_, Some(Fault::CrashAfter)) => {
-                self.inner.commit(batch).await?;
+                self.write(batch).await?;
                 self.die().await
             }
         }
     }
 
+    async fn write(&self, batch: Arc<Vec<Write>>) -> Result<Vec<Written>, BackendError> {
+        let store = self.store.backend();
+        self.store.wait(store.commit(batch)).await
+    }
+
+    /// The store, as long as the process lives.
+    async fn living(&self) -> Arc<dyn Backend> {
+        let is_over = self.script.lock().is_over;
+        if is_over {
+            return std::future::pending().await;
+        }
+        self.store.backend()
+    }
+
     async fn die<T>(&self) -> T {
+        self.tell_of_the_crash();
+        std::future::pending().await
+    }
+
+    fn tell_of_the_crash(&self) {
         let end = self.on_crash.lock().clone();
         if let Some(end) = end {
             end();
         }
-        std::future::pending().await
     }
 }
 
@@ -205,14 +264,17 @@ impl fmt::Debug for FaultyBackend {
 #[async_trait]
 impl Backend for FaultyBackend {
     async fn attach(&self, name: &str) -> Result<WorkerId, BackendError> {
-        self.inner.attach(name).await
+        let store = self.living().await;
+        self.store.wait(store.attach(name)).await
     }
 
     async fn detach(&self, worker: WorkerId) -> Result<(), BackendError> {
-        self.inner.detach(worker).await
+        let store = self.living().await;
+        self.store.wait(store.detach(worker)).await
     }
 
     async fn commit(&self, batch: Arc<Vec<Write>>) -> Result<Vec<Written>, BackendError> {
+        drop(self.living().await);
         let result = self.carry_out(batch).await;
         self.ended.send_modify(|ended| *ended += 1);
         result
@@ -224,31 +286,38 @@ impl Backend for FaultyBackend {
         after: InstanceKey,
         limit: usize,
     ) -> Result<Vec<InstanceKey>, BackendError> {
-        self.inner.ready(worker, after, limit).await
+        let store = self.living().await;
+        self.store.wait(store.ready(worker, after, limit)).await
     }
 
     async fn timers(&self, after: Option<TimerRow>, limit: usize) -> Result<Vec<TimerRow>, BackendError> {
-        self.inner.timers(after, limit).await
+        let store = self.living().await;
+        self.store.wait(store.timers(after, limit)).await
     }
 
     async fn history(&self, key: InstanceKey) -> Result<Vec<HistoryRow>, BackendError> {
-        self.inner.history(key).await
+        let store = self.living().await;
+        self.store.wait(store.history(key)).await
     }
 
     async fn instance(&self, id: &str) -> Result<Option<InstanceRow>, BackendError> {
-        self.inner.instance(id).await
+        let store = self.living().await;
+        self.store.wait(store.instance(id)).await
     }
 
     async fn list(&self, filter: InstanceFilter) -> Result<Vec<InstanceRow>, BackendError> {
-        self.inner.list(filter).await
+        let store = self.living().await;
+        self.store.wait(store.list(filter)).await
     }
 
     async fn count(&self, filter: InstanceFilter) -> Result<Vec<CountRow>, BackendError> {
-        self.inner.count(filter).await
+        let store = self.living().await;
+        self.store.wait(store.count(filter)).await
     }
 
     async fn activities(&self, key: InstanceKey) -> Result<Vec<ActivityRow>, BackendError> {
-        self.inner.activities(key).await
+        let store = self.living().await;
+        self.store.wait(store.activities(key)).await
     }
 }
 
@@ -300,6 +369,18 @@ mod tests {
             }
             assert!(store.instance("a").await.unwrap().is_none());
             assert!(store.instance("b").await.unwrap().is_some());
+        });
+    }
+
+    #[test]
+    fn a_write_that_is_refused_fails_for_good_until_the_store_is_healed() {
+        block_on(async {
+            let store = store();
+            store.refuse(|write| matches!(write, Write::Create(create) if create.id == "b"));
+            assert!(store.commit(batch("a")).await.is_ok());
+            assert!(!store.commit(batch("b")).await.unwrap_err().is_retryable());
+            store.heal();
+            assert!(store.commit(batch("b")).await.is_ok());
         });
     }
 

@@ -7,6 +7,8 @@
 //! * [`recorded`] replays histories of real runs against today's code, from files or from a live hub.
 //! * [`conformance`] checks any [`Backend`](durable_core::backend::Backend) against the rules that the engine relies on.
 //! * [`faults`] makes the commits of a backend fail on demand, before or after they happen.
+//!
+//! The feature `sqlite` has worlds on SQLite files.
 
 mod clock;
 pub mod conformance;
@@ -15,6 +17,7 @@ pub mod faults;
 pub mod mock_client;
 pub mod recorded;
 mod script;
+mod store;
 pub mod world;
 
 #[doc = include_str!("docs/replay_tests.md")]

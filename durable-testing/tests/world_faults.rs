@@ -338,3 +338,35 @@ fn a_store_that_is_down_for_a_while_delays_and_loses_nothing() {
     assert_eq!(run.output(), 7);
     world.mock(charge).assert_called(1);
 }
+
+#[orchestrator]
+async fn naps(ctx: OrchestrationContext) -> Result<(), OrchestratorError> {
+    ctx.create_timer(HOUR).await;
+    Ok(())
+}
+
+#[orchestrator(name = "naps")]
+async fn naps_longer(ctx: OrchestrationContext) -> Result<(), OrchestratorError> {
+    ctx.create_timer(2 * HOUR).await;
+    Ok(())
+}
+
+/// The engine tries a stalled instance again and again, and nobody must wait for that.
+#[test]
+fn who_waits_is_told_of_a_stalled_instance() {
+    let stalls = |world: WorldBuilder| {
+        let deployed = AtomicU64::new(0);
+        let deploy = move |hub: durable_core::hub::TaskHubBuilder| match deployed.fetch_add(1, Ordering::SeqCst) {
+            0 => hub.orchestrator(naps),
+            _ => hub.orchestrator(naps_longer),
+        };
+        let world = world.hub(deploy).build();
+        let run = world.start(naps, ());
+        world.crash();
+        run.run_until_complete().map(|status| status.runtime_status).unwrap_err().to_string()
+    };
+    let waits = stalls(World::builder().allows_stalls());
+    assert!(waits.contains("it is stalled") && waits.contains("a timer for"), "{waits}");
+    let complaint = complaint(|| drop(stalls(World::builder())));
+    assert!(complaint.contains("(naps) is stalled"), "{complaint}");
+}

@@ -138,7 +138,8 @@ impl Shared {
         };
         let WorkerOptions { limits, event_order: order, .. } = self.options;
         let history = history.as_deref();
-        check.check(&CheckedTurn { header, history, input, outcome, program: &program, limits, order });
+        let turn = CheckedTurn { header, history, input, outcome, program: &program, limits, order };
+        unconstrained(async { check.check(&turn) }).await;
     }
 
     fn commit(

@@ -39,6 +39,7 @@ impl WorldBuilder {
                 gate: Gate::default(),
                 shapes: Shapes::default(),
                 keeps_logs: false,
+                store: None,
             },
         }
     }
@@ -166,7 +167,7 @@ impl WorldBuilder {
     ///
     /// # Panics
     ///
-    /// When the description of its hub has mistakes: all of them are listed.
+    /// When the description of its hub has mistakes: all of them are listed. When its store cannot be opened.
     #[track_caller]
     #[must_use]
     pub fn build(self) -> World {

@@ -61,7 +61,8 @@ use crate::faults::{Fault, FaultyBackend};
 /// [`WorldBuilder::state`] stands for something outside, and survives the process; what
 /// [`WorldBuilder::hub`] makes is made again for each process. A commit that fails is made again after 10 ms of the world's
 /// time, so an outcome should not contain exact times. Only the first world that a story builds is disturbed. Calls that an
-/// activity makes with a client of its own are not repeated.
+/// activity makes with a client of its own are not repeated. A story that takes its builder as an argument runs on any
+/// store: `every_crash_point(|world| story(world.sqlite()))`.
 ///
 /// # Panics
 ///

@@ -22,6 +22,8 @@ use super::ledger::{Ledger, Noted};
 use super::mocks::{Mocks, Stand, Tables};
 use super::shapes::Shapes;
 use super::time::{Moment, Passed, Time};
+use crate::faults::FaultyBackend;
+use crate::store::Open;
 
 /// Adds something to a hub. It is done again for each hub that takes the place of another.
 pub(super) type Part = Arc<dyn Fn(TaskHubBuilder) -> TaskHubBuilder + Send + Sync>;
@@ -43,6 +45,8 @@ pub(super) struct Plan {
     pub(super) keeps_logs: bool,
     /// The types of functions.
     pub(super) shapes: Shapes,
+    /// Makes what opens the store, where it is not in memory; once for each world.
+    pub(super) store: Option<Arc<dyn Fn() -> Open + Send + Sync>>,
 }
 
 /// What a world remembers beside its store.
@@ -64,6 +68,7 @@ pub(super) struct Core {
     pub(super) mishaps: Arc<Mishaps>,
     pub(super) journal: Arc<Journal>,
     pub(super) mocks: Arc<Mocks>,
+    /// Empty when the world has another store.
     pub(super) store: Memory,
     pub(super) ledger: Ledger,
     pub(super) plan: Plan,
@@ -92,13 +97,17 @@ impl Core {
     /// As [`start`](Self::start), but nothing happens before the first call that makes something happen.
     pub(super) fn prepare(plan: Plan, store: Memory, now: Moment, memories: Memories) -> Arc<Self> {
         let ledger = memories.ledger.map_or_else(|| Ledger::new(&store, now.coarse), |ledger| ledger.fork());
-        let noted = Noted::new(store.clone(), ledger.clone());
-        let mishaps = Mishaps::new(Arc::new(noted), plan.trial.is_some());
+        let faults = match &plan.store {
+            Some(store) => FaultyBackend::opened_by(store()),
+            None => FaultyBackend::new(Arc::new(Noted::new(store.clone(), ledger.clone()))),
+        };
+        let mishaps = Mishaps::new(faults, plan.trial.is_some());
         let time = Time::new(now, Arc::clone(&mishaps), plan.gate.clone(), plan.keeps_logs);
         let journal = Journal::new(plan.checks, memories.executions, plan.gate.clone(), plan.shapes.clone());
         journal.remember(memories.ended);
         let clock = time.clock().clone();
-        let mocks = Mocks::new(memories.tables, Arc::clone(&journal), clock, plan.activities.clone());
+        let faults = Arc::clone(&mishaps.faults);
+        let mocks = Mocks::new(memories.tables, Arc::clone(&journal), (clock, faults), plan.activities.clone());
         if let Some(trial) = &plan.trial {
             trial.begin(&mishaps.faults, &journal, &mocks);
         }
@@ -187,8 +196,14 @@ impl Core {
                 return Ok(status);
             }
             let client = self.inner_client();
+            let is_stalled = status.is_some_and(|status| status.stalled.is_some());
             let passed = self.time.pass_many(client.wait(id, until, None), rest.unwrap_or(Time::NO_LIMIT));
-            if passed == Passed::NothingDue && rest.is_none() {
+            if let Some(message) = self.journal.first_complaint() {
+                return Err(ClientError::new(ClientErrorKind::Remote { message }));
+            }
+            // One that is stalled is tried again and again, for ever.
+            let is_over = passed == Passed::NothingDue || (passed == Passed::GoesOn && is_stalled);
+            if is_over && rest.is_none() {
                 let deadlock = Deadlock::of(self);
                 let message = "waits for ever".to_owned();
                 return Err(ClientError::new(ClientErrorKind::Remote { message }).with_source(deadlock));

@@ -7,7 +7,7 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use durable_core::BoxFuture;
-use durable_core::backend::{Backend, Write};
+use durable_core::backend::Write;
 use durable_core::client::{ClientError, ClientErrorKind, DurableClient};
 use parking_lot::Mutex;
 
@@ -45,8 +45,8 @@ impl Signal {
 }
 
 impl Mishaps {
-    pub(super) fn new(store: Arc<dyn Backend>, is_patient: bool) -> Arc<Self> {
-        let faults = Arc::new(FaultyBackend::new(store));
+    pub(super) fn new(faults: FaultyBackend, is_patient: bool) -> Arc<Self> {
+        let faults = Arc::new(faults);
         let signal = Arc::new(Signal::default());
         let at_the_end = Arc::clone(&signal);
         faults.on_crash(move || at_the_end.raise());
@@ -102,6 +102,8 @@ impl Core {
         self.mishaps.deaths.fetch_add(1, Ordering::Relaxed);
         self.time.reboot();
         super::client::inside(|| drop(dead));
+        self.mishaps.faults.next_process();
+        self.mocks.next_process();
         self.boot();
     }
 
@@ -191,8 +193,8 @@ impl World {
     /// assert_eq!(charges.calls().last().unwrap().delivery, 2);
     /// ```
     ///
-    /// This is a call for the test, not for an activity: one that shall be the end of its process asks
-    /// [`faults`](Self::faults) for a crash at the next commit.
+    /// This is a call for the test, not for an activity. A function that is the end of its process is mocked by
+    /// [`Mock::crashes`](super::Mock::crashes).
     ///
     /// There is one process at a time. Two that work on the same instances, of which one has lost its lease, cannot be had in
     /// a world: its store belongs to one process, as a SQLite file does, and knows no leases.

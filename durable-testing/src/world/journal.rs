@@ -114,6 +114,11 @@ impl Journal {
         self.complaints.lock().add(instance, complaint);
     }
 
+    /// The first thing that was found wrong since then.
+    pub(super) fn first_complaint(&self) -> Option<String> {
+        self.complaints.lock().first().cloned()
+    }
+
     /// What was found wrong since the last call.
     pub(super) fn take_complaints(&self) -> Vec<String> {
         let all = self.checks.lock().all_complaints;

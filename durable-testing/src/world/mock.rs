@@ -120,6 +120,38 @@ impl<I: DeserializeOwned, O: Serialize> Mock<I, O> {
         self.answer(1, Answer::Hangs)
     }
 
+    /// Is the end of its process, as [`World::crash`](super::World::crash): the next one begins at once. Each time that the call
+    /// is made again it gets the next answer.
+    ///
+    /// ```
+    /// use durable_core::prelude::*;
+    /// use durable_testing::World;
+    ///
+    /// #[activity]
+    /// async fn render(page: u64) -> Result<u64, ActivityError> { Ok(page) }
+    ///
+    /// #[orchestrator]
+    /// async fn publish(ctx: OrchestrationContext, page: u64) -> Result<u64, OrchestratorError> {
+    ///     ctx.call_activity(render, page).await
+    /// }
+    ///
+    /// let world = World::builder().orchestrator(publish).build();
+    /// let renders = world.mock(render);
+    /// renders.crashes().returns(7);
+    /// assert_eq!(world.start(publish, 1).output(), 7);
+    ///
+    /// // One of which every process dies is given up.
+    /// let world = World::builder().orchestrator(publish).hub(|hub| hub.max_deliveries(3)).build();
+    /// let renders = world.mock(render);
+    /// renders.crashes();
+    /// assert!(world.start(publish, 1).failure().is_caused_by("Poison"));
+    /// renders.assert_called(3);
+    /// ```
+    #[expect(clippy::must_use_candidate, reason = "it is called for its effect")]
+    pub fn crashes(&self) -> &Self {
+        self.answer(1, Answer::Dies)
+    }
+
     /// Answers with what a closure makes of the input and the number of the attempt.
     pub fn answers<E: IntoFailure>(&self, answer: impl Fn(I, u32) -> Result<O, E> + Send + Sync + 'static) -> &Self {
         self.answer(

@@ -21,6 +21,7 @@ use super::gate::Kind;
 use super::journal::Journal;
 use super::shapes::Shape;
 use super::time::WorldClock;
+use crate::faults::FaultyBackend;
 
 /// One call that reached a mock.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,6 +50,8 @@ pub(super) enum Answer {
     Fails(FailureDetails),
     Panics(String),
     Hangs,
+    /// The process dies of it.
+    Dies,
     Does(Arc<dyn Fn(Payload, u32) -> Result<Payload, FailureDetails> + Send + Sync>),
 }
 
@@ -90,7 +93,10 @@ impl Steps {
     fn are_all_the_same(&self) -> bool {
         matches!(
             &*self.steps,
-            [] | [Step { answer: Answer::Returns(_) | Answer::Fails(_) | Answer::Panics(_) | Answer::Hangs, .. }]
+            [] | [Step {
+                answer: Answer::Returns(_) | Answer::Fails(_) | Answer::Panics(_) | Answer::Hangs | Answer::Dies,
+                ..
+            }]
         )
     }
 
@@ -111,6 +117,7 @@ pub(super) struct Mocks {
     tables: Mutex<Tables>,
     journal: Arc<Journal>,
     clock: WorldClock,
+    faults: Arc<FaultyBackend>,
     /// There are other answers.
     changed: Notify,
     /// Real activities: what is neither here nor mocked is a mistake of the test.
@@ -206,7 +213,8 @@ impl Tables {
             if again == Again::GoesOn {
                 return (Some((given.step.clone(), given.until)), true);
             }
-            if again == Again::Same || ctx.delivery() > 1 {
+            let dies = matches!(given.step.answer, Answer::Dies);
+            if !dies && (again == Again::Same || ctx.delivery() > 1) {
                 given.until = until(&given.step);
                 return (Some((given.step.clone(), given.until)), false);
             }
@@ -220,8 +228,19 @@ impl Tables {
 }
 
 impl Mocks {
-    pub(super) fn new(tables: Tables, journal: Arc<Journal>, clock: WorldClock, real: Vec<FunctionName>) -> Arc<Self> {
-        Arc::new(Self { tables: Mutex::new(tables), journal, clock, changed: Notify::new(), real })
+    pub(super) fn new(
+        tables: Tables,
+        journal: Arc<Journal>,
+        (clock, faults): (WorldClock, Arc<FaultyBackend>),
+        real: Vec<FunctionName>,
+    ) -> Arc<Self> {
+        Arc::new(Self { tables: Mutex::new(tables), journal, clock, faults, changed: Notify::new(), real })
+    }
+
+    /// What an orchestration has died of is not its answer.
+    pub(super) fn next_process(&self) {
+        let dies = |step: &Option<Step>| matches!(step, Some(Step { answer: Answer::Dies, .. }));
+        self.tables.lock().settled.retain(|_, step| !dies(step));
     }
 
     /// A copy of all answers and calls, for a copy of the world.
@@ -352,6 +371,10 @@ impl Mocks {
             Answer::Fails(failure) => Err(failure),
             Answer::Panics(message) => std::panic::panic_any(message),
             Answer::Hangs => std::future::pending().await,
+            Answer::Dies => {
+                self.faults.die_now();
+                std::future::pending().await
+            }
             Answer::Does(answer) => answer(input, ctx.attempt()),
         };
         self.journal.look_at_result(ctx.name(), ctx.instance_id(), &result);
@@ -384,7 +407,10 @@ impl Mocks {
             Answer::Returns(output) => Ok(Ended::Output(output)),
             Answer::Fails(failure) => Err(failure),
             Answer::Panics(message) => std::panic::panic_any(message),
-            Answer::Hangs => {
+            Answer::Hangs | Answer::Dies => {
+                if matches!(step.answer, Answer::Dies) {
+                    self.faults.die_now();
+                }
                 let _: Result<Payload, _> = ctx.wait_for_external_event("this mock never answers").await;
                 Err(FailureDetails::new("Error", "somebody has raised the event that a hanging mock waits for"))
             }

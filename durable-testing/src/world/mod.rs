@@ -28,6 +28,7 @@ mod orders;
 mod past;
 mod shapes;
 mod snapshot;
+mod store;
 mod texts;
 mod time;
 mod timeline;
@@ -61,11 +62,13 @@ pub use self::logs::LogEvent;
 pub use self::mock::Mock;
 pub use self::mocks::MockCall;
 pub use self::snapshot::Snapshot;
+#[cfg(feature = "sqlite")]
+pub use self::store::on_every_store;
 pub use self::timeline::Timeline;
 pub use self::travel_error::TravelError;
 
-/// A task hub on virtual time: orchestrations run on the real engine and an in-memory store, and time passes only when the
-/// test asks for it.
+/// A task hub on virtual time: orchestrations run on the real engine and an in-memory store, or any other, and time passes
+/// only when the test asks for it.
 ///
 /// After every call everything has happened that can happen at this time. [`advance`](Self::advance) lets time pass, and all
 /// that is due meanwhile happens in its order, each at its own time. So a test reads like the story:
@@ -132,6 +135,9 @@ pub use self::travel_error::TravelError;
 /// [allows it](WorldBuilder::allows_stalls). Inputs and outputs of functions that the world was given are read from their JSON
 /// form and written again: a type that does not survive that fails the test.
 ///
+/// Its instances are in memory, or in [any other backend](WorldBuilder::backend), to which all of that happens as well: with the
+/// feature `sqlite`, `WorldBuilder::sqlite` has them in a file, and `on_every_store` runs a story in memory and in a file.
+///
 /// When a world is dropped, the test fails for calls of activities and children that nobody has awaited, and for external events
 /// that a completed instance has not read; [`WorldBuilder::without_leak_checks`] lets them be. [`finish`](Self::finish) ends
 /// a world and is stricter.
@@ -180,8 +186,7 @@ impl World {
         F::Input: Send,
     {
         let client = self.client();
-        let start = client.start(orchestrator, input).into_future();
-        self.started(start)
+        self.started(client.start(orchestrator, input))
     }
 
     /// Starts an orchestration under an id.
@@ -196,17 +201,32 @@ impl World {
         F::Input: Send,
     {
         let client = self.client();
-        let start = client.start(orchestrator, input).id(id).into_future();
-        self.started(start)
+        self.started(client.start(orchestrator, input).id(id))
     }
 
+    /// Makes a start that its [client](Self::client) describes: with tags, under a version, at a later time.
+    ///
+    /// ```
+    /// # use durable_core::prelude::*;
+    /// # use durable_testing::World;
+    /// # use std::time::Duration;
+    /// #[orchestrator]
+    /// async fn report(_ctx: OrchestrationContext, month: u32) -> u32 { month }
+    ///
+    /// let world = World::builder().orchestrator(report).build();
+    /// let client = world.client();
+    /// let run = world.started(client.start(report, 11).tag("tenant", "a").delay(Duration::from_secs(3600)));
+    /// assert_eq!(run.output(), 11);
+    /// assert_eq!(world.elapsed(), Duration::from_secs(3600));
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start).
     #[track_caller]
-    fn started<O>(
-        &self,
-        start: impl Future<Output = Result<durable_core::client::InstanceHandle<O>, durable_core::client::ClientError>>
-        + Send,
-    ) -> Instance<O> {
-        let handle = block_on(start).unwrap_or_else(|error| panic!("the start failed: {error:?}"));
+    #[must_use]
+    pub fn started<O>(&self, start: durable_core::client::Start<'_, O>) -> Instance<O> {
+        let handle = block_on(start.into_future()).unwrap_or_else(|error| panic!("the start failed: {error:?}"));
         self.0.object();
         Instance::new(Arc::clone(&self.0), handle.id().clone())
     }
@@ -292,6 +312,44 @@ impl World {
     pub fn run_until_blocked(&self) {
         self.0.settle();
         self.0.object();
+    }
+
+    /// Runs code inside of this world, as a handler of requests in its process would run, and gives its output. Several calls of
+    /// its [clients](Self::client) can be under way at the same time, and its sleeps are virtual. Time passes as long as it waits.
+    ///
+    /// ```
+    /// use durable_core::prelude::*;
+    /// use durable_testing::World;
+    ///
+    /// #[orchestrator]
+    /// async fn approval(ctx: OrchestrationContext) -> Result<bool, OrchestratorError> {
+    ///     ctx.wait_for_external_event("Approval").await
+    /// }
+    ///
+    /// let world = World::builder().orchestrator(approval).build();
+    /// let client = world.client();
+    /// let starts = world.run_inside(join_all((0..10).map(|_| client.start(approval, ()).id("one").into_future())));
+    /// assert_eq!(starts.iter().filter(|start| start.is_ok()).count(), 1);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// When it waits for ever, when the process dies meanwhile, and when a check fails.
+    #[track_caller]
+    pub fn run_inside<T: Send>(&self, code: impl Future<Output = T> + Send) -> T {
+        drop(self.0.hub());
+        let deaths = self.0.mishaps.deaths();
+        let (mut code, mut output) = (std::pin::pin!(code), None);
+        while output.is_none() {
+            let run = async { output = Some(code.as_mut().await) };
+            let passed = self.0.time.pass_many(run, Time::NO_LIMIT);
+            self.0.object();
+            assert!(output.is_some() || deaths == self.0.mishaps.deaths(), "the process died, and this code with it");
+            if output.is_none() && passed == time::Passed::NothingDue {
+                panic!("the code waits for ever, {}", self.waits());
+            }
+        }
+        output.unwrap_or_else(|| unreachable!("the loop ends with an output"))
     }
 
     /// The answers of a mocked activity, given as the annotated function. From now on they go before the real one.

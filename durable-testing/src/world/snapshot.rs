@@ -78,7 +78,8 @@ impl World {
     ///
     /// # Panics
     ///
-    /// When a check fails meanwhile.
+    /// When a check fails meanwhile, and when the world is not in memory: another [backend](super::WorldBuilder::backend) cannot
+    /// be copied.
     #[track_caller]
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
@@ -129,7 +130,9 @@ impl World {
 
 impl Core {
     /// A copy is not part of the trial, nor of an exploration: its answers would take the places of others.
+    #[track_caller]
     pub(super) fn plan_of_a_copy(&self) -> Plan {
+        self.plan.must_be_in_memory();
         Plan { trial: None, gate: Gate::default(), ..self.plan.clone() }
     }
 }

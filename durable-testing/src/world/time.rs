@@ -22,6 +22,7 @@ use super::crash::Mishaps;
 use super::gate::Gate;
 use super::held::HeldTimers;
 use super::logs::Logs;
+use crate::store::on_a_free_thread;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -222,7 +223,7 @@ impl Time {
                 continue;
             }
             let Some(pause) = self.mishaps.take_pause() else { return };
-            self.run_or_crash(async { tokio::time::sleep(pause).await });
+            self.run_or_crash(sleep(pause));
         }
     }
 
@@ -232,7 +233,7 @@ impl Time {
         loop {
             let rest = end.saturating_since(self.clock.coarse());
             if !rest.is_zero() {
-                self.run_or_crash(async { tokio::time::sleep(rest).await });
+                self.run_or_crash(sleep(rest));
             }
             self.settle();
             if self.clock.coarse() >= end {
@@ -290,7 +291,7 @@ impl Time {
                 biased;
                 _ = reached => Passed::Reached,
                 () = self.probe.tired.notified() => Passed::GoesOn,
-                () = tokio::time::sleep(limit.min(NEVER)) => Passed::NothingDue,
+                () = sleep(limit.min(NEVER)) => Passed::NothingDue,
             }
         });
         if limit >= NEVER && matches!(passed, Some(Passed::NothingDue)) {
@@ -329,6 +330,11 @@ impl Drop for Time {
     }
 }
 
+/// The sleep of tokio, which ends after thirty years at the latest, without that limit.
+async fn sleep(time: Duration) {
+    tokio::time::sleep_until(Instant::now() + time).await;
+}
+
 fn runtime(probe: &Arc<Probe>) -> Runtime {
     let on_idle = Arc::clone(probe);
     Builder::new_current_thread()
@@ -337,17 +343,6 @@ fn runtime(probe: &Arc<Probe>) -> Runtime {
         .on_thread_park(move || on_idle.idle())
         .build()
         .unwrap_or_else(|error| panic!("a world needs a runtime, and none can be made: {error}"))
-}
-
-/// Runs something that blocks. Within another runtime that is only allowed on a thread that is not part of it.
-fn on_a_free_thread<T: Send>(run: impl FnOnce() -> T + Send) -> T {
-    if Handle::try_current().is_err() {
-        return run();
-    }
-    std::thread::scope(|scope| match scope.spawn(run).join() {
-        Ok(value) => value,
-        Err(panic) => std::panic::resume_unwind(panic),
-    })
 }
 
 impl WorldClock {
@@ -387,7 +382,7 @@ impl Clock for WorldClock {
             // Down to the millisecond, and the rest is made up for.
             let left = Duration::from_millis(u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
             if !left.is_zero() {
-                tokio::time::sleep(left).await;
+                sleep(left).await;
                 clock.pulse();
             }
             let mut exact = clock.0.exact.lock();

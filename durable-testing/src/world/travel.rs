@@ -209,7 +209,7 @@ impl WorldBuilder {
     ///
     /// # Panics
     ///
-    /// When the description of its hub has mistakes.
+    /// When the description of its hub has mistakes, and when it has another store than memory.
     #[track_caller]
     pub fn from_history(self, history: &[HistoryEvent]) -> Result<World, TravelError> {
         self.from_histories([history])
@@ -270,6 +270,7 @@ impl WorldBuilder {
         self,
         histories: impl IntoIterator<Item = H>,
     ) -> Result<World, TravelError> {
+        self.plan.must_be_in_memory();
         let pasts = histories.into_iter().map(|history| Past::of(history.as_ref()));
         let pasts = pasts.collect::<Result<Vec<_>, _>>()?;
         if pasts.is_empty() {
