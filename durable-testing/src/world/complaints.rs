@@ -14,6 +14,11 @@ impl Complaints {
         }
     }
 
+    /// The first of all.
+    pub(super) fn first(&self) -> Option<&str> {
+        self.0.first().map(|(_, complaint)| complaint.as_str())
+    }
+
     /// The first complaint of each instance, with the number of the others: mostly they follow from it.
     pub(super) fn tell(self, all: bool) -> Vec<String> {
         let Self(complaints) = self;

@@ -116,7 +116,7 @@ impl Journal {
 
     /// The first thing that was found wrong since then.
     pub(super) fn first_complaint(&self) -> Option<String> {
-        self.complaints.lock().first().cloned()
+        self.complaints.lock().first().map(str::to_owned)
     }
 
     /// What was found wrong since the last call.
