@@ -139,7 +139,7 @@ impl Shared {
         let WorkerOptions { limits, event_order: order, .. } = self.options;
         let history = history.as_deref();
         let turn = CheckedTurn { header, history, input, outcome, program: &program, limits, order };
-        unconstrained(async { check.check(&turn) }).await;
+        without_budget(|| check.check(&turn));
     }
 
     fn commit(
