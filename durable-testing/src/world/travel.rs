@@ -69,6 +69,7 @@ impl World {
     /// When there is no such instance, and when a check fails meanwhile.
     #[track_caller]
     pub fn at<O>(&self, instance: &Instance<O>, events: usize) -> Result<Self, TravelError> {
+        self.0.plan.must_be_in_memory();
         let history = instance.history();
         let before = history.iter().take(events);
         let turns = before.filter(|event| event.kind == EventKind::OrchestratorCompleted).count();
@@ -111,6 +112,7 @@ impl World {
     /// When a check fails meanwhile.
     #[track_caller]
     pub fn at_time(&self, time: Timestamp) -> Result<Self, TravelError> {
+        self.0.plan.must_be_in_memory();
         self.0.settle();
         self.0.object();
         let time = time.min(self.now());
