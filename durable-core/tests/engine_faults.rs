@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use durable_core::backend::{
-    ActivityRow, Backend, BackendError, BackendErrorKind, CountRow, HistoryRow, InstanceFilter, InstanceKey,
-    InstanceRow, TimerRow, WorkerId, Write, Written,
+    ActivityRow, Attached, Backend, BackendError, BackendErrorKind, CountRow, HistoryRow, InstanceFilter, InstanceKey,
+    InstanceRow, SharedBackend, TimerRow, WorkerId, Write, Written,
 };
 use durable_core::prelude::*;
 use durable_testing::faults::FaultyBackend;
@@ -266,8 +266,12 @@ impl Backend for Damaged {
         self.0.commit(batch).await
     }
 
-    async fn attach(&self, name: &str) -> Result<WorkerId, BackendError> {
-        self.0.attach(name).await
+    fn shared(&self) -> Option<&dyn SharedBackend> {
+        self.0.shared()
+    }
+
+    async fn attach(&self, name: &str, lease: Duration) -> Result<Attached, BackendError> {
+        self.0.attach(name, lease).await
     }
 
     async fn detach(&self, worker: WorkerId) -> Result<(), BackendError> {
@@ -283,8 +287,13 @@ impl Backend for Damaged {
         self.0.ready(worker, after, limit).await
     }
 
-    async fn timers(&self, after: Option<TimerRow>, limit: usize) -> Result<Vec<TimerRow>, BackendError> {
-        self.0.timers(after, limit).await
+    async fn timers(
+        &self,
+        worker: WorkerId,
+        after: Option<TimerRow>,
+        limit: usize,
+    ) -> Result<Vec<TimerRow>, BackendError> {
+        self.0.timers(worker, after, limit).await
     }
 
     async fn history(&self, key: InstanceKey) -> Result<Vec<HistoryRow>, BackendError> {

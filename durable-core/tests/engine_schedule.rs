@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use durable_core::backend::Backend;
+use durable_core::backend::{Backend, WorkerId};
 use durable_core::engine::Clock;
 use durable_core::hub::TaskHubBuilder;
 use durable_core::prelude::*;
@@ -112,7 +112,7 @@ async fn a_termination_before_the_start_runs_no_code() {
     other.output().await.unwrap();
     assert_eq!(RUNS.load(Ordering::SeqCst), before);
     assert_eq!(names(&history(&hub, run.id()).await).last(), Some(&"ExecutionCompleted"));
-    assert!(store.timers(None, 10).await.unwrap().is_empty());
+    assert!(store.timers(WorkerId(1), None, 10).await.unwrap().is_empty());
 }
 
 /// A pause before the start begins with it.

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use durable_core::backend::{
-    ActivityRow, Backend, BackendError, BackendErrorKind, CountRow, HistoryRow, InstanceFilter, InstanceKey,
-    InstanceRow, TimerRow, WorkerId, Write, Written,
+    ActivityRow, Attached, Backend, BackendError, BackendErrorKind, CountRow, HistoryRow, InstanceFilter, InstanceKey,
+    InstanceRow, SharedBackend, TimerRow, WorkerId, Write, Written,
 };
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -204,8 +205,12 @@ impl fmt::Debug for FaultyBackend {
 
 #[async_trait]
 impl Backend for FaultyBackend {
-    async fn attach(&self, name: &str) -> Result<WorkerId, BackendError> {
-        self.inner.attach(name).await
+    fn shared(&self) -> Option<&dyn SharedBackend> {
+        self.inner.shared()
+    }
+
+    async fn attach(&self, name: &str, lease: Duration) -> Result<Attached, BackendError> {
+        self.inner.attach(name, lease).await
     }
 
     async fn detach(&self, worker: WorkerId) -> Result<(), BackendError> {
@@ -227,8 +232,13 @@ impl Backend for FaultyBackend {
         self.inner.ready(worker, after, limit).await
     }
 
-    async fn timers(&self, after: Option<TimerRow>, limit: usize) -> Result<Vec<TimerRow>, BackendError> {
-        self.inner.timers(after, limit).await
+    async fn timers(
+        &self,
+        worker: WorkerId,
+        after: Option<TimerRow>,
+        limit: usize,
+    ) -> Result<Vec<TimerRow>, BackendError> {
+        self.inner.timers(worker, after, limit).await
     }
 
     async fn history(&self, key: InstanceKey) -> Result<Vec<HistoryRow>, BackendError> {

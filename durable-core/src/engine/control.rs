@@ -27,7 +27,7 @@ impl LocalEngine {
         let (engine, time) = (self.clone(), message.time);
         let to = message.to.clone();
         let written = self.write(Write::Message(message), Patience::Once, move |written| {
-            if let Written::Queued { key, seq } = *written {
+            if let Written::Queued { key, seq, .. } = *written {
                 engine.message_is_durable(key, Message { time, event, origin: Origin::Inbox(seq) });
             }
         });

@@ -102,7 +102,7 @@ impl LocalEngine {
                 self.child_is_durable(&child.create, started);
             }
         }
-        for Arrived { key, seq, event } in reached.arrived {
+        for Arrived { key, seq, event, .. } in reached.arrived {
             let Some(header) = header else { continue };
             match decode_event(event.event, header) {
                 Ok(kind) => {
@@ -118,7 +118,7 @@ impl LocalEngine {
     pub(super) fn child_is_durable(&self, create: &CreateInstance, started: Started) {
         let inner = &self.inner;
         if let Some(old) = started.replaced {
-            self.forget(old);
+            self.forget(old.key);
         }
         if let Some(fire_at) = create.start_at {
             inner.timers.lock().add(TimerRow { fire_at, key: started.key, call: CallId::START });
@@ -139,7 +139,7 @@ impl LocalEngine {
     /// Reads the inbox of an instance again: it may have got messages without our knowledge.
     pub(super) fn look_into(&self, key: InstanceKey) {
         let engine = self.clone();
-        let write = Write::Claim { key, worker: self.inner.worker };
+        let write = Write::Claim { key, worker: self.inner.worker, runs: None };
         self.inner.submit(write, Patience::Endless, move |_, written| {
             let Ok(Written::Claimed(claimed)) = written else { return };
             let Ok(header) = stored::header(&claimed.instance) else { return };
@@ -230,7 +230,7 @@ impl LocalEngine {
         });
         let engine = self.clone();
         self.inner.submit(write, Patience::Endless, move |_, written| {
-            if let Ok(Written::Queued { key, seq }) = written {
+            if let Ok(Written::Queued { key, seq, .. }) = written {
                 engine.message_is_durable(key, Message { origin: Origin::Inbox(seq), ..message });
             }
         });
@@ -262,7 +262,7 @@ impl LocalEngine {
         let Some(limit) = self.inner.activities.lock().begin_refill() else { return };
         let first_claim = self.inner.next_claim.fetch_add(limit as i64, std::sync::atomic::Ordering::Relaxed);
         let engine = self.clone();
-        let write = Write::ClaimActivities { worker: self.inner.worker, first_claim, limit };
+        let write = Write::ClaimActivities { worker: self.inner.worker, first_claim, limit, runs: None };
         self.inner.submit(write, Patience::Endless, move |_, written| {
             let rows = if let Ok(Written::Activities(rows)) = written { rows } else { Vec::new() };
             let more = rows.len() >= limit;

@@ -38,7 +38,8 @@ impl LocalEngine {
         clock: Arc<dyn Clock>,
         options: EngineOptions,
     ) -> Result<Self, BackendError> {
-        let worker = backend.attach(&format!("{hub} in process {}", std::process::id())).await?;
+        let name = format!("{hub} in process {}", std::process::id());
+        let worker = backend.attach(&name, options.heartbeat_interval * 3).await?.worker;
         let closed = CancellationToken::new();
         let (group, committer) = Group::start(Arc::clone(&backend), &options, closed.clone());
         Ok(Self {
@@ -97,12 +98,14 @@ impl LocalEngine {
             Load::Present(Some(message)) => return self.message_is_durable(key, message),
         }
         let engine = self.clone();
-        self.inner.submit(Write::Claim { key, worker: self.inner.worker }, Patience::Endless, move |_, written| {
-            match written {
+        self.inner.submit(
+            Write::Claim { key, worker: self.inner.worker, runs: None },
+            Patience::Endless,
+            move |_, written| match written {
                 Ok(Written::Claimed(claimed)) => engine.loaded(*claimed),
                 _ => engine.forget(key),
-            }
-        });
+            },
+        );
     }
 
     fn loaded(&self, claimed: Claimed) {
@@ -286,7 +289,7 @@ async fn watch_timers(engine: LocalEngine) {
         let page = inner.timers.lock().begin_page();
         if let Some(after) = page {
             let Ok(backend) = inner.backend() else { return };
-            let page = backend.timers(after, PAGE).await;
+            let page = backend.timers(inner.worker, after, PAGE).await;
             drop(backend);
             if let Err(error) = &page {
                 tracing::error!(%error, "the store does not give its timers");

@@ -69,7 +69,7 @@ impl LocalEngine {
         let ids: Vec<_> = rows.iter().filter_map(|row| InstanceId::new(&row.id).ok()).collect();
         let written = self.write(Write::Purge { keys, force }, Patience::Short, move |written| {
             if let Written::Purged(gone) = written {
-                gone.iter().for_each(|key| engine.forget(*key));
+                gone.iter().for_each(|gone| engine.forget(gone.key));
                 ids.iter().for_each(|id| engine.inner.waiters.changed(id));
             }
         });

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use durable_core::backend::{Backend, CreateInstance, InstanceFilter, InstanceKey, TurnCommit, Write, Written};
+use durable_core::backend::{Backend, CreateInstance, Gone, InstanceFilter, InstanceKey, TurnCommit, Write, Written};
 
 use super::fixtures::{
     Hub, at, child, create, every_instance, free_call, happened, last_turn, message, own_call, timer, turn,
@@ -25,7 +25,7 @@ async fn full(hub: &Hub, id: &str) -> InstanceKey {
 
 /// Finished instances go, the others stay; the answer says which went.
 pub async fn only_finished_instances_are_purged(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let (a, b, c) = (full(&hub, "a").await, full(&hub, "b").await, hub.start("c").await);
     hub.done(last_turn("b", b, 2)).await;
     assert_eq!(hub.purge(&[c, b, a, InstanceKey(99), b], false).await, [b]);
@@ -38,7 +38,7 @@ pub async fn only_finished_instances_are_purged(store: Arc<dyn Backend>) {
 
 /// By force, everything goes that is named.
 pub async fn force_purges_everything(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let keys = [full(&hub, "a").await, full(&hub, "b").await];
     hub.reached(TurnCommit { children: vec![child("c", 1)], ..turn("a", keys[0], 2) }).await;
     let c = hub.row("c").await.key;
@@ -48,12 +48,12 @@ pub async fn force_purges_everything(store: Arc<dyn Backend>) {
 
 /// Nothing is left of an instance that is gone, and its id is free.
 pub async fn a_purge_leaves_nothing_behind(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let worker = hub.attach().await;
     let key = full(&hub, "a").await;
     hub.done(TurnCommit { new_activities: vec![own_call(7, worker, 5)], ..turn("a", key, 2) }).await;
     assert_eq!(hub.purge(&[key], true).await, [key]);
-    assert!(hub.0.instance("a").await.expect("it can be read").is_none());
+    assert!(hub.store.instance("a").await.expect("it can be read").is_none());
     assert_eq!((hub.history(key).await, hub.timers().await, hub.activities(key).await), (vec![], vec![], vec![]));
     let tags = vec![("team".to_owned(), "blue".to_owned())];
     assert_eq!(hub.list(InstanceFilter { tags, ..every_instance() }).await, [""; 0]);
@@ -70,7 +70,7 @@ pub async fn a_purge_leaves_nothing_behind(store: Arc<dyn Backend>) {
 
 /// A batch sees that an instance is gone.
 pub async fn a_batch_goes_on_without_the_purged(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let key = hub.start("a").await;
     let batch = vec![
         Write::Turn(Box::new(last_turn("a", key, 1))),
@@ -79,6 +79,6 @@ pub async fn a_batch_goes_on_without_the_purged(store: Arc<dyn Backend>) {
         Write::Create(create("a")),
     ];
     let written = hub.commit(batch).await;
-    assert_eq!(written[..3], [Written::Done, Written::Purged(vec![key]), Written::NotFound]);
+    assert_eq!(written[..3], [Written::Done, Written::Purged(vec![Gone { key, owner: None }]), Written::NotFound]);
     assert!(matches!(written[3], Written::Created(started) if started.replaced.is_none()));
 }

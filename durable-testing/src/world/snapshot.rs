@@ -132,7 +132,7 @@ impl World {
 /// Has the worker that runs a world count as drained in a copy of its store: a copy is no crash.
 fn forget_worker(core: &Core, copy: &Memory) {
     let ended = core.time.run(async {
-        let next = copy.attach("a copy").await?;
+        let next = copy.attach("a copy", std::time::Duration::ZERO).await?.worker;
         for worker in [durable_core::backend::WorkerId(next.0 - 1), next] {
             copy.detach(worker).await?;
         }

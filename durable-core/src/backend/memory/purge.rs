@@ -1,18 +1,18 @@
 //! Removing instances.
 
 use super::schema::Tables;
-use crate::backend::{InstanceKey, TimerRow, Written};
+use crate::backend::{Gone, InstanceKey, TimerRow, Written};
 
 impl Tables {
-    pub(super) fn purge(&mut self, mut keys: Vec<InstanceKey>, force: bool) -> Written {
-        keys.retain(|key| {
-            let fits = self.instances.get(key).is_some_and(|instance| force || instance.row.status.is_terminal());
-            if fits {
+    pub(super) fn purge(&mut self, keys: &[InstanceKey], force: bool) -> Written {
+        let mut gone = Vec::new();
+        for key in keys {
+            if self.instances.get(key).is_some_and(|instance| force || instance.row.status.is_terminal()) {
+                gone.push(Gone { key: *key, owner: self.owner(*key) });
                 self.remove(*key);
             }
-            fits
-        });
-        Written::Purged(keys)
+        }
+        Written::Purged(gone)
     }
 
     /// Removes an instance and every row of it.
