@@ -512,6 +512,6 @@ impl Instances {
 /// How an instance is given up that is not in memory any more.
 fn release(known: &Known) -> (InstanceId, Release) {
     let Known { header, standing } = known;
-    let release = Release { key: standing.key, epoch: standing.epoch, inbox_seq: standing.consumed, watched: false };
+    let release = Release { key: standing.key, epoch: standing.epoch, inbox_seq: Some(standing.consumed), watched: false };
     (header.instance.clone(), release)
 }

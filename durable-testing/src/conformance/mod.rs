@@ -250,6 +250,7 @@ macro_rules! __conformance_cases {
                 inputs_can_be_large,
                 calls_can_be_read,
                 progress_needs_the_claim,
+                a_call_can_be_given_back,
             }
             timers {
                 timers_come_in_the_order_of_their_due_times,
@@ -272,6 +273,8 @@ macro_rules! __conformance_cases {
                 a_pending_instance_that_ran_is_not_ready,
                 own_instances_are_not_ready,
                 ready_instances_can_be_read_in_pages,
+                an_instance_is_given_up_unless_it_has_messages,
+                what_is_ready_is_taken_once,
             }
             queries {
                 an_unknown_history_is_empty,
@@ -328,11 +331,10 @@ macro_rules! __shared_cases {
                 a_heartbeat_brings_a_worker_back,
                 a_dead_worker_may_commit_what_nobody_has_taken,
                 a_drained_worker_is_not_known,
-                what_is_ready_is_taken_once,
+                what_is_ready_is_taken_by_one,
                 only_what_can_run_is_taken,
                 only_calls_that_can_run_are_taken,
                 a_living_runner_keeps_its_calls,
-                an_instance_is_given_up_unless_it_has_messages,
                 a_message_names_the_living_owner,
                 what_is_removed_names_the_living_owner,
                 a_watched_instance_says_so,
