@@ -334,6 +334,48 @@ async fn what_a_drained_worker_had_is_taken_over_at_once() {
     assert_eq!(count(&b, "x", "TaskCompleted").await, 20);
 }
 
+/// A worker that drains leaves to others at once what it does not run, and brings to an end what it runs.
+#[tokio::test(start_paused = true)]
+async fn a_long_activity_of_a_draining_worker_holds_up_nothing_else() {
+    let (fleet, log) = (Fleet::new(), log());
+    let long = Arc::clone(&log);
+    let a = fleet
+        .launch(|hub| {
+            let hub = hub.orchestrator(steps).orchestrator(fan_out).orchestrator(waits).max_concurrent_activities(4);
+            hub.activity_fn("work", move |ctx: ActivityContext, n: u64| {
+                long.lock().unwrap().push(format!("{} {n}", ctx.instance_id()));
+                async move {
+                    tokio::time::sleep(Duration::from_secs(20)).await;
+                    Ok::<_, ActivityError>("a".to_owned())
+                }
+            })
+        })
+        .await
+        .unwrap();
+    a.client().start(steps, 3).id("long").await.unwrap();
+    fleet.pass(Duration::from_millis(10)).await;
+    a.client().start(fan_out, 9).id("wide").await.unwrap();
+    waiting(&a, "y").await;
+    let b = fleet.launch(worker("b", &log)).await.unwrap();
+    fleet.pass(AT_ONCE).await;
+    let begin = Instant::now();
+    let (drained, ()) = tokio::join!(a.drain(), async {
+        // Four calls run at the one that drains.
+        raise(&b, "y").await;
+        assert_eq!(output(&b, "y").await, "now");
+        assert!(begin.elapsed() < AT_ONCE, "{:?}", begin.elapsed());
+        fleet.pass(Duration::from_secs(1)).await;
+        assert_eq!(count(&b, "wide", "TaskCompleted").await, 6);
+        let who = b.client().instance::<Vec<String>, _>("wide").unwrap().output().await.unwrap();
+        assert_eq!(who.iter().filter(|who| *who == "a").count(), 3);
+    });
+    drained.unwrap();
+    let who = b.client().instance::<Vec<String>, _>("long").unwrap().output().await.unwrap();
+    assert_eq!(who, ["a", "b", "b"]);
+    assert!(begin.elapsed() < Duration::from_secs(21), "{:?}", begin.elapsed());
+    assert_eq!(log.lock().unwrap().len(), 12, "each ran once: {:?}", log.lock().unwrap());
+}
+
 /// Hints that get lost cost at most a heartbeat.
 #[tokio::test(start_paused = true)]
 async fn what_is_not_told_is_found_by_the_next_heartbeat() {

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::source::{ActivityLease, ActivityWork};
 use crate::activity::ActivityCallInfo;
-use crate::backend::{CallId, InstanceKey};
+use crate::backend::{CallId, HeldCall, InstanceKey};
 use crate::history::TaskOptions;
 use crate::model::Payload;
 
@@ -192,6 +192,23 @@ impl Activities {
             call.cancellation.cancel();
             self.release(key);
         }
+    }
+
+    /// Takes all calls out that nobody runs yet.
+    pub(super) fn take_waiting(&mut self) -> Vec<HeldCall> {
+        self.rotation.clear();
+        self.queued = 0;
+        let mut back = Vec::new();
+        for (key, waiting) in std::mem::take(&mut self.waiting) {
+            for call in waiting {
+                // Cancelled while it waited, unless it is still there.
+                if let Some(known) = self.calls.remove(&(key, call.id)) {
+                    back.push(HeldCall { key, call: call.id, claim: known.claim });
+                    self.release(key);
+                }
+            }
+        }
+        back
     }
 
     /// Cancels every call.

@@ -108,6 +108,9 @@ impl LocalEngine {
         if commit.turn == 1 || commit.status.is_terminal() {
             inner.waiters.changed(&id);
         }
+        if inner.sharing.is_some() && inner.is_closing() {
+            self.leave();
+        }
     }
 
     /// Takes in what a turn did beyond its own instance.
@@ -290,6 +293,9 @@ impl LocalEngine {
 
     /// Looks into the store for calls that nobody runs, when there may be some and there is room.
     pub(super) fn refill_activities(&self) {
+        if self.inner.sharing.is_some() && self.inner.is_closing() {
+            return;
+        }
         let Some(limit) = self.inner.activities.lock().begin_refill() else { return };
         let first_claim = self.inner.next_claim.fetch_add(limit as i64, std::sync::atomic::Ordering::Relaxed);
         let engine = self.clone();

@@ -497,6 +497,23 @@ impl Instances {
         if known.standing.epoch == epoch { self.disown(key) } else { None }
     }
 
+    /// Gives up what nobody runs at this moment, whatever it has to do; with the results that only memory holds.
+    pub(super) fn leave(&mut self) -> (Vec<(InstanceId, Release)>, Vec<(InstanceKey, ExecutionId, Message)>) {
+        let resting = self.entries.iter().filter_map(|(key, entry)| {
+            let is_free = !matches!(entry.phase, Phase::Running(_) | Phase::Loading);
+            entry.known.as_ref().filter(|_| is_free).map(|known| (*key, known.clone()))
+        });
+        let (mut releases, mut volatile) = (Vec::new(), Vec::new());
+        for (key, known) in resting.collect::<Vec<_>>() {
+            let (id, release) = release(&known);
+            releases.push((id, Release { inbox_seq: None, ..release }));
+            let pending = self.remove(key).unwrap_or_default();
+            let results = pending.into_iter().filter(|message| message.origin.is_volatile());
+            volatile.extend(results.map(|message| (key, known.header.execution.clone(), message)));
+        }
+        (releases, volatile)
+    }
+
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
         self.entries.clear();
@@ -512,6 +529,7 @@ impl Instances {
 /// How an instance is given up that is not in memory any more.
 fn release(known: &Known) -> (InstanceId, Release) {
     let Known { header, standing } = known;
-    let release = Release { key: standing.key, epoch: standing.epoch, inbox_seq: Some(standing.consumed), watched: false };
+    let release =
+        Release { key: standing.key, epoch: standing.epoch, inbox_seq: Some(standing.consumed), watched: false };
     (header.instance.clone(), release)
 }

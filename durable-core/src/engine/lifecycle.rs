@@ -19,7 +19,7 @@ use super::options::EngineOptions;
 use super::sharing::{BEATS_OF_A_LEASE, Sharing};
 use super::timers::{PAGE, Timers};
 use super::{heartbeat, notices, stored};
-use crate::backend::{Backend, BackendError, Claimed, InstanceKey, Write, Written};
+use crate::backend::{Backend, BackendError, Claimed, InstanceKey, Notice, Write, Written};
 use crate::history::{Completion, EventKind, decode_event};
 use crate::model::{FailureDetails, RuntimeStatus, TaskHubName, TaskId};
 use crate::replay::TurnOutcome;
@@ -108,7 +108,7 @@ impl LocalEngine {
     fn bring(&self, key: InstanceKey, message: Option<Message>, due: bool) {
         // Others take up what comes now.
         if self.inner.sharing.is_some() && self.inner.is_closing() {
-            return;
+            return self.tell(Notice::Work { instances: true, calls: false });
         }
         let begun = self.inner.instances.lock().begin_load(key, message, due);
         match begun {
@@ -197,6 +197,7 @@ impl LocalEngine {
         self.inner.timers_changed.notify_one();
         if let Some(sharing) = &self.inner.sharing {
             sharing.lease.wake();
+            self.leave();
         }
     }
 

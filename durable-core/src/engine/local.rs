@@ -283,14 +283,14 @@ impl<'a> World<'a> {
 impl Surroundings for World<'_> {
     fn place(&mut self, name: &FunctionName) -> Placement {
         let inner = self.inner;
-        let runs = inner.sharing.is_none() || inner.catalogue.lock().runs_activity(name);
+        let runs = inner.sharing.is_none() || (!inner.is_closing() && inner.catalogue.lock().runs_activity(name));
         let room = runs && inner.activities.lock().reserve(self.key);
         room.then(|| (inner.worker(), inner.next_claim.fetch_add(1, Ordering::Relaxed)))
     }
 
     fn adopt(&mut self, name: &FunctionName, version: Option<&Version>) -> Option<WorkerId> {
         let inner = self.inner;
-        if inner.sharing.is_some() && !inner.catalogue.lock().runs(name, version) {
+        if inner.sharing.is_some() && (inner.is_closing() || !inner.catalogue.lock().runs(name, version)) {
             return None;
         }
         self.adopted += 1;

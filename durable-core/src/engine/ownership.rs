@@ -131,7 +131,26 @@ impl LocalEngine {
             if let Ok(Written::Kept(kept)) = written {
                 kept.into_iter().for_each(|key| engine.load(key, None));
             }
+            if engine.inner.is_closing() {
+                engine.tell(Notice::Work { instances: true, calls: false });
+            }
         });
+    }
+
+    /// Leaves to others what this worker has and does not run at this moment. What it runs comes to its end here.
+    pub(super) fn leave(&self) {
+        let (releases, volatile) = self.inner.instances.lock().leave();
+        for (key, execution, message) in volatile {
+            self.store_message(key, &execution, message);
+        }
+        self.release(releases);
+        let back = self.inner.activities.lock().take_waiting();
+        if !back.is_empty() {
+            let engine = self.clone();
+            self.inner.submit(Write::HandBack(back), Patience::Endless, move |_, _| {
+                engine.tell(Notice::Work { instances: false, calls: true });
+            });
+        }
     }
 
     /// Forgets an instance that another worker owns. Calls of it that run here go on: their claims hold.
