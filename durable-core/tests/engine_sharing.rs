@@ -95,7 +95,11 @@ async fn raise(at: &Member, id: &str) {
 }
 
 async fn output(at: &Member, id: &str) -> String {
-    at.client().instance::<String, _>(id).unwrap().output().await.unwrap()
+    let run = at.client().instance::<String, _>(id).unwrap();
+    // Far longer than anything takes here, and over in no time.
+    let status = run.wait_timeout(Duration::from_secs(86_400)).await.unwrap();
+    assert!(status.runtime_status.is_terminal(), "{id} is {} for ever", status.runtime_status);
+    run.output().await.unwrap()
 }
 
 async fn status(at: &Member, id: &str) -> RuntimeStatus {
@@ -344,8 +348,9 @@ async fn a_long_activity_of_a_draining_worker_holds_up_nothing_else() {
             let hub = hub.orchestrator(steps).orchestrator(fan_out).orchestrator(waits).max_concurrent_activities(4);
             hub.activity_fn("work", move |ctx: ActivityContext, n: u64| {
                 long.lock().unwrap().push(format!("{} {n}", ctx.instance_id()));
+                let takes = if ctx.instance_id().as_str() == "long" { 10 } else { 20 };
                 async move {
-                    tokio::time::sleep(Duration::from_secs(20)).await;
+                    tokio::time::sleep(Duration::from_secs(takes)).await;
                     Ok::<_, ActivityError>("a".to_owned())
                 }
             })
@@ -366,12 +371,13 @@ async fn a_long_activity_of_a_draining_worker_holds_up_nothing_else() {
         assert!(begin.elapsed() < AT_ONCE, "{:?}", begin.elapsed());
         fleet.pass(Duration::from_secs(1)).await;
         assert_eq!(count(&b, "wide", "TaskCompleted").await, 6);
+        let who = b.client().instance::<Vec<String>, _>("long").unwrap().output().await.unwrap();
+        assert_eq!(who, ["a", "b", "b"]);
+        assert!(begin.elapsed() < Duration::from_secs(11), "{:?}", begin.elapsed());
         let who = b.client().instance::<Vec<String>, _>("wide").unwrap().output().await.unwrap();
         assert_eq!(who.iter().filter(|who| *who == "a").count(), 3);
     });
     drained.unwrap();
-    let who = b.client().instance::<Vec<String>, _>("long").unwrap().output().await.unwrap();
-    assert_eq!(who, ["a", "b", "b"]);
     assert!(begin.elapsed() < Duration::from_secs(21), "{:?}", begin.elapsed());
     assert_eq!(log.lock().unwrap().len(), 12, "each ran once: {:?}", log.lock().unwrap());
 }
@@ -554,6 +560,68 @@ async fn an_instance_that_was_evicted_goes_to_whoever_gets_its_message() {
     assert_eq!(output.unwrap(), "now");
     assert!(begin.elapsed() < AT_ONCE, "{:?}", begin.elapsed());
     assert_eq!((epoch(&fleet, "x").await, epoch(&fleet, "y").await), (2, 1));
+    // Also when somebody waits for it before it goes.
+    let at_a = a.client().instance::<String, _>("y").unwrap();
+    let begin = Instant::now();
+    let (output, ()) = tokio::join!(at_a.output(), async {
+        fleet.pass(Duration::from_millis(100)).await;
+        waiting(&a, "z").await;
+        raise(&b, "y").await;
+    });
+    assert_eq!(output.unwrap(), "now");
+    assert!(begin.elapsed() < AT_ONCE, "{:?}", begin.elapsed());
+    assert_eq!((epoch(&fleet, "y").await, epoch(&fleet, "z").await), (2, 1));
+}
+
+/// A worker that finds out that an instance is not its own any more asks to be told of its end.
+#[tokio::test(start_paused = true)]
+async fn a_wait_survives_the_loss_of_the_instance() {
+    let (fleet, a, b, _) = two().await;
+    waiting(&a, "x").await;
+    let at_a = a.client().instance::<String, _>("x").unwrap();
+    let (output, begin) = tokio::join!(at_a.output(), async {
+        fleet.pass(Duration::from_millis(100)).await;
+        a.freeze();
+        b.client().instance::<(), _>("x").unwrap().raise_event("other", &()).await.unwrap();
+        fleet.pass(LEASE + BEAT).await;
+        a.thaw();
+        fleet.pass(BEAT * 2).await;
+        assert_eq!(epoch(&fleet, "x").await, 2);
+        let begin = Instant::now();
+        at_a.raise_event("other", &()).await.unwrap();
+        fleet.pass(Duration::from_millis(100)).await;
+        raise(&b, "x").await;
+        begin
+    });
+    assert_eq!(output.unwrap(), "now");
+    assert!(begin.elapsed() < AT_ONCE, "{:?}", begin.elapsed());
+}
+
+/// A timer that another worker has cancelled meanwhile does not fire, although this one has not forgotten it.
+#[tokio::test(start_paused = true)]
+async fn a_timer_that_was_cancelled_elsewhere_does_not_fire() {
+    #[orchestrator]
+    async fn naps(ctx: OrchestrationContext) -> Result<String, OrchestratorError> {
+        ctx.wait_for_external_event::<String>("go").timeout(Duration::from_secs(60)).await?;
+        ctx.wait_for_external_event("end").await
+    }
+
+    let (fleet, log) = (Fleet::new(), log());
+    let mut members = Vec::new();
+    for name in ["a", "b"] {
+        let hub = |hub| worker(name, &log)(hub).orchestrator(naps).warm_instances(1);
+        members.push(fleet.launch(hub).await.unwrap());
+    }
+    let [a, b] = &members[..] else { unreachable!() };
+    a.client().start(naps, ()).id("x").await.unwrap().wait_for_start().await.unwrap();
+    waiting(a, "it goes out of memory").await;
+    raise(b, "x").await;
+    waiting(b, "it goes out of memory here too").await;
+    assert_eq!((epoch(&fleet, "x").await, count(a, "x", "EventRaised").await), (2, 1));
+    fleet.pass(Duration::from_secs(120)).await;
+    assert_eq!(count(a, "x", "TimerFired").await, 0);
+    b.client().instance::<(), _>("x").unwrap().raise_event("end", "over").await.unwrap();
+    assert_eq!(output(b, "x").await, "over");
 }
 
 /// An idle fleet writes nothing.
