@@ -1,4 +1,4 @@
-//! The reference backend passes the conformance suite.
+//! The reference backend passes the conformance suite, for one process and for several.
 
 use std::sync::Arc;
 
@@ -9,3 +9,12 @@ durable_testing::conformance_tests!(async || {
     let store: Arc<dyn Backend> = Arc::new(Memory::new());
     (store, ())
 });
+
+mod shared {
+    use super::*;
+
+    durable_testing::shared_conformance_tests!(async || {
+        let store: Arc<dyn Backend> = Arc::new(Memory::shared());
+        (store, ())
+    });
+}

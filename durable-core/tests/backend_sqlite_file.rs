@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use durable_core::backend::sqlite::Sqlite;
 use durable_core::backend::{
@@ -176,7 +177,7 @@ async fn a_killed_process_leaves_everything_and_no_lock() {
 async fn everything_is_there_after_a_reopening() {
     let (_dir, path) = hub();
     let store = Sqlite::open(&path).unwrap();
-    let worker = store.attach("first").await.unwrap();
+    let worker = store.attach("first", Duration::ZERO).await.unwrap().worker;
     let key = start(&store, "a").await;
     let message = NewMessage {
         to: MessageTarget::Id("a".to_owned()),
@@ -186,17 +187,17 @@ async fn everything_is_there_after_a_reopening() {
     };
     store.commit(Arc::new(vec![turn(key), Write::Message(message)])).await.unwrap();
     let (row, history) = (store.instance("a").await.unwrap(), store.history(key).await.unwrap());
-    let timers = store.timers(None, 9).await.unwrap();
+    let timers = store.timers(worker, None, 9).await.unwrap();
     drop(store);
 
     let store = Sqlite::open(&path).unwrap();
     assert_eq!(store.instance("a").await.unwrap(), row);
     assert_eq!(store.history(key).await.unwrap(), history);
-    assert_eq!(store.timers(None, 9).await.unwrap(), timers);
-    let next = store.attach("second").await.unwrap();
+    assert_eq!(store.timers(worker, None, 9).await.unwrap(), timers);
+    let next = store.attach("second", Duration::ZERO).await.unwrap().worker;
     assert!(next > worker);
     assert_eq!(store.ready(next, InstanceKey(0), 9).await.unwrap(), [key]);
-    let claim = Write::ClaimActivities { worker: next, first_claim: 9, limit: 9 };
+    let claim = Write::ClaimActivities { worker: next, first_claim: 9, limit: 9, runs: None };
     let Written::Activities(calls) = store.commit(Arc::new(vec![claim])).await.unwrap().remove(0) else { panic!() };
     assert_eq!((calls.len(), calls[0].deliveries), (1, 2));
     assert!(start(&store, "b").await > key);
@@ -343,7 +344,7 @@ async fn one_bad_write_fails_alone() {
 async fn a_shell_can_read_along() {
     let (_dir, path) = hub();
     let store = Sqlite::open(&path).unwrap();
-    store.attach("worker 1").await.unwrap();
+    store.attach("worker 1", Duration::ZERO).await.unwrap();
     let key = start(&store, "a").await;
     store.commit(Arc::new(vec![turn(key)])).await.unwrap();
     let shell = Connection::open(&path).unwrap();

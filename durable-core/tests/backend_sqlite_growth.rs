@@ -249,17 +249,19 @@ async fn a_removal_stops_when_it_has_done_enough() {
 async fn starts_of_long_ago_are_forgotten() {
     let (_dir, path) = hub();
     let store = Sqlite::options().relaxed_durability().open(&path).unwrap();
-    let first = store.attach("first").await.unwrap();
+    let first = store.attach("first", Duration::ZERO).await.unwrap().worker;
     let key = start(&store, CreateInstance { owner: Some(first), ..create("a") }).await;
     store.detach(first).await.unwrap();
     let mut last = first;
     for n in 0..1_200 {
-        last = store.attach(&format!("process {n}")).await.unwrap();
+        last = store.attach(&format!("process {n}"), Duration::ZERO).await.unwrap().worker;
         store.detach(last).await.unwrap();
     }
     assert_eq!(number(&shell(&path), "SELECT count(*) FROM workers"), 1_000);
     // Nobody knows any more how the first owner ended.
-    let Written::Claimed(claimed) = commit(&store, Write::Claim { key, worker: last }).await else { panic!() };
+    let Written::Claimed(claimed) = commit(&store, Write::Claim { key, worker: last, runs: None }).await else {
+        panic!()
+    };
     assert!(claimed.owner_lost && claimed.instance.epoch == 2);
 }
 

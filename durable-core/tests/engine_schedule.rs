@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use durable_core::backend::Backend;
+use durable_core::backend::{Backend, WorkerId};
 use durable_core::prelude::*;
 use durable_testing::World;
 use durable_testing::world::{Instance, WorldBuilder, chaos, on_every_store};
@@ -95,7 +95,7 @@ fn a_termination_before_the_start_runs_no_code() {
     world.advance(2 * MINUTE);
     assert_eq!(RUNS.load(Ordering::SeqCst), before);
     durable_testing::assert_history!(run, [.., ExecutionCompleted("Terminated")]);
-    assert!(store.timers(None, 10).now_or_never().unwrap().unwrap().is_empty());
+    assert!(store.timers(WorkerId(1), None, 10).now_or_never().unwrap().unwrap().is_empty());
 }
 
 /// A pause before the start begins with it.

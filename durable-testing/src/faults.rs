@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use durable_core::backend::{
-    ActivityRow, Backend, BackendError, BackendErrorKind, CountRow, HistoryRow, InstanceFilter, InstanceKey,
-    InstanceRow, TimerRow, WorkerId, Write, Written,
+    ActivityRow, Attached, Backend, BackendError, BackendErrorKind, CountRow, Heartbeat, HistoryRow, InstanceFilter,
+    InstanceKey, InstanceRow, Notice, Notices, Pulse, SharedBackend, TimerRow, Unread, WorkerId, Write, Written,
 };
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -17,7 +19,7 @@ use crate::store::{Open, Store};
 /// Passes everything on to another backend, except the commits that shall fail.
 ///
 /// Commits are counted from 1, in the order in which they arrive. Queries, [`attach`](Backend::attach) and
-/// [`detach`](Backend::detach) always work, and are not counted. A failed commit reports an error of the kind
+/// [`detach`](Backend::detach) always work, and are not counted; [`hold`](Self::hold) stops everything. A failed commit reports an error of the kind
 /// [`BackendErrorKind::Unavailable`], as a store does that has lost its disk or its connection.
 ///
 /// ```
@@ -38,6 +40,8 @@ pub struct FaultyBackend {
     store: Store,
     script: Mutex<Script>,
     ended: watch::Sender<u64>,
+    held: watch::Sender<bool>,
+    loses_hints: AtomicBool,
     on_crash: Mutex<Option<Arc<dyn Fn() + Send + Sync>>>,
     refused: Mutex<Option<Refused>>,
 }
@@ -93,7 +97,8 @@ impl FaultyBackend {
 
     fn of(store: Store) -> Self {
         let (script, on_crash, refused) = Default::default();
-        Self { store, script, ended: watch::Sender::new(0), on_crash, refused }
+        let (ended, held) = (watch::Sender::new(0), watch::Sender::new(false));
+        Self { store, script, ended, held, loses_hints: AtomicBool::new(false), on_crash, refused }
     }
 
     /// The process dies now: nothing that it still asks for happens, and whoever was given to
@@ -180,6 +185,22 @@ impl FaultyBackend {
         script.fail_from = None;
     }
 
+    /// From now on every call waits, until [`resume`](Self::resume): what the store sees of a process that stands still, or
+    /// that has lost its connection.
+    pub fn hold(&self) {
+        self.held.send_replace(true);
+    }
+
+    /// The calls that wait, and all that follow, go through.
+    pub fn resume(&self) {
+        self.held.send_replace(false);
+    }
+
+    /// Whether hints for other workers get lost from now on. See [`SharedBackend::notify`].
+    pub fn lose_hints(&self, lose: bool) {
+        self.loses_hints.store(lose, Ordering::Relaxed);
+    }
+
     /// How many commits have arrived so far.
     #[must_use]
     pub fn commits(&self) -> u64 {
@@ -239,6 +260,8 @@ impl FaultyBackend {
         if is_over {
             return std::future::pending().await;
         }
+        // The sender lives as long as `self`, so waiting cannot fail.
+        let _ = self.held.subscribe().wait_for(|held| !*held).await;
         self.store.backend()
     }
 
@@ -263,9 +286,13 @@ impl fmt::Debug for FaultyBackend {
 
 #[async_trait]
 impl Backend for FaultyBackend {
-    async fn attach(&self, name: &str) -> Result<WorkerId, BackendError> {
+    fn shared(&self) -> Option<&dyn SharedBackend> {
+        self.store.backend().shared().map(|_| self as &dyn SharedBackend)
+    }
+
+    async fn attach(&self, name: &str, lease: Duration) -> Result<Attached, BackendError> {
         let store = self.living().await;
-        self.store.wait(store.attach(name)).await
+        self.store.wait(store.attach(name, lease)).await
     }
 
     async fn detach(&self, worker: WorkerId) -> Result<(), BackendError> {
@@ -290,9 +317,14 @@ impl Backend for FaultyBackend {
         self.store.wait(store.ready(worker, after, limit)).await
     }
 
-    async fn timers(&self, after: Option<TimerRow>, limit: usize) -> Result<Vec<TimerRow>, BackendError> {
+    async fn timers(
+        &self,
+        worker: WorkerId,
+        after: Option<TimerRow>,
+        limit: usize,
+    ) -> Result<Vec<TimerRow>, BackendError> {
         let store = self.living().await;
-        self.store.wait(store.timers(after, limit)).await
+        self.store.wait(store.timers(worker, after, limit)).await
     }
 
     async fn history(&self, key: InstanceKey) -> Result<Vec<HistoryRow>, BackendError> {
@@ -318,6 +350,42 @@ impl Backend for FaultyBackend {
     async fn activities(&self, key: InstanceKey) -> Result<Vec<ActivityRow>, BackendError> {
         let store = self.living().await;
         self.store.wait(store.activities(key)).await
+    }
+}
+
+#[async_trait]
+impl SharedBackend for FaultyBackend {
+    async fn heartbeat(&self, heartbeat: Heartbeat) -> Result<Option<Pulse>, BackendError> {
+        let store = self.living().await;
+        match store.shared() {
+            Some(shared) => self.store.wait(shared.heartbeat(heartbeat)).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn unread(&self, after: Vec<(InstanceKey, u64)>) -> Result<Vec<Unread>, BackendError> {
+        let store = self.living().await;
+        match store.shared() {
+            Some(shared) => self.store.wait(shared.unread(after)).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    async fn notify(&self, notices: Vec<Notice>) {
+        let store = self.living().await;
+        if let Some(shared) = store.shared()
+            && !self.loses_hints.load(Ordering::Relaxed)
+        {
+            self.store.wait(shared.notify(notices)).await;
+        }
+    }
+
+    async fn listen(&self, worker: WorkerId) -> Result<Notices, BackendError> {
+        let store = self.living().await;
+        match store.shared() {
+            Some(shared) => self.store.wait(shared.listen(worker)).await,
+            None => Ok(Notices::channel().1),
+        }
     }
 }
 
@@ -395,6 +463,23 @@ mod tests {
             store.heal();
             assert!(store.commit(batch("b")).await.is_ok());
             assert_eq!(store.commits(), 4);
+        });
+    }
+
+    #[test]
+    fn a_store_that_is_held_answers_nothing_until_it_goes_on() {
+        block_on(async {
+            let store = Arc::new(store());
+            store.hold();
+            let held = Arc::clone(&store);
+            let mut commit = std::pin::pin!(held.commit(batch("a")));
+            let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+            assert!(commit.as_mut().poll(&mut context).is_pending());
+            assert!(std::pin::pin!(held.instance("a")).poll(&mut context).is_pending());
+            store.resume();
+            assert!(store.instance("a").await.unwrap().is_none(), "nothing has happened meanwhile");
+            commit.await.unwrap();
+            assert!(store.instance("a").await.unwrap().is_some());
         });
     }
 

@@ -7,38 +7,53 @@
 mod error;
 pub mod memory;
 mod rows;
+mod shared;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 mod write;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 pub use self::error::{BackendError, BackendErrorKind};
 pub use self::rows::{
-    ActivityRow, CallId, CountRow, HistoryRow, InboxRow, InstanceFilter, InstanceKey, InstanceRow, NewEvent, TimerRow,
-    WorkerId,
+    ActivityRow, Attached, CallId, CountRow, HistoryRow, InboxRow, InstanceFilter, InstanceKey, InstanceRow, NewEvent,
+    TimerRow, WorkerId,
+};
+pub use self::shared::{
+    Heartbeat, Notice, NoticeSender, Notices, Pulse, Runnable, RunnableActivities, RunnableOrchestrators,
+    SharedBackend, Unread,
 };
 pub use self::write::{
-    Arrived, Claimed, Committed, Completes, CreateInstance, MessageTarget, NewActivity, NewChild, NewMessage, NewTimer,
-    NextExecution, OutgoingMessage, Recipient, RewindCommit, Started, TurnCommit, Write, Written,
+    Arrived, Claimed, Committed, Completes, CreateInstance, Gone, HeldCall, MessageTarget, NewActivity, NewChild,
+    NewMessage, NewTimer, NextExecution, OutgoingMessage, Recipient, Release, RewindCommit, Started, TurnCommit, Write,
+    Written,
 };
 
 /// A store of one task hub.
 ///
 /// Every method is atomic and, where it changes something, durable when it returns. Implementations do not poll, and do
 /// not retry: an error of a [`commit`](Self::commit) leaves open whether it happened, and the engine asks again.
+///
+/// A store either belongs to one process, or several workers share it. In the first case a worker that attaches is the
+/// only one that lives. In the second one a worker lives until it is detached or its lease ends; see [`SharedBackend`].
 #[async_trait]
 pub trait Backend: Send + Sync + 'static {
-    /// Registers a new worker, which owns nothing yet. Whatever dead workers owned may be claimed by it.
+    /// What the store does for several workers at the same time; `None` when it belongs to one process. The answer is always
+    /// the same. A store that passes everything on to another must pass this on too.
+    fn shared(&self) -> Option<&dyn SharedBackend>;
+
+    /// Registers a new worker, which owns nothing yet and lives for `lease` by the store's time. A store that belongs to one
+    /// process has no leases: all earlier workers are dead, and whatever they owned may be claimed by this one.
     ///
     /// # Errors
     ///
     /// The store failed.
-    async fn attach(&self, name: &str) -> Result<WorkerId, BackendError>;
+    async fn attach(&self, name: &str, lease: Duration) -> Result<Attached, BackendError>;
 
-    /// Ends a worker that was drained. Taking its instances and calls over does not count as a crash.
+    /// Ends a worker that was drained: whatever it owns or runs may be taken at once, which does not count as a crash.
     ///
     /// # Errors
     ///
@@ -53,8 +68,8 @@ pub trait Backend: Send + Sync + 'static {
     /// Whether the batch happened is unknown. Repeating a [`Write::Turn`] is safe.
     async fn commit(&self, batch: Arc<Vec<Write>>) -> Result<Vec<Written>, BackendError>;
 
-    /// The keys of instances that have something to do and that `worker` does not own: they were never run and have no time
-    /// to start at, have continued as new and not run since then, or have unread messages. At most `limit`, with keys above `after`, ascending.
+    /// The keys of the instances that [`Write::ClaimReady`] would take, for a look without taking them. At most `limit`, with
+    /// keys above `after`, ascending.
     ///
     /// # Errors
     ///
@@ -62,12 +77,18 @@ pub trait Backend: Send + Sync + 'static {
     async fn ready(&self, worker: WorkerId, after: InstanceKey, limit: usize)
     -> Result<Vec<InstanceKey>, BackendError>;
 
-    /// Timers that are due after the given one, in the order of their due times, then keys, then ids. At most `limit`.
+    /// Timers that are due after the given one, in the order of their due times, then keys, then ids. At most `limit`. Timers
+    /// of instances that another living worker owns are not among them.
     ///
     /// # Errors
     ///
     /// The store failed.
-    async fn timers(&self, after: Option<TimerRow>, limit: usize) -> Result<Vec<TimerRow>, BackendError>;
+    async fn timers(
+        &self,
+        worker: WorkerId,
+        after: Option<TimerRow>,
+        limit: usize,
+    ) -> Result<Vec<TimerRow>, BackendError>;
 
     /// The history of an instance's current execution, in order.
     ///
@@ -106,11 +127,15 @@ pub trait Backend: Send + Sync + 'static {
     async fn activities(&self, key: InstanceKey) -> Result<Vec<ActivityRow>, BackendError>;
 }
 
-/// A shared backend is a backend.
+/// A backend that is held by several is a backend.
 #[async_trait]
 impl<B: Backend + ?Sized> Backend for Arc<B> {
-    async fn attach(&self, name: &str) -> Result<WorkerId, BackendError> {
-        (**self).attach(name).await
+    fn shared(&self) -> Option<&dyn SharedBackend> {
+        (**self).shared()
+    }
+
+    async fn attach(&self, name: &str, lease: Duration) -> Result<Attached, BackendError> {
+        (**self).attach(name, lease).await
     }
 
     async fn detach(&self, worker: WorkerId) -> Result<(), BackendError> {
@@ -130,8 +155,13 @@ impl<B: Backend + ?Sized> Backend for Arc<B> {
         (**self).ready(worker, after, limit).await
     }
 
-    async fn timers(&self, after: Option<TimerRow>, limit: usize) -> Result<Vec<TimerRow>, BackendError> {
-        (**self).timers(after, limit).await
+    async fn timers(
+        &self,
+        worker: WorkerId,
+        after: Option<TimerRow>,
+        limit: usize,
+    ) -> Result<Vec<TimerRow>, BackendError> {
+        (**self).timers(worker, after, limit).await
     }
 
     async fn history(&self, key: InstanceKey) -> Result<Vec<HistoryRow>, BackendError> {

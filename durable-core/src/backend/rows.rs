@@ -13,6 +13,16 @@ pub struct InstanceKey(pub i64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct WorkerId(pub i64);
 
+/// A worker that was registered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attached {
+    /// The worker.
+    pub worker: WorkerId,
+    /// The time of a store that several workers share, by which their leases and timers go; `None` when it belongs to one
+    /// process, whose time is that of its engine.
+    pub now: Option<Timestamp>,
+}
+
 /// A call or a timer of an instance, distinct over all its executions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CallId(pub i64);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::rows::{ActivityRow, CallId, HistoryRow, InboxRow, InstanceKey, InstanceRow, NewEvent, WorkerId};
+use super::shared::{RunnableActivities, RunnableOrchestrators};
 use crate::history::StoredEvent;
 use crate::model::{Payload, RuntimeStatus, Timestamp};
 
@@ -13,20 +14,51 @@ pub enum Write {
     /// Creates an instance. Answered by [`Written::Created`] or [`Written::Exists`]. When the id is taken by this very
     /// execution, the create happened before and is answered in the same way.
     Create(CreateInstance),
-    /// Commits a turn. Answered by [`Written::Done`], by [`Written::Committed`] when it reaches other instances, or by
-    /// [`Written::Refused`].
+    /// Commits a turn. Answered by [`Written::Done`], by [`Written::Committed`] when it reaches other instances or somebody
+    /// watches it, or by [`Written::Refused`].
     Turn(Box<TurnCommit>),
     /// Puts a message into an inbox. Answered by [`Written::Queued`], [`Written::NotFound`], [`Written::Finished`] or, when
     /// the activity claim it completes does not hold any more, [`Written::Refused`].
     Message(NewMessage),
     /// Takes an instance over and reads its state and unread messages. When the worker owns it already, this changes
-    /// nothing; otherwise it bumps the epoch. Answered by [`Written::Claimed`], [`Written::NotFound`] or
-    /// [`Written::Finished`].
+    /// nothing, and what the worker can run does not matter; otherwise it bumps the epoch. Answered by [`Written::Claimed`],
+    /// [`Written::Owned`], [`Written::Unfit`], [`Written::NotFound`] or [`Written::Finished`].
     Claim {
         /// The instance.
         key: InstanceKey,
         /// Who takes it.
         worker: WorkerId,
+        /// What it can run.
+        runs: RunnableOrchestrators,
+    },
+    /// Takes over instances that have something to do, that no other living worker owns and that the worker can run, as
+    /// [`Write::Claim`] does with one. They were never run and have no time to start at, have continued as new and not run
+    /// since then, have unread messages, or, in a shared store, have a timer that is due. Those that another transaction is
+    /// just changing may be passed over. Answered by [`Written::Taken`].
+    ClaimReady {
+        /// Who takes them.
+        worker: WorkerId,
+        /// Only keys above this. They are taken in ascending order.
+        after: InstanceKey,
+        /// The most to take.
+        limit: usize,
+        /// What the worker can run.
+        runs: RunnableOrchestrators,
+        /// Those that the worker owns already are among them: the answer to an earlier write was lost. Otherwise they are not.
+        again: bool,
+    },
+    /// Gives up instances that are not in memory any more, so that whoever gets a message for them may take them over: one
+    /// has no owner afterwards when its epoch and its `inbox_seq` fit. Answered by [`Written::Kept`].
+    Release(Vec<Release>),
+    /// Gives back calls that have not begun: those whose claim holds have no runner afterwards, and whoever takes them does not
+    /// count as a further delivery. Answered by [`Written::Done`].
+    HandBack(Vec<HeldCall>),
+    /// Notes that somebody waits for an instance whose owner is another worker: its first turn and its last one say so. The one
+    /// that replaces it inherits this. Answered by [`Written::Done`] or [`Written::NotFound`]. A store that belongs to one
+    /// process notes nothing.
+    Watch {
+        /// The instance id.
+        id: String,
     },
     /// Counts an attempt to run an instance that was taken over from a worker that ended without a word. A committed turn
     /// starts the count over. Answered by [`Written::Done`] or [`Written::Refused`].
@@ -46,6 +78,8 @@ pub enum Write {
         first_claim: i64,
         /// The most to take.
         limit: usize,
+        /// What the worker can run.
+        runs: RunnableActivities,
     },
     /// Notes why an instance cannot go on, or that it can again. Its owner lives, so its count of attempts starts over.
     /// Answered by [`Written::Done`] or [`Written::Refused`].
@@ -121,6 +155,31 @@ pub struct CreateInstance {
     /// The states in which an existing instance of this id is replaced, all its rows included. One whose parent waits for
     /// its end is replaced only when it is finished.
     pub replace: Vec<RuntimeStatus>,
+}
+
+/// An instance that its owner gives up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Release {
+    /// The instance.
+    pub key: InstanceKey,
+    /// The owner's epoch.
+    pub epoch: u64,
+    /// The last message that a turn has consumed: with unread messages after it the instance keeps its owner. `None` when
+    /// the owner reads no messages any more.
+    pub inbox_seq: Option<u64>,
+    /// Somebody waits for it here, as in [`Write::Watch`].
+    pub watched: bool,
+}
+
+/// A call that a worker has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeldCall {
+    /// The calling instance.
+    pub key: InstanceKey,
+    /// The call.
+    pub call: CallId,
+    /// The claim under which the worker has it.
+    pub claim: i64,
 }
 
 /// A turn. Nothing of it happens unless key, execution, epoch and turn fit the instance row.
@@ -319,14 +378,14 @@ pub enum Written {
     Done,
     /// Its fence did not hold; nothing happened.
     Refused,
-    /// The turn is committed, and reached other instances.
+    /// The turn is committed, and reached other instances, or is watched.
     Committed(Box<Committed>),
     /// These instances are removed.
-    Purged(Vec<InstanceKey>),
+    Purged(Vec<Gone>),
     /// Finished instances were removed because of their age.
     Expired {
         /// Those that are gone.
-        gone: Vec<InstanceKey>,
+        gone: Vec<Gone>,
         /// When the oldest of those that are left with this status last changed; `None` when none is left.
         oldest: Option<Timestamp>,
     },
@@ -343,6 +402,8 @@ pub enum Written {
         key: InstanceKey,
         /// The position in its inbox.
         seq: u64,
+        /// The living worker that owns it. A store that belongs to one process names nobody.
+        owner: Option<WorkerId>,
     },
     /// There is no such instance.
     NotFound,
@@ -351,8 +412,19 @@ pub enum Written {
         /// Its state.
         status: RuntimeStatus,
     },
-    /// The instance is owned.
+    /// The instance is owned by the worker that asked.
     Claimed(Box<Claimed>),
+    /// The instance is owned by another living worker. Nothing happened.
+    Owned {
+        /// Whom to tell.
+        worker: WorkerId,
+    },
+    /// The instance has no living owner, and the worker that asked cannot run it. Nothing happened.
+    Unfit,
+    /// These instances are owned by the worker that asked, by key.
+    Taken(Vec<Claimed>),
+    /// These instances were not given up: they have unread messages, or their epoch is another.
+    Kept(Vec<InstanceKey>),
     /// These calls are claimed.
     Activities(Vec<ActivityRow>),
 }
@@ -362,10 +434,22 @@ pub enum Written {
 pub struct Started {
     /// Its surrogate.
     pub key: InstanceKey,
-    /// The epoch under which its owner holds it.
+    /// Its epoch.
     pub epoch: u64,
+    /// Who owns it under that epoch. This is another one than was asked for when the answer to the first creation was lost
+    /// and it has changed hands since.
+    pub owner: Option<WorkerId>,
     /// The instance that it has replaced.
-    pub replaced: Option<InstanceKey>,
+    pub replaced: Option<Gone>,
+}
+
+/// An instance that was removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gone {
+    /// Its surrogate.
+    pub key: InstanceKey,
+    /// The living worker that owned it. A store that belongs to one process names nobody.
+    pub owner: Option<WorkerId>,
 }
 
 /// What a committed turn did to other instances.
@@ -377,6 +461,8 @@ pub struct Committed {
     pub arrived: Vec<Arrived>,
     /// The turn was committed before, and its answer was lost: these instances may have got messages from it.
     pub look: Vec<InstanceKey>,
+    /// Somebody watches the instance, as in [`Write::Watch`], and this is its first turn or its last one.
+    pub watched: bool,
 }
 
 /// A message that lies in an inbox.
@@ -388,6 +474,8 @@ pub struct Arrived {
     pub seq: u64,
     /// The message.
     pub event: NewEvent,
+    /// The living worker that owns the instance. A store that belongs to one process names nobody.
+    pub owner: Option<WorkerId>,
 }
 
 /// An instance as its new owner finds it.
@@ -397,6 +485,9 @@ pub struct Claimed {
     pub instance: InstanceRow,
     /// Its unread messages, in order.
     pub inbox: Vec<InboxRow>,
+    /// Its timers in a shared store, in any order; earlier knowledge of them counts no more. `None` when the store belongs to
+    /// one process, which knows them all.
+    pub timers: Option<Vec<NewTimer>>,
     /// It was just taken over from a worker that was not drained: whatever that one did with it may have been its end.
     pub owner_lost: bool,
 }

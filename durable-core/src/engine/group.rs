@@ -50,11 +50,13 @@ impl Waiting {
     }
 }
 
+type Answers = BoxFuture<'static, Result<Vec<Written>, BackendError>>;
+
 /// A commit that the store works on.
 struct Underway {
     batch: Arc<Vec<Write>>,
     items: Vec<Item>,
-    commit: Pin<Box<MaybeDone<BoxFuture<'static, Result<Vec<Written>, BackendError>>>>>,
+    commit: Pin<Box<MaybeDone<Answers>>>,
 }
 
 /// The answer to a write that comes too late.
@@ -151,7 +153,7 @@ impl Committer {
         }
         let batch = Arc::new(writes);
         let (backend, writes) = (Arc::clone(&self.backend), Arc::clone(&batch));
-        let commit: BoxFuture<'static, _> = Box::pin(async move { backend.commit(writes).await });
+        let commit: Answers = Box::pin(async move { backend.commit(writes).await });
         let mut commit = Box::pin(maybe_done(commit));
         // A future does nothing before it is polled.
         let _ = poll!(commit.as_mut());

@@ -1,5 +1,7 @@
 //! The instances that this process holds in memory.
 
+mod ownership;
+
 use std::collections::{HashMap, VecDeque};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -9,10 +11,12 @@ use lru::LruCache;
 use super::entry::{Entry, Known, Phase, Turn, start_message};
 use super::message::{Message, Origin};
 use super::source::{TurnLease, TurnWork};
-use crate::backend::{InstanceKey, TurnCommit};
+use crate::backend::{InstanceKey, Release, TurnCommit};
 use crate::history::ExecutionHeader;
 use crate::model::{ExecutionId, InstanceId, RuntimeStatus, Timestamp};
 use crate::replay::TurnInput;
+
+pub(super) use self::ownership::{Left, Presence};
 
 /// What became of a message.
 #[derive(Debug)]
@@ -73,10 +77,16 @@ pub(super) struct Instances {
     idle: LruCache<InstanceKey, ()>,
     stalled: usize,
     next_token: u64,
+    /// Others use the same store, and may own what is not in memory here.
+    is_shared: bool,
+    /// Instances that went out of memory lately and may go to others.
+    evicted: Vec<(InstanceId, Release)>,
+    /// Paused instances that are not in memory and stay ours, because of messages that no turn has consumed: the last one.
+    parked: HashMap<InstanceKey, u64>,
 }
 
 impl Instances {
-    pub(super) fn new(warm: usize) -> Self {
+    pub(super) fn new(warm: usize, is_shared: bool) -> Self {
         let warm = NonZeroUsize::new(warm).unwrap_or(NonZeroUsize::MIN);
         Self {
             entries: HashMap::new(),
@@ -85,6 +95,9 @@ impl Instances {
             idle: LruCache::new(warm),
             stalled: 0,
             next_token: 0,
+            is_shared,
+            evicted: Vec::new(),
+            parked: HashMap::new(),
         }
     }
 
@@ -222,7 +235,7 @@ impl Instances {
             entry.pending.push_back(start_message(&known.header, now));
         }
         entry.pending.extend(unread);
-        entry.gap = entry.add_arrived(arrived);
+        entry.gap |= entry.add_arrived(arrived);
         self.keys.insert(known.header.instance.clone(), key);
         let parks = known.standing.is_suspended || waits;
         entry.known = Some(known);
@@ -246,7 +259,18 @@ impl Instances {
 
     /// Takes an instance out of memory that cannot make use of a turn, and gives the messages that have no place in its inbox.
     fn park(&mut self, key: InstanceKey) -> Vec<Message> {
+        let mut unread = None;
+        if self.is_shared
+            && let Some(Entry { known: Some(known), seen, .. }) = self.entries.get(&key)
+        {
+            if *seen == known.standing.consumed {
+                self.evicted.push(ownership::release(known));
+            } else {
+                unread = Some(*seen);
+            }
+        }
         let mut pending = self.remove(key).unwrap_or_default();
+        self.parked.extend(unread.map(|seen| (key, seen)));
         pending.retain(|message| matches!(message.origin, Origin::Activity { .. } | Origin::Timer(_)));
         pending
     }
@@ -254,6 +278,9 @@ impl Instances {
     /// Forgets an instance. Its rows are untouched.
     pub(super) fn remove(&mut self, key: InstanceKey) -> Option<Vec<Message>> {
         self.idle.pop(&key);
+        if !self.parked.is_empty() {
+            self.parked.remove(&key);
+        }
         let entry = self.entries.remove(&key)?;
         self.stalled -= usize::from(matches!(entry.phase, Phase::Stalled));
         if let Some(known) = entry.known
@@ -392,6 +419,10 @@ impl Instances {
         if let Some((evicted, ())) = self.idle.push(key, ())
             && evicted != key
         {
+            let known = self.entries.get(&evicted).and_then(|entry| entry.known.as_ref());
+            if let Some(known) = known.filter(|_| self.is_shared) {
+                self.evicted.push(ownership::release(known));
+            }
             self.remove(evicted);
         }
     }

@@ -28,6 +28,8 @@ pub struct EngineOptions {
     pub retention: Retention,
     /// How large inputs and events may become.
     pub limits: Limits,
+    /// How often a worker shows that it lives, in a store that several share. It counts as dead after three times that.
+    pub heartbeat_interval: Duration,
     /// The longest pause between two attempts to commit when the store fails.
     pub commit_retry_ceiling: Duration,
 }
@@ -44,6 +46,7 @@ impl Default for EngineOptions {
             id_reuse: IdReusePolicy::default(),
             retention: Retention::default(),
             limits: Limits::default(),
+            heartbeat_interval: Duration::from_secs(3),
             commit_retry_ceiling: Duration::from_secs(5),
         }
     }

@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 
 use super::group::Patience;
 use super::local::{Inner, LocalEngine};
-use crate::backend::{InstanceKey, WorkerId, Write, Written};
+use crate::backend::{Gone, WorkerId, Write, Written};
 use crate::client::{ClientError, ClientErrorKind};
 use crate::model::{Retention, RuntimeStatus, Timestamp};
 
@@ -124,7 +124,7 @@ impl Round {
 /// Removes what is old enough, one small transaction after the other, and sleeps until the next instance is.
 pub(super) async fn remove_old(engine: LocalEngine) {
     let inner = &engine.inner;
-    let mut rules = Rule::all(&inner.options.retention, inner.worker, inner.clock.now());
+    let mut rules = Rule::all(&inner.options.retention, inner.worker(), inner.clock.now());
     let (mut round, mut failures) = (Round::default(), 0);
     while !inner.is_closing() {
         let now = inner.clock.now();
@@ -172,12 +172,12 @@ impl LocalEngine {
         &self,
         status: RuntimeStatus,
         through: Timestamp,
-    ) -> Result<(Vec<InstanceKey>, Option<Timestamp>), ClientError> {
+    ) -> Result<(Vec<Gone>, Option<Timestamp>), ClientError> {
         let engine = self.clone();
         let write = Write::Expire { status, through, limit: AT_ONCE };
         let written = self.write(write, Patience::Short, move |written| {
             if let Written::Expired { gone, oldest } = written {
-                gone.iter().for_each(|key| engine.forget(*key));
+                gone.iter().for_each(|gone| engine.is_gone(*gone));
                 // Here, in the order of all writes, so that no end is missed.
                 if oldest.is_none() {
                     engine.inner.ends.wait_for(status);

@@ -28,6 +28,7 @@ pub(super) async fn take_activities(shared: Arc<Shared>, slots: Arc<Semaphore>) 
 
 impl Shared {
     /// As small as a task can be, since it is copied while it is spawned.
+    #[expect(clippy::manual_async_fn, reason = "an async function keeps its arguments twice")]
     fn run_activity(
         self: Arc<Self>,
         work: ActivityWork,

@@ -68,6 +68,7 @@ fn no_code(registry: &Registry, name: &FunctionName, version: Option<&Version>) 
 impl Shared {
     /// A task is copied several times while it is spawned, so this one keeps little across its waits, and what only some turns
     /// need stands on the heap.
+    #[expect(clippy::manual_async_fn, reason = "an async function keeps its arguments twice")]
     fn run_turn(self: Arc<Self>, mut work: TurnWork, slot: OwnedSemaphorePermit) -> impl Future<Output = ()> + Send {
         async move {
             let held = self.check.as_ref().and_then(|check| check.before(&work.header, &work.input));

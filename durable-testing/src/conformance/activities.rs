@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
-use durable_core::backend::{ActivityRow, Backend, InstanceKey, NewActivity, TurnCommit, WorkerId, Write, Written};
+use durable_core::backend::{
+    ActivityRow, Backend, CreateInstance, HeldCall, InstanceKey, NewActivity, TurnCommit, WorkerId, Write, Written,
+};
 
-use super::fixtures::{Hub, call, completion, create_again, execution, free_call, json, last_turn, own_call, turn};
+use super::fixtures::{
+    Hub, call, completion, create, create_again, execution, free_call, json, last_turn, own_call, turn,
+};
 
 async fn scheduled(hub: &Hub, id: &str, calls: Vec<NewActivity>) -> InstanceKey {
     let key = hub.start(id).await;
@@ -14,7 +18,7 @@ async fn scheduled(hub: &Hub, id: &str, calls: Vec<NewActivity>) -> InstanceKey 
 
 /// A claimed call comes with everything that a runner needs.
 pub async fn a_claimed_call_is_complete(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let worker = hub.attach().await;
     let options = Some("quickly".to_owned());
     let full = NewActivity { input: json(r#"{"x":  1}"#), options, ..free_call(3) };
@@ -37,7 +41,7 @@ pub async fn a_claimed_call_is_complete(store: Arc<dyn Backend>) {
 
 /// Waiting calls are taken in the order of their rows, each under a token of its own, as many as there is room for.
 pub async fn waiting_calls_are_taken_in_order(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let worker = hub.attach().await;
     let b = scheduled(&hub, "b", vec![free_call(9), free_call(2), free_call(10)]).await;
     let a = scheduled(&hub, "a", vec![free_call(1)]).await;
@@ -53,7 +57,7 @@ pub async fn waiting_calls_are_taken_in_order(store: Arc<dyn Backend>) {
 
 /// What has a living runner is nobody else's.
 pub async fn running_calls_are_not_taken(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let worker = hub.attach().await;
     let key = scheduled(&hub, "a", vec![own_call(1, worker, 5), free_call(2)]).await;
     assert_eq!(hub.free_tasks(worker).await, [2]);
@@ -63,7 +67,7 @@ pub async fn running_calls_are_not_taken(store: Arc<dyn Backend>) {
 
 /// A new worker takes over what the dead one ran, and counts that.
 pub async fn calls_of_a_dead_runner_are_delivered_again(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let worker = hub.attach().await;
     scheduled(&hub, "a", vec![free_call(0), own_call(1, worker, 5), free_call(2)]).await;
     assert_eq!(hub.claim_activities(worker, 6, 1).await[0].deliveries, 1);
@@ -81,7 +85,7 @@ pub async fn calls_of_a_dead_runner_are_delivered_again(store: Arc<dyn Backend>)
 
 /// A worker that comes and goes without taking a call has not run it.
 pub async fn only_deliveries_are_counted(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let worker = hub.attach().await;
     scheduled(&hub, "a", vec![own_call(1, worker, 5), free_call(2)]).await;
     let mut last = worker;
@@ -94,15 +98,15 @@ pub async fn only_deliveries_are_counted(store: Arc<dyn Backend>) {
 
 /// What a drained worker had started was not lost, so its next delivery is not a further one.
 pub async fn calls_of_a_drained_runner_are_not_counted(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let worker = hub.attach().await;
     scheduled(&hub, "a", vec![own_call(1, worker, 5), free_call(2)]).await;
-    hub.0.detach(worker).await.expect("a worker can be detached");
+    hub.store.detach(worker).await.expect("a worker can be detached");
     let next = hub.attach().await;
     let rows = hub.claim_activities(next, 10, 9).await;
     assert_eq!(rows.iter().map(|row| (row.call.task().0, row.deliveries)).collect::<Vec<_>>(), [(1, 1), (2, 1)]);
     let last = hub.attach().await;
-    hub.0.detach(next).await.expect("a worker can be detached late");
+    hub.store.detach(next).await.expect("a worker can be detached late");
     let rows = hub.claim_activities(last, 20, 1).await;
     assert_eq!(rows.iter().map(|row| (row.call.task().0, row.deliveries)).collect::<Vec<_>>(), [(1, 1)]);
     let lost = hub.attach().await;
@@ -112,7 +116,7 @@ pub async fn calls_of_a_drained_runner_are_not_counted(store: Arc<dyn Backend>) 
 
 /// A claim whose answer was lost can be repeated under its tokens: it gives what it gave, and takes nothing more.
 pub async fn a_claim_can_be_resubmitted(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let worker = hub.attach().await;
     let key = scheduled(&hub, "a", vec![free_call(3), own_call(1, worker, 5), free_call(7), free_call(9)]).await;
     let taken = hub.claim_activities(worker, 20, 2).await;
@@ -129,18 +133,18 @@ pub async fn a_claim_can_be_resubmitted(store: Arc<dyn Backend>) {
 
 /// The result of a dead runner counts while nobody has taken the call over, and no longer.
 pub async fn a_late_result_counts_until_the_call_is_taken_over(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let worker = hub.attach().await;
     let key = scheduled(&hub, "a", vec![own_call(1, worker, 5), own_call(2, worker, 6)]).await;
     let next = hub.attach().await;
-    assert_eq!(hub.message(completion("a", key, 1, 5)).await, Written::Queued { key, seq: 1 });
+    assert_eq!(hub.message(completion("a", key, 1, 5)).await, Written::Queued { key, seq: 1, owner: None });
     assert_eq!(hub.free_tasks(next).await, [2]);
     assert_eq!(hub.message(completion("a", key, 2, 6)).await, Written::Refused);
 }
 
 /// A call that is over is not taken, whether it waited or ran.
 pub async fn calls_that_are_over_are_not_taken(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let worker = hub.attach().await;
     let key = scheduled(&hub, "a", vec![free_call(1), own_call(2, worker, 5), free_call(3)]).await;
     hub.done(TurnCommit { activities_gone: vec![call(1), call(2)], ..turn("a", key, 2) }).await;
@@ -153,7 +157,7 @@ pub async fn calls_that_are_over_are_not_taken(store: Arc<dyn Backend>) {
 
 /// A call number can be used again once the call is over.
 pub async fn a_number_can_return_as_another_call(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let worker = hub.attach().await;
     let key = scheduled(&hub, "a", vec![free_call(1)]).await;
     let again = |n, runner: Option<WorkerId>| TurnCommit {
@@ -169,7 +173,7 @@ pub async fn a_number_can_return_as_another_call(store: Arc<dyn Backend>) {
 
 /// Detached calls of a finished instance still find a runner.
 pub async fn calls_outlive_their_instance(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let worker = hub.attach().await;
     let key = scheduled(&hub, "a", vec![free_call(1), own_call(2, worker, 5)]).await;
     hub.done(last_turn("a", key, 2)).await;
@@ -181,7 +185,7 @@ pub async fn calls_outlive_their_instance(store: Arc<dyn Backend>) {
 /// A call goes with the instance that is replaced.
 pub async fn calls_of_a_replaced_instance_are_gone(store: Arc<dyn Backend>) {
     use durable_core::model::RuntimeStatus;
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let worker = hub.attach().await;
     scheduled(&hub, "a", vec![free_call(1), own_call(2, worker, 5)]).await;
     let next = hub.attach().await;
@@ -191,7 +195,7 @@ pub async fn calls_of_a_replaced_instance_are_gone(store: Arc<dyn Backend>) {
 
 /// The input of a call is kept however large it is.
 pub async fn inputs_can_be_large(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let worker = hub.attach().await;
     let input = json(&format!("\"{}\"", "ü".repeat(2_500_000)));
     scheduled(&hub, "a", vec![NewActivity { input: input.clone(), ..own_call(1, worker, 5) }]).await;
@@ -201,7 +205,7 @@ pub async fn inputs_can_be_large(store: Arc<dyn Backend>) {
 
 /// All calls of an instance can be seen, whoever runs them.
 pub async fn calls_can_be_read(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let worker = hub.attach().await;
     let key = scheduled(&hub, "a", vec![free_call(3), own_call(1, worker, 5)]).await;
     scheduled(&hub, "b", vec![free_call(2)]).await;
@@ -217,7 +221,7 @@ pub async fn calls_can_be_read(store: Arc<dyn Backend>) {
 
 /// Whoever runs a call can tell how far it is.
 pub async fn progress_needs_the_claim(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let worker = hub.attach().await;
     let key = scheduled(&hub, "a", vec![own_call(1, worker, 5), free_call(2)]).await;
     let tell = |key, n, claim, progress: &str| {
@@ -235,4 +239,21 @@ pub async fn progress_needs_the_claim(store: Arc<dyn Backend>) {
     assert_eq!(taken[0].progress, Some(json("20")), "who takes it over can go on from there");
     assert_eq!(tell(key, 1, 5, "30").await, Written::Refused);
     assert_eq!(tell(key, 1, 20, "30").await, Written::Done);
+}
+
+/// A call that is given back runs elsewhere, under another claim and without a further delivery.
+pub async fn a_call_can_be_given_back(store: Arc<dyn Backend>) {
+    let hub = Hub::new(store);
+    let worker = hub.attach().await;
+    let key = hub.start_as(CreateInstance { owner: Some(worker), ..create("a") }).await;
+    let calls = vec![own_call(1, worker, 5), own_call(2, worker, 6)];
+    hub.done(TurnCommit { new_activities: calls, ..turn("a", key, 1) }).await;
+    assert_eq!(hub.free_tasks(worker).await, [0; 0]);
+    let held = |task, claim| HeldCall { key, call: call(task), claim };
+    let back = Write::HandBack(vec![held(1, 5), held(2, 7), held(9, 1)]);
+    assert_eq!(hub.write(back).await, Written::Done);
+    let taken = hub.claim_activities(worker, 100, 9).await;
+    assert_eq!(taken.iter().map(|row| (row.call, row.claim, row.deliveries)).collect::<Vec<_>>(), [(call(1), 100, 1)]);
+    assert_eq!(hub.message(completion("a", key, 1, 5)).await, Written::Refused);
+    assert!(matches!(hub.message(completion("a", key, 2, 6)).await, Written::Queued { .. }), "its claim is another");
 }

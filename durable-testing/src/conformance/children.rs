@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use durable_core::backend::{
-    Arrived, Backend, Committed, CreateInstance, InstanceFilter, NewChild, Started, TurnCommit, Written,
+    Arrived, Backend, Committed, CreateInstance, Gone, InstanceFilter, NewChild, Started, TurnCommit, Written,
 };
 use durable_core::model::RuntimeStatus;
 
@@ -13,14 +13,15 @@ use super::fixtures::{
 
 /// A child is an instance like any other, which knows its parent; the answer tells its key.
 pub async fn a_turn_starts_children(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let worker = hub.attach().await;
     let key = hub.start_as(CreateInstance { owner: Some(worker), ..create("a") }).await;
     let alone = NewChild { create: CreateInstance { owner: Some(worker), ..create("c") }, if_taken: None };
     let committed = hub.reached(TurnCommit { children: vec![child("b", 3), alone], ..turn("a", key, 1) }).await;
     let (b, c) = (hub.row("b").await, hub.row("c").await);
-    let started = |key| Some(Started { key, epoch: 1, replaced: None });
-    let expected = Committed { started: vec![started(b.key), started(c.key)], ..Committed::default() };
+    let started = |key, owner| Some(Started { key, epoch: 1, owner, replaced: None });
+    let expected =
+        Committed { started: vec![started(b.key, None), started(c.key, Some(worker))], ..Committed::default() };
     assert_eq!(committed, expected);
     assert!(key < b.key && b.key < c.key);
     assert_eq!((b.parent, b.parent_call, b.execution), (Some(key), Some(call(3)), execution("b")));
@@ -31,7 +32,7 @@ pub async fn a_turn_starts_children(store: Arc<dyn Backend>) {
 
 /// The instance of the turn is the parent, whatever the child says.
 pub async fn a_child_has_no_other_parent(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let (a, other) = (hub.start("a").await, hub.start("other").await);
     let create = CreateInstance { parent: Some(other), ..create("b") };
     let children = vec![NewChild { create, if_taken: None }];
@@ -41,13 +42,13 @@ pub async fn a_child_has_no_other_parent(store: Arc<dyn Backend>) {
 
 /// When the id of a child is taken, the parent is told, if it wants to know.
 pub async fn a_taken_id_is_a_message_to_the_parent(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let key = hub.start("a").await;
     hub.start("b").await;
     let other = |if_taken| NewChild { create: create_again("b", &[RuntimeStatus::Failed]), if_taken };
     let children = vec![other(Some(taken())), other(None), child("c", 1)];
     let committed = hub.reached(TurnCommit { children, ..turn("a", key, 1) }).await;
-    assert_eq!(committed.arrived, [Arrived { key, seq: 1, event: taken() }]);
+    assert_eq!(committed.arrived, [Arrived { key, seq: 1, event: taken(), owner: None }]);
     let started = committed.started.iter().map(Option::is_some).collect::<Vec<_>>();
     assert_eq!((started, committed.look), (vec![false, false, true], vec![]));
     assert_eq!((hub.row("b").await.execution, hub.row("a").await.inbox_seq), (execution("b"), 1));
@@ -58,7 +59,7 @@ pub async fn a_taken_id_is_a_message_to_the_parent(store: Arc<dyn Backend>) {
 
 /// A turn that ends its instance can start others, but is told nothing any more.
 pub async fn a_last_turn_can_start_children(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let key = hub.start("a").await;
     hub.start("b").await;
     let other = NewChild { create: create_again("b", &[]), if_taken: Some(taken()) };
@@ -70,7 +71,7 @@ pub async fn a_last_turn_can_start_children(store: Arc<dyn Backend>) {
 
 /// A child replaces what a client may replace, and says so.
 pub async fn a_child_can_replace(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let key = hub.start("a").await;
     let old = hub.start("b").await;
     hub.done(last_turn("b", old, 1)).await;
@@ -78,13 +79,16 @@ pub async fn a_child_can_replace(store: Arc<dyn Backend>) {
     let children = vec![NewChild { create, if_taken: Some(taken()) }];
     let committed = hub.reached(TurnCommit { children, ..turn("a", key, 1) }).await;
     let new = hub.row("b").await;
-    assert_eq!(committed.started, [Some(Started { key: new.key, epoch: 2, replaced: Some(old) })]);
+    assert_eq!(
+        committed.started,
+        [Some(Started { key: new.key, epoch: 2, owner: None, replaced: Some(Gone { key: old, owner: None }) })]
+    );
     assert_eq!((new.execution.as_str(), committed.arrived), ("second", vec![]));
 }
 
 /// An instance does not put a child in its own place.
 pub async fn a_child_does_not_replace_its_parent(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let key = hub.start("a").await;
     let own = || NewChild { create: create_again("a", &RuntimeStatus::ALL), if_taken: Some(taken()) };
     let committed = hub.reached(TurnCommit { children: vec![own()], ..turn("a", key, 1) }).await;
@@ -98,7 +102,7 @@ pub async fn a_child_does_not_replace_its_parent(store: Arc<dyn Backend>) {
 
 /// Whoever waits for an instance can rely on it: it is not replaced before it is finished.
 pub async fn an_awaited_child_is_not_replaced(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let key = hub.start("a").await;
     let alone = NewChild { create: create("c"), if_taken: None };
     hub.reached(TurnCommit { children: vec![child("b", 1), alone], ..turn("a", key, 1) }).await;
@@ -110,12 +114,12 @@ pub async fn an_awaited_child_is_not_replaced(store: Arc<dyn Backend>) {
     assert_eq!(replace("b").await, Written::Exists { status: RuntimeStatus::Running });
     hub.done(last_turn("b", b, 2)).await;
     let Written::Created(started) = replace("b").await else { panic!("it was not replaced") };
-    assert_eq!(started.replaced, Some(b));
+    assert_eq!(started.replaced.map(|gone| gone.key), Some(b));
 }
 
 /// A refused turn starts nothing.
 pub async fn a_refused_turn_starts_nothing(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let key = hub.start("a").await;
     let refused = TurnCommit { children: vec![child("b", 1)], ..turn("a", key, 2) };
     assert_eq!(hub.turn(refused).await, Written::Refused);
@@ -124,7 +128,7 @@ pub async fn a_refused_turn_starts_nothing(store: Arc<dyn Backend>) {
 
 /// When the answer to a turn was lost, its repetition tells of the children, and where messages may lie.
 pub async fn a_turn_with_children_can_be_resubmitted(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let key = hub.start("a").await;
     hub.start("b").await;
     let other = NewChild { create: create_again("b", &[]), if_taken: Some(taken()) };
@@ -142,7 +146,7 @@ pub async fn a_turn_with_children_can_be_resubmitted(store: Arc<dyn Backend>) {
 /// An instance that starts later has a timer for that, and is not ready before.
 pub async fn a_scheduled_instance_waits_for_its_timer(store: Arc<dyn Backend>) {
     use durable_core::backend::CallId;
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let worker = hub.attach().await;
     let later = |id: &str| CreateInstance { start_at: Some(at(500)), ..create(id) };
     let key = hub.start_as(later("a")).await;

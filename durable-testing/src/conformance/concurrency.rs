@@ -15,7 +15,7 @@ where
     F: Future<Output = R> + Send + 'static,
     R: Send + 'static,
 {
-    let tasks: Vec<_> = (0..CALLERS).map(|n| tokio::spawn(work(Hub(Arc::clone(store)), n))).collect();
+    let tasks: Vec<_> = (0..CALLERS).map(|n| tokio::spawn(work(Hub::new(Arc::clone(store)), n))).collect();
     let mut results = Vec::new();
     for task in tasks {
         results.push(task.await.expect("no caller panics"));
@@ -42,8 +42,8 @@ pub async fn callers_do_not_disturb_each_other(store: Arc<dyn Backend>) {
         }
     })
     .await;
-    let hub = Hub(store);
-    let rows = hub.0.list(every_instance()).await.expect("instances can be listed");
+    let hub = Hub::new(store);
+    let rows = hub.store.list(every_instance()).await.expect("instances can be listed");
     assert_eq!(rows.len(), 160);
     assert!(rows.iter().all(|row| row.status.is_terminal() && row.turn == 6 && row.history_len == 10));
     assert_eq!(rows.iter().map(|row| row.key).collect::<HashSet<_>>().len(), 160);
@@ -63,7 +63,7 @@ pub async fn an_id_is_created_once(store: Arc<dyn Backend>) {
 
 /// Messages of many senders get a position each, without gaps.
 pub async fn every_message_gets_its_own_position(store: Arc<dyn Backend>) {
-    let hub = Hub(Arc::clone(&store));
+    let hub = Hub::new(Arc::clone(&store));
     let worker = hub.attach().await;
     let key = hub.start("a").await;
     together(&store, |hub, _| async move {
@@ -77,7 +77,7 @@ pub async fn every_message_gets_its_own_position(store: Arc<dyn Backend>) {
 
 /// Many callers never get the same call.
 pub async fn a_call_is_taken_once(store: Arc<dyn Backend>) {
-    let hub = Hub(Arc::clone(&store));
+    let hub = Hub::new(Arc::clone(&store));
     let worker = hub.attach().await;
     let key = hub.start("a").await;
     hub.done(TurnCommit { new_activities: (0..100).map(free_call).collect(), ..turn("a", key, 1) }).await;
@@ -89,7 +89,7 @@ pub async fn a_call_is_taken_once(store: Arc<dyn Backend>) {
 
 /// Of many turns with the same number one is committed, whole.
 pub async fn a_turn_is_committed_once(store: Arc<dyn Backend>) {
-    let hub = Hub(Arc::clone(&store));
+    let hub = Hub::new(Arc::clone(&store));
     let key = hub.start("a").await;
     for number in 1..=10u64 {
         let written = together(&store, |hub, n| async move {

@@ -20,7 +20,7 @@ fn later_turn(key: durable_core::backend::InstanceKey, generation: u32, number: 
 
 /// The next execution begins from nothing, under the same key.
 pub async fn the_next_execution_starts_from_nothing(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let tags = [("team".to_owned(), "blue".to_owned())].into();
     let key = hub.start_as(CreateInstance { tags, origin: Some("client".to_owned()), ..create("a") }).await;
     hub.done(TurnCommit {
@@ -51,7 +51,7 @@ pub async fn the_next_execution_starts_from_nothing(store: Arc<dyn Backend>) {
 
 /// Turns are counted on, and the new history begins at its first row.
 pub async fn turns_go_on_in_the_next_execution(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let key = hub.start("a").await;
     hub.done(TurnCommit { history: vec![happened(1), happened(2)], ..turn("a", key, 1) }).await;
     hub.done(continuing_turn("a", key, 2)).await;
@@ -70,7 +70,7 @@ pub async fn turns_go_on_in_the_next_execution(store: Arc<dyn Backend>) {
 
 /// What a turn that continues as new records of its own execution goes with it.
 pub async fn a_continuing_turn_leaves_no_history(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let key = hub.start("a").await;
     hub.done(TurnCommit { history: vec![happened(1)], ..continuing_turn("a", key, 1) }).await;
     assert_eq!((hub.history(key).await.len(), hub.row("a").await.history_len), (0, 0));
@@ -78,7 +78,7 @@ pub async fn a_continuing_turn_leaves_no_history(store: Arc<dyn Backend>) {
 
 /// A continuing turn whose answer was lost is done, under the same fence as every other.
 pub async fn a_continuing_turn_can_be_resubmitted(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let key = hub.start("a").await;
     hub.done(turn("a", key, 1)).await;
     hub.done(continuing_turn("a", key, 2)).await;
@@ -95,7 +95,7 @@ pub async fn a_continuing_turn_can_be_resubmitted(store: Arc<dyn Backend>) {
 
 /// The repetition of a continuing turn tells of its children too.
 pub async fn a_continuing_turn_with_children_can_be_resubmitted(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let key = hub.start("a").await;
     let commit = || TurnCommit { children: vec![child("b", 1)], ..continuing_turn("a", key, 1) };
     let first = hub.reached(commit()).await;
@@ -104,7 +104,7 @@ pub async fn a_continuing_turn_with_children_can_be_resubmitted(store: Arc<dyn B
 
 /// An execution that waits for its first turn is ready, whenever the instance was to start.
 pub async fn the_next_execution_is_ready(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let worker = hub.attach().await;
     let mut keys = Vec::new();
     for (id, start_at) in [("a", None), ("b", Some(at(500)))] {
@@ -122,7 +122,7 @@ pub async fn the_next_execution_is_ready(store: Arc<dyn Backend>) {
 
 /// Messages that no turn has consumed stay, and those that are carried over come first, where they were.
 pub async fn messages_are_carried_over(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let key = hub.start("a").await;
     for _ in 0..4 {
         hub.message(message("a")).await;
@@ -137,14 +137,14 @@ pub async fn messages_are_carried_over(store: Arc<dyn Backend>) {
     let inbox = hub.claimed(key, worker).await.inbox;
     assert_eq!(inbox[..2], carried);
     assert_eq!(inbox[2..].iter().map(|row| row.seq).collect::<Vec<_>>(), [4]);
-    assert_eq!(hub.message(message("a")).await, Written::Queued { key, seq: 5 });
+    assert_eq!(hub.message(message("a")).await, Written::Queued { key, seq: 5, owner: None });
     hub.done(TurnCommit { epoch: 2, inbox_through: 4, ..later_turn(key, 1, 3) }).await;
     assert_eq!(hub.inbox(key, worker).await, [5]);
 }
 
 /// Calls go on, next to those of the next execution with the same numbers.
 pub async fn calls_outlive_their_execution(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let worker = hub.attach().await;
     let key = hub.start("a").await;
     let calls = vec![own_call(1, worker, 11), free_call(2), own_call(3, worker, 13)];
@@ -162,7 +162,7 @@ pub async fn calls_outlive_their_execution(store: Arc<dyn Backend>) {
 
 /// Nobody reads the result of an earlier execution, but its call is over.
 pub async fn results_of_earlier_executions_are_refused(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let worker = hub.attach().await;
     let key = hub.start("a").await;
     let calls = vec![own_call(1, worker, 11), own_call(2, worker, 12)];
@@ -180,7 +180,7 @@ pub async fn results_of_earlier_executions_are_refused(store: Arc<dyn Backend>) 
 
 /// The results of the next execution arrive.
 pub async fn results_of_the_next_execution_arrive(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let worker = hub.attach().await;
     let key = hub.start("a").await;
     hub.done(continuing_turn("a", key, 1)).await;
@@ -191,7 +191,7 @@ pub async fn results_of_the_next_execution_arrive(store: Arc<dyn Backend>) {
     let completes = Some(Completes::Activity(second, 21));
     let result = NewMessage { to, completes, ..completion("a", key, 1, 21) };
     for _ in 0..2 {
-        assert_eq!(hub.message(result.clone()).await, Written::Queued { key, seq: 1 });
+        assert_eq!(hub.message(result.clone()).await, Written::Queued { key, seq: 1, owner: None });
     }
     assert_eq!(hub.activities(key).await, []);
 }
@@ -199,7 +199,7 @@ pub async fn results_of_the_next_execution_arrive(store: Arc<dyn Backend>) {
 /// Custom status, tags and children belong to the instance.
 pub async fn children_outlive_the_execution(store: Arc<dyn Backend>) {
     use durable_core::backend::Recipient;
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let key = hub.start("a").await;
     hub.reached(TurnCommit { children: vec![child("b", 1)], ..turn("a", key, 1) }).await;
     hub.done(continuing_turn("a", key, 2)).await;

@@ -3,18 +3,21 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use durable_core::backend::{
-    ActivityRow, Backend, CallId, Claimed, Committed, Completes, CountRow, CreateInstance, HistoryRow, InstanceFilter,
-    InstanceKey, InstanceRow, MessageTarget, NewActivity, NewChild, NewEvent, NewMessage, NewTimer, NextExecution,
-    OutgoingMessage, Recipient, Started, TimerRow, TurnCommit, WorkerId, Write, Written,
+    ActivityRow, Backend, CallId, Claimed, Committed, Completes, CountRow, CreateInstance, Heartbeat, HistoryRow,
+    InstanceFilter, InstanceKey, InstanceRow, MessageTarget, NewActivity, NewChild, NewEvent, NewMessage, NewTimer,
+    NextExecution, OutgoingMessage, Recipient, Started, TimerRow, TurnCommit, WorkerId, Write, Written,
 };
 use durable_core::history::StoredEvent;
 use durable_core::model::{Payload, RuntimeStatus, TaskId, Timestamp};
+use parking_lot::Mutex;
 
-/// A time that uses the whole precision, `n` ticks after all others.
+/// A time that uses the whole precision, `n` ticks after all others. It has not come yet for any store, so that no timer is
+/// due.
 pub(crate) fn at(n: i64) -> Timestamp {
-    Timestamp::from_ticks(17_145_648_001_234_567 + n)
+    Timestamp::from_ticks(80_257_392_001_234_567 + n)
 }
 
 pub(crate) fn json(text: &str) -> Payload {
@@ -172,21 +175,76 @@ pub(crate) fn timer_row(key: InstanceKey, task: u32, due: i64) -> TimerRow {
     TimerRow { fire_at: at(due), key, call: call(task) }
 }
 
+/// A sign of life that asks for everything.
+pub(crate) fn heartbeat(worker: WorkerId) -> Heartbeat {
+    Heartbeat { worker, lease: LONG, after: InstanceKey(i64::MIN), limit: usize::MAX, watching: Vec::new() }
+}
+
 pub(crate) fn every_instance() -> InstanceFilter {
     InstanceFilter { limit: usize::MAX, ..InstanceFilter::default() }
 }
 
+/// How long a worker lives that no case lets die.
+pub(crate) const LONG: Duration = Duration::from_secs(3600);
+
 /// A store, asked in the words of the cases.
-pub(crate) struct Hub(pub(crate) Arc<dyn Backend>);
+pub(crate) struct Hub {
+    pub(crate) store: Arc<dyn Backend>,
+    workers: Mutex<Vec<WorkerId>>,
+}
 
 impl Hub {
-    pub(crate) async fn attach(&self) -> WorkerId {
-        self.0.attach("worker").await.expect("a worker can be attached")
+    pub(crate) fn new(store: Arc<dyn Backend>) -> Self {
+        Self { store, workers: Mutex::default() }
     }
 
+    /// A worker that has the store to itself: all that were attached before are dead.
+    pub(crate) async fn attach(&self) -> WorkerId {
+        let before = std::mem::take(&mut *self.workers.lock());
+        for worker in before {
+            self.die(worker).await;
+        }
+        self.join().await
+    }
+
+    /// A worker beside the others.
+    pub(crate) async fn join(&self) -> WorkerId {
+        let worker = self.store.attach("worker", LONG).await.expect("a worker can be attached").worker;
+        self.workers.lock().push(worker);
+        worker
+    }
+
+    /// Ends the lease of a worker. In a store of one process the next one ends it.
+    pub(crate) async fn die(&self, worker: WorkerId) {
+        if let Some(shared) = self.store.shared() {
+            let heartbeat = Heartbeat { lease: Duration::ZERO, ..heartbeat(worker) };
+            shared.heartbeat(heartbeat).await.expect("a worker can give a sign of life");
+        }
+    }
+
+    /// The worker that was attached last.
+    fn last(&self) -> WorkerId {
+        self.workers.lock().last().copied().unwrap_or(WorkerId(i64::MAX))
+    }
+
+    /// Carries a batch out. The answers leave out who lives, which only shared stores know.
     pub(crate) async fn commit(&self, batch: Vec<Write>) -> Vec<Written> {
+        let mut written = self.commit_fully(batch).await;
+        for written in &mut written {
+            match written {
+                Written::Queued { owner, .. } => *owner = None,
+                Written::Committed(committed) => committed.arrived.iter_mut().for_each(|arrived| arrived.owner = None),
+                Written::Purged(gone) => gone.iter_mut().for_each(|gone| gone.owner = None),
+                Written::Created(Started { replaced: Some(replaced), .. }) => replaced.owner = None,
+                _ => {}
+            }
+        }
+        written
+    }
+
+    pub(crate) async fn commit_fully(&self, batch: Vec<Write>) -> Vec<Written> {
         let count = batch.len();
-        let written = self.0.commit(Arc::new(batch)).await.expect("a batch can be committed");
+        let written = self.store.commit(Arc::new(batch)).await.expect("a batch can be committed");
         assert_eq!(written.len(), count, "every write is answered");
         written
     }
@@ -219,7 +277,7 @@ impl Hub {
 
     pub(crate) async fn purge(&self, keys: &[InstanceKey], force: bool) -> Vec<InstanceKey> {
         match self.write(Write::Purge { keys: keys.to_vec(), force }).await {
-            Written::Purged(keys) => keys,
+            Written::Purged(gone) => gone.into_iter().map(|gone| gone.key).collect(),
             other => panic!("a purge was answered by {other:?}"),
         }
     }
@@ -231,7 +289,7 @@ impl Hub {
         limit: usize,
     ) -> (Vec<InstanceKey>, Option<Timestamp>) {
         match self.write(Write::Expire { status, through: at(through), limit }).await {
-            Written::Expired { gone, oldest } => (gone, oldest),
+            Written::Expired { gone, oldest } => (gone.into_iter().map(|gone| gone.key).collect(), oldest),
             other => panic!("a removal by age was answered by {other:?}"),
         }
     }
@@ -241,7 +299,7 @@ impl Hub {
     }
 
     pub(crate) async fn claim(&self, key: InstanceKey, worker: WorkerId) -> Written {
-        self.write(Write::Claim { key, worker }).await
+        self.write(Write::Claim { key, worker, runs: None }).await
     }
 
     pub(crate) async fn claimed(&self, key: InstanceKey, worker: WorkerId) -> Claimed {
@@ -257,7 +315,7 @@ impl Hub {
     }
 
     pub(crate) async fn claim_activities(&self, worker: WorkerId, first_claim: i64, limit: usize) -> Vec<ActivityRow> {
-        match self.write(Write::ClaimActivities { worker, first_claim, limit }).await {
+        match self.write(Write::ClaimActivities { worker, first_claim, limit, runs: None }).await {
             Written::Activities(rows) => rows,
             other => panic!("a claim of activities was answered by {other:?}"),
         }
@@ -284,34 +342,38 @@ impl Hub {
     }
 
     pub(crate) async fn row(&self, id: &str) -> InstanceRow {
-        let row = self.0.instance(id).await.expect("an instance can be read");
+        let row = self.store.instance(id).await.expect("an instance can be read");
         row.unwrap_or_else(|| panic!("there is no instance '{id}'"))
     }
 
     pub(crate) async fn history(&self, key: InstanceKey) -> Vec<HistoryRow> {
-        self.0.history(key).await.expect("a history can be read")
+        self.store.history(key).await.expect("a history can be read")
     }
 
     pub(crate) async fn timers(&self) -> Vec<TimerRow> {
-        self.0.timers(None, usize::MAX).await.expect("timers can be read")
+        self.timers_after(None, usize::MAX).await
+    }
+
+    pub(crate) async fn timers_after(&self, after: Option<TimerRow>, limit: usize) -> Vec<TimerRow> {
+        self.store.timers(self.last(), after, limit).await.expect("timers can be read")
     }
 
     pub(crate) async fn ready(&self, worker: WorkerId) -> Vec<InstanceKey> {
-        self.0.ready(worker, InstanceKey(0), usize::MAX).await.expect("ready instances can be read")
+        self.store.ready(worker, InstanceKey(0), usize::MAX).await.expect("ready instances can be read")
     }
 
     pub(crate) async fn list(&self, filter: InstanceFilter) -> Vec<String> {
-        let rows = self.0.list(filter).await.expect("instances can be listed");
+        let rows = self.store.list(filter).await.expect("instances can be listed");
         rows.into_iter().map(|row| row.id).collect()
     }
 
     pub(crate) async fn count(&self, filter: InstanceFilter) -> Vec<CountRow> {
-        let mut rows = self.0.count(filter).await.expect("instances can be counted");
+        let mut rows = self.store.count(filter).await.expect("instances can be counted");
         rows.sort_by_key(|row| (row.name.to_ascii_lowercase(), row.version.clone(), row.status));
         rows
     }
 
     pub(crate) async fn activities(&self, key: InstanceKey) -> Vec<ActivityRow> {
-        self.0.activities(key).await.expect("activities can be read")
+        self.store.activities(key).await.expect("activities can be read")
     }
 }

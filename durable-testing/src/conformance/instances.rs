@@ -14,7 +14,7 @@ use super::fixtures::{
 
 /// A new instance is pending, with what it was created with and nothing else.
 pub async fn a_new_instance_is_pending(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let Written::Created(Started { key, epoch, .. }) = hub.create(create("a")).await else {
         panic!("it was not created")
     };
@@ -57,7 +57,7 @@ pub async fn an_unknown_instance_is_none(store: Arc<dyn Backend>) {
 
 /// Keys grow in the order of creation, within a batch too.
 pub async fn keys_grow(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let batch = |ids: &[&str]| ids.iter().map(|id| Write::Create(create(id))).collect::<Vec<_>>();
     let mut written = hub.commit(batch(&["z", "m"])).await;
     written.extend(hub.commit(batch(&["a"])).await);
@@ -71,7 +71,7 @@ pub async fn keys_grow(store: Arc<dyn Backend>) {
 
 /// An existing id is not created again; the answer says how it is doing.
 pub async fn an_existing_id_is_reported_with_its_status(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let key = hub.start("a").await;
     let again = || CreateInstance { input: json("2"), ..create_again("a", &[]) };
     assert_eq!(hub.create(again()).await, Written::Exists { status: RuntimeStatus::Pending });
@@ -85,21 +85,22 @@ pub async fn an_existing_id_is_reported_with_its_status(store: Arc<dyn Backend>)
 
 /// A creation whose answer was lost can be repeated: it is told again what it made, and changes nothing.
 pub async fn a_creation_can_be_resubmitted(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let key = hub.start("a").await;
-    assert_eq!(hub.create(create("a")).await, Written::Created(Started { key, epoch: 1, replaced: None }));
+    assert_eq!(hub.create(create("a")).await, Written::Created(Started { key, epoch: 1, owner: None, replaced: None }));
     let worker = hub.attach().await;
     hub.claimed(key, worker).await;
     hub.done(TurnCommit { epoch: 2, ..last_turn("a", key, 1) }).await;
     let before = hub.row("a").await;
     let again = CreateInstance { input: json("2"), replace: RuntimeStatus::ALL.to_vec(), ..create("a") };
-    assert_eq!(hub.create(again).await, Written::Created(Started { key, epoch: 2, replaced: None }));
+    let started = Started { key, epoch: 2, owner: Some(worker), replaced: None };
+    assert_eq!(hub.create(again).await, Written::Created(started), "it tells who owns it now");
     assert_eq!(hub.row("a").await, before);
 }
 
 /// A batch sees what it did before.
 pub async fn the_second_creation_of_a_batch_finds_the_first(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let written = hub.commit(vec![Write::Create(create("a")), Write::Create(create_again("a", &[]))]).await;
     assert!(matches!(written[0], Written::Created(_)), "{written:?}");
     assert_eq!(written[1], Written::Exists { status: RuntimeStatus::Pending });
@@ -107,18 +108,18 @@ pub async fn the_second_creation_of_a_batch_finds_the_first(store: Arc<dyn Backe
 
 /// Ids that differ only in case are different.
 pub async fn ids_are_case_sensitive(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let (lower, upper) = (hub.start("order").await, hub.start("Order").await);
     assert_ne!(lower, upper);
     hub.done(turn("Order", upper, 1)).await;
     assert_eq!(hub.row("order").await.status, RuntimeStatus::Pending);
     assert_eq!(hub.row("Order").await.status, RuntimeStatus::Running);
-    assert_eq!(hub.0.instance("ORDER").await.expect("it can be read"), None);
+    assert_eq!(hub.store.instance("ORDER").await.expect("it can be read"), None);
 }
 
 /// Replacing happens in the named states only.
 pub async fn only_the_named_states_are_replaced(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let replace = |states: &[RuntimeStatus]| create_again("a", states);
     let key = hub.start("a").await;
     let finished = [RuntimeStatus::Completed, RuntimeStatus::Failed];
@@ -135,7 +136,7 @@ pub async fn only_the_named_states_are_replaced(store: Arc<dyn Backend>) {
 
 /// The replacement has a new key, a higher epoch and nothing of what was there.
 pub async fn a_replacement_starts_from_nothing(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let old = hub.start("a").await;
     hub.done(TurnCommit {
         custom_status: Some(json("1")),
@@ -167,12 +168,12 @@ pub async fn a_replacement_starts_from_nothing(store: Arc<dyn Backend>) {
     assert!(hub.free_tasks(worker).await.is_empty());
     assert_eq!(hub.claim(old, worker).await, Written::NotFound);
     assert!(hub.inbox(key, worker).await.is_empty());
-    assert_eq!(hub.message(message("a")).await, Written::Queued { key, seq: 1 });
+    assert_eq!(hub.message(message("a")).await, Written::Queued { key, seq: 1, owner: None });
 }
 
 /// What the old owner still commits is refused, even when it guesses the new key.
 pub async fn turns_of_a_replaced_instance_are_refused(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let old = hub.start("a").await;
     let replace = create_again("a", &[RuntimeStatus::Pending]);
     let new = hub.start_as(replace).await;
@@ -183,7 +184,7 @@ pub async fn turns_of_a_replaced_instance_are_refused(store: Arc<dyn Backend>) {
 
 /// The epoch goes on from what take-overs made of it.
 pub async fn a_replacement_has_a_higher_epoch_than_every_owner(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let key = hub.start("a").await;
     let worker = hub.attach().await;
     assert_eq!(hub.claimed(key, worker).await.instance.epoch, 2);
@@ -197,7 +198,7 @@ pub async fn a_replacement_has_a_higher_epoch_than_every_owner(store: Arc<dyn Ba
 
 /// Replacing inside one batch works, and the other instances keep what they have.
 pub async fn a_replacement_leaves_the_neighbours_alone(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let (a, b) = (hub.start("a").await, hub.start("b").await);
     for (id, key) in [("a", a), ("b", b)] {
         hub.done(TurnCommit {
@@ -219,7 +220,7 @@ pub async fn a_replacement_leaves_the_neighbours_alone(store: Arc<dyn Backend>) 
 
 /// Everything that an instance is created with is kept.
 pub async fn a_creation_keeps_all_its_parts(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let parent = hub.start("parent").await;
     let full = CreateInstance {
         version: Some("1.2".to_owned()),
@@ -240,11 +241,11 @@ pub async fn a_creation_keeps_all_its_parts(store: Arc<dyn Backend>) {
 
 /// The answer names the instance that was replaced.
 pub async fn a_replacement_names_the_replaced(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let old = hub.start("a").await;
     let again = || create_again("a", &[RuntimeStatus::Pending]);
     let Written::Created(first) = hub.create(again()).await else { panic!("it was not replaced") };
-    assert_eq!((first.epoch, first.replaced), (2, Some(old)));
+    assert_eq!((first.epoch, first.replaced.map(|gone| gone.key)), (2, Some(old)));
     let repeated = Written::Created(Started { replaced: None, ..first });
     assert_eq!(hub.create(again()).await, repeated);
 }

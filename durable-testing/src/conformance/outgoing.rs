@@ -9,7 +9,7 @@ use super::fixtures::{
 };
 
 fn arrived(key: InstanceKey, seq: u64, n: i64) -> Arrived {
-    Arrived { key, seq, event: happened(n) }
+    Arrived { key, seq, event: happened(n), owner: None }
 }
 
 fn to_id(id: &str, n: i64) -> durable_core::backend::OutgoingMessage {
@@ -29,7 +29,7 @@ async fn family(hub: &Hub) -> [InstanceKey; 4] {
 
 /// Messages arrive in order, in the inbox of an id or of an execution, that of the sender too.
 pub async fn a_turn_sends_messages(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let (a, b) = (hub.start("a").await, hub.start("b").await);
     hub.message(message("b")).await;
     let one = |key, id| Recipient::Execution(key, execution(id));
@@ -42,12 +42,12 @@ pub async fn a_turn_sends_messages(store: Arc<dyn Backend>) {
     assert_eq!((inbox[1].seq, inbox[1].time), (2, happened(1).time));
     assert_eq!(inbox[2].event, happened(2).event);
     assert_eq!(hub.inbox(a, worker).await, [1, 2]);
-    assert_eq!(hub.message(message("b")).await, Written::Queued { key: b, seq: 4 });
+    assert_eq!(hub.message(message("b")).await, Written::Queued { key: b, seq: 4, owner: None });
 }
 
 /// What has no reader is dropped without a word.
 pub async fn what_cannot_be_delivered_is_dropped(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let (a, b) = (hub.start("a").await, hub.start("b").await);
     hub.done(last_turn("b", b, 1)).await;
     let nobody = [
@@ -66,7 +66,7 @@ pub async fn what_cannot_be_delivered_is_dropped(store: Arc<dyn Backend>) {
 
 /// A child is found by the call that waits for it, and only by its own parent.
 pub async fn a_child_is_told_by_its_call(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let [a, b, c, d] = family(&hub).await;
     let send = |n| TurnCommit { messages: vec![outgoing(Recipient::Child(call(2)), 5)], ..turn("a", a, n) };
     assert_eq!(hub.reached(send(2)).await.arrived, [arrived(c, 1, 5)]);
@@ -79,7 +79,7 @@ pub async fn a_child_is_told_by_its_call(store: Arc<dyn Backend>) {
 
 /// All children are those that somebody waits for and that are not finished.
 pub async fn all_awaited_children_are_told(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let [a, b, c, d] = family(&hub).await;
     let send = |n| TurnCommit { messages: vec![outgoing(Recipient::Children, 5)], ..turn("a", a, n) };
     assert_eq!(hub.reached(send(2)).await.arrived, [arrived(b, 1, 5), arrived(c, 1, 5)]);
@@ -93,7 +93,7 @@ pub async fn all_awaited_children_are_told(store: Arc<dyn Backend>) {
 
 /// The children of a turn are there before its messages are sent.
 pub async fn new_children_get_the_messages_of_their_turn(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let key = hub.start("a").await;
     let messages = vec![to_id("b", 1), outgoing(Recipient::Child(call(1)), 2), outgoing(Recipient::Children, 3)];
     let committed = hub.reached(TurnCommit { children: vec![child("b", 1)], messages, ..turn("a", key, 1) }).await;
@@ -103,7 +103,7 @@ pub async fn new_children_get_the_messages_of_their_turn(store: Arc<dyn Backend>
 
 /// A finished instance reads nothing, not even from itself.
 pub async fn a_last_turn_tells_itself_nothing(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let (a, b) = (hub.start("a").await, hub.start("b").await);
     let messages = vec![to_id("a", 1), outgoing(Recipient::Execution(a, execution("a")), 2), to_id("b", 3)];
     let committed = hub.reached(TurnCommit { messages, ..last_turn("a", a, 1) }).await;
@@ -113,7 +113,7 @@ pub async fn a_last_turn_tells_itself_nothing(store: Arc<dyn Backend>) {
 
 /// After continue-as-new the id means the new execution, and nobody is the old one.
 pub async fn a_continuing_turn_tells_the_next_execution(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let key = hub.start("a").await;
     let messages = vec![outgoing(Recipient::Execution(key, execution("a")), 1), to_id("a", 2)];
     let committed = hub.reached(TurnCommit { messages, ..continuing_turn("a", key, 1) }).await;
@@ -122,7 +122,7 @@ pub async fn a_continuing_turn_tells_the_next_execution(store: Arc<dyn Backend>)
 
 /// A refused turn sends nothing.
 pub async fn a_refused_turn_sends_nothing(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let key = hub.start("a").await;
     let refused = TurnCommit { messages: vec![to_id("a", 1)], ..turn("a", key, 2) };
     assert_eq!(hub.turn(refused).await, Written::Refused);
@@ -131,7 +131,7 @@ pub async fn a_refused_turn_sends_nothing(store: Arc<dyn Backend>) {
 
 /// When the answer to a turn was lost, its repetition sends nothing, and says where messages may lie.
 pub async fn a_turn_with_messages_can_be_resubmitted(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let [a, b, c, d] = family(&hub).await;
     let to = [
         Recipient::Id("d".to_owned()),

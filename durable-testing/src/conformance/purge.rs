@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use durable_core::backend::{
-    Backend, CreateInstance, InstanceFilter, InstanceKey, RewindCommit, TurnCommit, Write, Written,
+    Backend, CreateInstance, Gone, InstanceFilter, InstanceKey, RewindCommit, TurnCommit, Write, Written,
 };
 use durable_core::model::RuntimeStatus;
 
@@ -29,7 +29,7 @@ async fn full(hub: &Hub, id: &str) -> InstanceKey {
 
 /// Finished instances go, the others stay; the answer says which went.
 pub async fn only_finished_instances_are_purged(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let (a, b, c) = (full(&hub, "a").await, full(&hub, "b").await, hub.start("c").await);
     hub.done(last_turn("b", b, 2)).await;
     assert_eq!(hub.purge(&[c, b, a, InstanceKey(99), b], false).await, [b]);
@@ -42,7 +42,7 @@ pub async fn only_finished_instances_are_purged(store: Arc<dyn Backend>) {
 
 /// By force, everything goes that is named.
 pub async fn force_purges_everything(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let keys = [full(&hub, "a").await, full(&hub, "b").await];
     hub.reached(TurnCommit { children: vec![child("c", 1)], ..turn("a", keys[0], 2) }).await;
     let c = hub.row("c").await.key;
@@ -52,12 +52,12 @@ pub async fn force_purges_everything(store: Arc<dyn Backend>) {
 
 /// Nothing is left of an instance that is gone, and its id is free.
 pub async fn a_purge_leaves_nothing_behind(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let worker = hub.attach().await;
     let key = full(&hub, "a").await;
     hub.done(TurnCommit { new_activities: vec![own_call(7, worker, 5)], ..turn("a", key, 2) }).await;
     assert_eq!(hub.purge(&[key], true).await, [key]);
-    assert!(hub.0.instance("a").await.expect("it can be read").is_none());
+    assert!(hub.store.instance("a").await.expect("it can be read").is_none());
     assert_eq!((hub.history(key).await, hub.timers().await, hub.activities(key).await), (vec![], vec![], vec![]));
     let tags = vec![("team".to_owned(), "blue".to_owned())];
     assert_eq!(hub.list(InstanceFilter { tags, ..every_instance() }).await, [""; 0]);
@@ -74,7 +74,7 @@ pub async fn a_purge_leaves_nothing_behind(store: Arc<dyn Backend>) {
 
 /// A batch sees that an instance is gone.
 pub async fn a_batch_goes_on_without_the_purged(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let key = hub.start("a").await;
     let batch = vec![
         Write::Turn(Box::new(last_turn("a", key, 1))),
@@ -83,7 +83,7 @@ pub async fn a_batch_goes_on_without_the_purged(store: Arc<dyn Backend>) {
         Write::Create(create("a")),
     ];
     let written = hub.commit(batch).await;
-    assert_eq!(written[..3], [Written::Done, Written::Purged(vec![key]), Written::NotFound]);
+    assert_eq!(written[..3], [Written::Done, Written::Purged(vec![Gone { key, owner: None }]), Written::NotFound]);
     assert!(matches!(written[3], Written::Created(started) if started.replaced.is_none()));
 }
 
@@ -96,7 +96,7 @@ async fn ended(hub: &Hub, id: &str, status: RuntimeStatus, n: i64) -> InstanceKe
 
 /// Those that ended first go first, whatever the order of their creation, and the answer says which is next.
 pub async fn the_oldest_expire_first(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let mut keys = Vec::new();
     for n in [5, 3, 9, 3, 7] {
         keys.push(ended(&hub, &keys.len().to_string(), RuntimeStatus::Completed, n).await);
@@ -113,7 +113,7 @@ pub async fn the_oldest_expire_first(store: Arc<dyn Backend>) {
 /// Other ends do not count, and what lives does not expire.
 pub async fn only_the_named_status_expires(store: Arc<dyn Backend>) {
     use RuntimeStatus::{Canceled, Completed, ContinuedAsNew, Failed, Pending, Running, Suspended, Terminated};
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     hub.start("pending").await;
     for (id, status) in [("running", Running), ("suspended", Suspended), ("continued", ContinuedAsNew)] {
         let key = hub.start(id).await;
@@ -133,12 +133,12 @@ pub async fn only_the_named_status_expires(store: Arc<dyn Backend>) {
 
 /// Nothing is left of an instance that is gone, and its id is free.
 pub async fn an_expired_instance_leaves_nothing_behind(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let key = full(&hub, "a").await;
     let custom_status = Some(json("1"));
     hub.done(TurnCommit { custom_status, new_activities: vec![free_call(7)], ..last_turn("a", key, 2) }).await;
     assert_eq!(hub.expire(RuntimeStatus::Completed, 2, 1).await, (vec![key], None));
-    assert!(hub.0.instance("a").await.expect("it can be read").is_none());
+    assert!(hub.store.instance("a").await.expect("it can be read").is_none());
     assert_eq!((hub.history(key).await, hub.timers().await, hub.activities(key).await), (vec![], vec![], vec![]));
     let worker = hub.attach().await;
     assert_eq!(hub.free_tasks(worker).await, [0; 0]);
@@ -148,7 +148,7 @@ pub async fn an_expired_instance_leaves_nothing_behind(store: Arc<dyn Backend>) 
 
 /// An end that was taken back does not count, and the next one counts from when it comes.
 pub async fn a_rewound_instance_does_not_expire(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let key = ended(&hub, "a", RuntimeStatus::Failed, 3).await;
     let rewind = RewindCommit {
         key,

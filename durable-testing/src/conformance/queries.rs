@@ -13,14 +13,14 @@ use super::fixtures::{Hub, at, create, event, every_instance, happened, json, la
 
 /// The history of an instance that does not exist is empty.
 pub async fn an_unknown_history_is_empty(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     hub.start("a").await;
     assert_eq!(hub.history(InstanceKey(77)).await, []);
 }
 
 /// A long history comes in order, and one instance's is not another's.
 pub async fn a_long_history_comes_in_order(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let (a, b) = (hub.start("a").await, hub.start("b").await);
     for n in 0..10u64 {
         for (id, key) in [("a", a), ("b", b)] {
@@ -42,7 +42,7 @@ pub async fn a_long_history_comes_in_order(store: Arc<dyn Backend>) {
 
 /// An event comes out as it went in, with and without its optional parts.
 pub async fn events_keep_all_their_parts(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let key = hub.start("a").await;
     let full = StoredEvent {
         kind: "TaskScheduled".into(),
@@ -62,7 +62,7 @@ pub async fn events_keep_all_their_parts(store: Arc<dyn Backend>) {
 
 /// Payloads are kept byte for byte, whatever JSON they are.
 pub async fn payloads_are_kept_byte_for_byte(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let texts = [
         "null",
         r#""""#,
@@ -95,7 +95,7 @@ pub async fn payloads_are_kept_byte_for_byte(store: Arc<dyn Backend>) {
 
 /// Large payloads pass everywhere.
 pub async fn payloads_can_be_large(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let large = json(&format!("\"{}\"", "x".repeat(5_000_000)));
     let key = hub.start_as(CreateInstance { input: large.clone(), ..create("a") }).await;
     hub.done(TurnCommit {
@@ -113,16 +113,16 @@ pub async fn payloads_can_be_large(store: Arc<dyn Backend>) {
 
 /// A listed row is the one that is read alone.
 pub async fn lists_contain_whole_rows(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let key = hub.start("a").await;
     hub.done(TurnCommit { custom_status: Some(json("1")), history: vec![happened(1)], ..last_turn("a", key, 1) }).await;
-    let rows = hub.0.list(every_instance()).await.expect("instances can be listed");
+    let rows = hub.store.list(every_instance()).await.expect("instances can be listed");
     assert_eq!(rows, [hub.row("a").await]);
 }
 
 /// Lists are ordered by the bytes of the ids, not by time, language or case.
 pub async fn lists_are_ordered_by_id(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     for id in ["b", "ä", "B", "a10", "a2", "😀", "~", "Ａ"] {
         hub.start(id).await;
     }
@@ -150,7 +150,7 @@ async fn population(hub: &Hub) {
 
 /// What a filter must let through, told apart by the rows themselves.
 async fn expected(hub: &Hub, filter: &InstanceFilter) -> Vec<String> {
-    let mut rows = hub.0.list(every_instance()).await.expect("instances can be listed");
+    let mut rows = hub.store.list(every_instance()).await.expect("instances can be listed");
     rows.retain(|row| {
         (filter.statuses.is_empty() || filter.statuses.contains(&row.status))
             && filter.name.as_ref().is_none_or(|name| row.name.eq_ignore_ascii_case(name))
@@ -225,7 +225,7 @@ fn newer_filters() -> Vec<InstanceFilter> {
 
 /// Every filter, alone and together with every other, lets the right instances through.
 pub async fn every_filter_holds(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     population(&hub).await;
     let mut found = 0;
     for filter in filters() {
@@ -238,7 +238,7 @@ pub async fn every_filter_holds(store: Arc<dyn Backend>) {
 
 /// Pages put together are the whole list, with every filter.
 pub async fn every_filter_can_be_paged(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     population(&hub).await;
     for filter in filters() {
         let all = hub.list(filter.clone()).await;
@@ -257,7 +257,7 @@ pub async fn every_filter_can_be_paged(store: Arc<dyn Backend>) {
 
 /// A page can start before, at, within and after what a prefix covers, and after an id that does not exist.
 pub async fn a_page_can_start_anywhere(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     population(&hub).await;
     for after in ["", "A", "order", "order-08", "order-09", "orders-01", "p", "~"] {
         for prefix in ["", "order", "order-", "orders-0", "x%_", "\u{10ffff}"] {
@@ -274,7 +274,7 @@ pub async fn a_page_can_start_anywhere(store: Arc<dyn Backend>) {
 
 /// Prefixes end where their last character does, in every part of Unicode.
 pub async fn prefixes_are_exact(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let ids =
         ["a", "a\u{7e}", "a\u{d7ff}x", "a\u{e000}", "a\u{10ffff}", "a\u{10ffff}z", "b", "\u{10ffff}", "ab%c", "ab_c"];
     for id in ids {
@@ -290,7 +290,7 @@ pub async fn prefixes_are_exact(store: Arc<dyn Backend>) {
 
 /// A large population is listed like a small one.
 pub async fn lists_can_be_long(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let count = 12_000;
     let new = |n: i64| Write::Create(CreateInstance { now: at(n), ..create(&format!("{:05}", n * 7_919 % count)) });
     let written = hub.commit((0..count).map(new).collect()).await;
@@ -306,7 +306,7 @@ pub async fn lists_can_be_long(store: Arc<dyn Backend>) {
 
 /// A tag filter means the whole tag, to the byte.
 pub async fn tags_are_exact(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     for (id, tag, value) in [("a", "team", "blue"), ("b", "Team", "blue"), ("c", "team", "Blue"), ("d", "blue", "team")]
     {
         let tags = [(tag.to_owned(), value.to_owned())].into();
@@ -323,11 +323,11 @@ pub async fn tags_are_exact(store: Arc<dyn Backend>) {
 
 /// The numbers are those of the lists, for every filter, however small the page.
 pub async fn every_filter_can_be_counted(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     population(&hub).await;
     for filter in filters() {
         let mut expected = BTreeMap::<_, u64>::new();
-        for row in hub.0.list(filter.clone()).await.expect("instances can be listed") {
+        for row in hub.store.list(filter.clone()).await.expect("instances can be listed") {
             *expected.entry((row.name.to_ascii_lowercase(), row.version, row.status)).or_default() += 1;
         }
         let paged = InstanceFilter { after_id: Some("order-2".to_owned()), limit: 1, ..filter.clone() };

@@ -56,7 +56,7 @@ async fn write(hub: &Hub, rewinds: Vec<RewindCommit>) -> Written {
 
 /// A rewound instance runs again, with the rows that it is given.
 pub async fn a_rewound_instance_runs_again(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let worker = hub.attach().await;
     let key = failed(&hub, "a").await;
     let before = hub.row("a").await;
@@ -98,7 +98,7 @@ pub async fn a_rewound_instance_runs_again(store: Arc<dyn Backend>) {
 
 /// An instance whose whole history is taken back runs again too.
 pub async fn nothing_may_be_left_of_a_history(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let key = failed(&hub, "a").await;
     assert_eq!(
         write(&hub, vec![RewindCommit { inbox: vec![happened(4)], ..rewind("a", key, 2) }]).await,
@@ -112,7 +112,7 @@ pub async fn nothing_may_be_left_of_a_history(store: Arc<dyn Backend>) {
 
 /// A rewind fits an instance that is finished and that nobody has touched since it was read.
 pub async fn a_rewind_has_a_fence(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let key = failed(&hub, "a").await;
     let running = hub.start("b").await;
     hub.done(turn("b", running, 1)).await;
@@ -138,7 +138,7 @@ pub async fn a_rewind_has_a_fence(store: Arc<dyn Backend>) {
 
 /// Several instances are rewound together.
 pub async fn several_instances_are_rewound_at_once(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let (a, b) = (failed(&hub, "a").await, failed(&hub, "b").await);
     let both = || vec![rewind("a", a, 2), rewind("b", b, 2)];
     assert_eq!(write(&hub, both()).await, Written::Done);
@@ -150,7 +150,7 @@ pub async fn several_instances_are_rewound_at_once(store: Arc<dyn Backend>) {
 
 /// A rewind whose answer was lost is done, and is not done again.
 pub async fn a_rewind_can_be_resubmitted(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let (a, b) = (failed(&hub, "a").await, failed(&hub, "b").await);
     let commit = |id, key| RewindCommit {
         history: vec![row(1, 1)],
@@ -160,9 +160,9 @@ pub async fn a_rewind_can_be_resubmitted(store: Arc<dyn Backend>) {
     };
     let both = || vec![commit("a", a), commit("b", b)];
     assert_eq!(write(&hub, both()).await, Written::Done);
-    let before = hub.0.list(every_instance()).await.expect("instances can be listed");
+    let before = hub.store.list(every_instance()).await.expect("instances can be listed");
     assert_eq!(write(&hub, both()).await, Written::Done);
-    assert_eq!(hub.0.list(every_instance()).await.expect("instances can be listed"), before);
+    assert_eq!(hub.store.list(every_instance()).await.expect("instances can be listed"), before);
     let worker = hub.attach().await;
     hub.claimed(a, worker).await;
     assert_eq!(write(&hub, both()).await, Written::Refused, "somebody goes on with it");
@@ -170,7 +170,7 @@ pub async fn a_rewind_can_be_resubmitted(store: Arc<dyn Backend>) {
 
 /// A call that is given again belongs to whoever takes it next.
 pub async fn a_detached_call_can_be_given_again(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let worker = hub.attach().await;
     let key = hub.start("a").await;
     let calls = vec![own_call(1, worker, 11), own_call(2, worker, 12)];
@@ -180,12 +180,16 @@ pub async fn a_detached_call_can_be_given_again(store: Arc<dyn Backend>) {
     assert_eq!(write(&hub, vec![commit]).await, Written::Done);
     assert_eq!(hub.message(completion("a", key, 1, 11)).await, Written::Refused);
     assert_eq!(hub.free_tasks(worker).await, [1]);
-    assert_eq!(hub.message(completion("a", key, 2, 12)).await, Written::Queued { key, seq: 1 }, "it was not given");
+    assert_eq!(
+        hub.message(completion("a", key, 2, 12)).await,
+        Written::Queued { key, seq: 1, owner: None },
+        "it was not given"
+    );
 }
 
 /// When the id of a child is taken, the rewound parent is told after all that it was given.
 pub async fn a_rewound_parent_is_told_of_taken_ids(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let key = failed(&hub, "a").await;
     hub.start("b").await;
     let other = NewChild { create: CreateInstance { parent: None, ..create_again("b", &[]) }, if_taken: Some(taken()) };

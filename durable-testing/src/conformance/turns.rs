@@ -23,7 +23,7 @@ fn full_turn(id: &str, key: InstanceKey, number: u64, first_seq: u64) -> TurnCom
 
 /// Everything of a turn is there afterwards.
 pub async fn a_turn_writes_all_its_rows(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let key = hub.start("a").await;
     hub.done(full_turn("a", key, 1, 1)).await;
     let row = hub.row("a").await;
@@ -38,7 +38,7 @@ pub async fn a_turn_writes_all_its_rows(store: Arc<dyn Backend>) {
 
 /// History rows carry their positions, and the number and the time of their turn.
 pub async fn history_rows_know_their_turn(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let key = hub.start("a").await;
     hub.done(TurnCommit { history: vec![happened(5), happened(6)], ..turn("a", key, 1) }).await;
     hub.done(TurnCommit { first_seq: 3, history: vec![happened(7)], ..turn("a", key, 2) }).await;
@@ -55,7 +55,7 @@ pub async fn history_rows_know_their_turn(store: Arc<dyn Backend>) {
 
 /// A turn whose key, execution, epoch or number does not fit changes nothing at all.
 pub async fn the_fence_has_four_posts(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let key = hub.start("a").await;
     hub.done(turn("a", key, 1)).await;
     hub.done(turn("a", key, 2)).await;
@@ -83,7 +83,7 @@ pub async fn the_fence_has_four_posts(store: Arc<dyn Backend>) {
 
 /// A turn that is there already is done, and is not done again.
 pub async fn a_turn_can_be_resubmitted(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let key = hub.start("a").await;
     hub.done(full_turn("a", key, 1, 1)).await;
     let (row, history) = (hub.row("a").await, hub.history(key).await);
@@ -97,7 +97,7 @@ pub async fn a_turn_can_be_resubmitted(store: Arc<dyn Backend>) {
 
 /// Resubmitting under an epoch or an execution that is gone is refused.
 pub async fn a_turn_is_resubmitted_under_its_own_fence(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let key = hub.start("a").await;
     hub.done(turn("a", key, 1)).await;
     assert_eq!(hub.turn(TurnCommit { execution: "another".to_owned(), ..turn("a", key, 1) }).await, Written::Refused);
@@ -109,7 +109,7 @@ pub async fn a_turn_is_resubmitted_under_its_own_fence(store: Arc<dyn Backend>) 
 
 /// A finished instance has no further turns.
 pub async fn nothing_follows_the_last_turn(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let finals = [RuntimeStatus::Completed, RuntimeStatus::Failed, RuntimeStatus::Canceled, RuntimeStatus::Terminated];
     for status in finals {
         let id = status.as_str();
@@ -123,7 +123,7 @@ pub async fn nothing_follows_the_last_turn(store: Arc<dyn Backend>) {
 
 /// A refused turn leaves the rest of its batch alone.
 pub async fn a_refused_turn_does_not_disturb_its_batch(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let (a, b, c) = (hub.start("a").await, hub.start("b").await, hub.start("c").await);
     let batch = vec![
         Write::Turn(Box::new(full_turn("a", a, 1, 1))),
@@ -142,7 +142,7 @@ pub async fn a_refused_turn_does_not_disturb_its_batch(store: Arc<dyn Backend>) 
 
 /// A batch is carried out in order, so it can hold turns that build on each other.
 pub async fn turns_of_one_batch_happen_in_order(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let key = hub.start("a").await;
     let turns = (1..=5).map(|n| {
         let history = vec![happened(n)];
@@ -162,7 +162,7 @@ pub async fn an_empty_batch_is_done(store: Arc<dyn Backend>) {
 
 /// Without a new custom status, the old one stays; output and reason are what the turn says.
 pub async fn a_turn_keeps_the_custom_status_it_does_not_set(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let key = hub.start("a").await;
     hub.done(TurnCommit { custom_status: Some(json("1")), ..turn("a", key, 1) }).await;
     hub.done(TurnCommit { reason: Some("because".to_owned()), output: Some(json("3")), ..turn("a", key, 2) }).await;
@@ -179,7 +179,7 @@ pub async fn a_turn_keeps_the_custom_status_it_does_not_set(store: Arc<dyn Backe
 /// Every status can follow every status that is not final, and lists know at once.
 pub async fn the_status_can_change_with_every_turn(store: Arc<dyn Backend>) {
     use RuntimeStatus::{ContinuedAsNew, Failed, Pending, Running, Suspended};
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let key = hub.start("a").await;
     for (n, status) in (1..).zip([Running, Running, Suspended, Suspended, Running, Pending, ContinuedAsNew, Failed]) {
         hub.done(TurnCommit { status, ..turn("a", key, n) }).await;
@@ -194,7 +194,7 @@ pub async fn the_status_can_change_with_every_turn(store: Arc<dyn Backend>) {
 
 /// A committed turn is a sign of life, and so is a stall: the count of attempts starts over.
 pub async fn a_turn_clears_stall_and_crashes(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let key = hub.start("a").await;
     for worker in [hub.attach().await, hub.attach().await] {
         hub.claimed(key, worker).await;
@@ -211,7 +211,7 @@ pub async fn a_turn_clears_stall_and_crashes(store: Arc<dyn Backend>) {
 
 /// Calls and timers that are over go; the others stay.
 pub async fn only_what_is_over_goes(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let key = hub.start("a").await;
     hub.done(TurnCommit {
         new_activities: vec![free_call(1), free_call(2), free_call(3)],
@@ -234,7 +234,7 @@ pub async fn only_what_is_over_goes(store: Arc<dyn Backend>) {
 
 /// The last turn removes messages and timers; calls stay, because some were detached.
 pub async fn the_last_turn_tidies_up(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let worker = hub.attach().await;
     let (a, b) = (hub.start("a").await, hub.start("b").await);
     for (id, key) in [("a", a), ("b", b)] {
@@ -260,7 +260,7 @@ pub async fn the_last_turn_tidies_up(store: Arc<dyn Backend>) {
 
 /// What a last turn starts is there nevertheless: a detached call, and a timer if it must be.
 pub async fn a_last_turn_can_start_calls(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let key = hub.start("a").await;
     hub.done(TurnCommit { new_activities: vec![free_call(1)], ..last_turn("a", key, 1) }).await;
     let worker = hub.attach().await;
@@ -269,7 +269,7 @@ pub async fn a_last_turn_can_start_calls(store: Arc<dyn Backend>) {
 
 /// Dropping removes all calls but those of the same turn, whoever runs them.
 pub async fn dropping_spares_the_calls_of_the_same_turn(store: Arc<dyn Backend>) {
-    let hub = Hub(store);
+    let hub = Hub::new(store);
     let worker = hub.attach().await;
     let (a, b) = (hub.start("a").await, hub.start("b").await);
     for (id, key) in [("a", a), ("b", b)] {

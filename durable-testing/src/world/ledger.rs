@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use durable_core::backend::memory::Memory;
 use durable_core::backend::{
-    ActivityRow, Backend, BackendError, CountRow, HistoryRow, InstanceFilter, InstanceKey, InstanceRow, MessageTarget,
-    TimerRow, WorkerId, Write, Written,
+    ActivityRow, Attached, Backend, BackendError, CountRow, HistoryRow, InstanceFilter, InstanceKey, InstanceRow,
+    MessageTarget, SharedBackend, TimerRow, WorkerId, Write, Written,
 };
 use durable_core::model::Timestamp;
 use parking_lot::Mutex;
@@ -133,7 +134,7 @@ impl Ledger {
     /// Has the worker of a copy of the store count as drained.
     pub(super) fn drain(&self, copy: &Memory) {
         let name = "a copy".to_owned();
-        let next = now(copy.attach(&name));
+        let next = now(copy.attach(&name, Duration::ZERO)).worker;
         let mut entries = vec![Entry::Attach(name)];
         for worker in [WorkerId(next.0 - 1), next] {
             now(copy.detach(worker));
@@ -150,7 +151,7 @@ impl Ledger {
 impl Entry {
     fn apply(&self, store: &Memory) {
         match self {
-            Self::Attach(name) => drop(now(store.attach(name))),
+            Self::Attach(name) => drop(now(store.attach(name, Duration::ZERO))),
             Self::Detach(worker) => now(store.detach(*worker)),
             Self::Commit(batch) => drop(now(store.commit(Arc::clone(batch)))),
         }
@@ -201,9 +202,13 @@ impl Noted {
 
 #[async_trait]
 impl Backend for Noted {
-    async fn attach(&self, name: &str) -> Result<WorkerId, BackendError> {
+    fn shared(&self) -> Option<&dyn SharedBackend> {
+        self.store.shared()
+    }
+
+    async fn attach(&self, name: &str, lease: Duration) -> Result<Attached, BackendError> {
         self.ledger.note(Entry::Attach(name.to_owned()));
-        self.store.attach(name).await
+        self.store.attach(name, lease).await
     }
 
     async fn detach(&self, worker: WorkerId) -> Result<(), BackendError> {
@@ -225,8 +230,13 @@ impl Backend for Noted {
         self.store.ready(worker, after, limit).await
     }
 
-    async fn timers(&self, after: Option<TimerRow>, limit: usize) -> Result<Vec<TimerRow>, BackendError> {
-        self.store.timers(after, limit).await
+    async fn timers(
+        &self,
+        worker: WorkerId,
+        after: Option<TimerRow>,
+        limit: usize,
+    ) -> Result<Vec<TimerRow>, BackendError> {
+        self.store.timers(worker, after, limit).await
     }
 
     async fn history(&self, key: InstanceKey) -> Result<Vec<HistoryRow>, BackendError> {

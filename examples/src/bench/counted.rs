@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use durable_core::backend::{
-    ActivityRow, Backend, BackendError, CountRow, HistoryRow, InstanceFilter, InstanceKey, InstanceRow, TimerRow,
-    TurnCommit, WorkerId, Write, Written,
+    ActivityRow, Attached, Backend, BackendError, CountRow, HistoryRow, InstanceFilter, InstanceKey, InstanceRow,
+    SharedBackend, TimerRow, TurnCommit, WorkerId, Write, Written,
 };
 use durable_core::model::RuntimeStatus;
 use tokio::sync::watch;
@@ -107,8 +108,12 @@ impl Counted {
 
 #[async_trait]
 impl Backend for Counted {
-    async fn attach(&self, name: &str) -> Result<WorkerId, BackendError> {
-        self.counts.checked(self.inner.attach(name).await)
+    fn shared(&self) -> Option<&dyn SharedBackend> {
+        self.inner.shared()
+    }
+
+    async fn attach(&self, name: &str, lease: Duration) -> Result<Attached, BackendError> {
+        self.counts.checked(self.inner.attach(name, lease).await)
     }
 
     async fn detach(&self, worker: WorkerId) -> Result<(), BackendError> {
@@ -130,8 +135,13 @@ impl Backend for Counted {
         self.counts.checked(self.inner.ready(worker, after, limit).await)
     }
 
-    async fn timers(&self, after: Option<TimerRow>, limit: usize) -> Result<Vec<TimerRow>, BackendError> {
-        self.counts.checked(self.inner.timers(after, limit).await)
+    async fn timers(
+        &self,
+        worker: WorkerId,
+        after: Option<TimerRow>,
+        limit: usize,
+    ) -> Result<Vec<TimerRow>, BackendError> {
+        self.counts.checked(self.inner.timers(worker, after, limit).await)
     }
 
     async fn history(&self, key: InstanceKey) -> Result<Vec<HistoryRow>, BackendError> {

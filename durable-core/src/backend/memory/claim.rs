@@ -1,22 +1,94 @@
 //! Taking instances and activities over.
 
-use super::schema::Tables;
-use crate::backend::{Claimed, InstanceKey, WorkerId, Written};
+use super::schema::{Instance, Tables};
+use crate::backend::{
+    CallId, Claimed, HeldCall, InstanceKey, InstanceRow, NewTimer, Release, RunnableActivities, RunnableOrchestrators,
+    WorkerId, Written,
+};
 
 impl Tables {
-    pub(super) fn claim(&mut self, key: InstanceKey, worker: WorkerId) -> Written {
-        let Some(instance) = self.instances.get_mut(&key) else { return Written::NotFound };
-        if instance.row.status.is_terminal() {
-            return Written::Finished { status: instance.row.status };
+    pub(super) fn claim(&mut self, key: InstanceKey, worker: WorkerId, runs: &RunnableOrchestrators) -> Written {
+        let Some(Instance { row, owner, .. }) = self.instances.get(&key) else { return Written::NotFound };
+        if row.status.is_terminal() {
+            return Written::Finished { status: row.status };
         }
-        let mut owner_lost = false;
-        if instance.owner != Some(worker) {
-            owner_lost = instance.owner.is_some_and(|owner| !self.drained.contains(&owner));
+        if *owner != Some(worker) {
+            if let Some(worker) = self.living(*owner) {
+                return Written::Owned { worker };
+            }
+            if !can_run(runs, row) {
+                return Written::Unfit;
+            }
+        }
+        self.take(key, worker).map_or(Written::NotFound, |claimed| Written::Claimed(Box::new(claimed)))
+    }
+
+    pub(super) fn claim_ready(
+        &mut self,
+        worker: WorkerId,
+        after: InstanceKey,
+        limit: usize,
+        runs: &RunnableOrchestrators,
+        again: bool,
+    ) -> Written {
+        let waiting = self.waiting(worker, after, again).filter(|instance| can_run(runs, &instance.row));
+        let keys: Vec<_> = waiting.map(|instance| instance.row.key).take(limit).collect();
+        Written::Taken(keys.into_iter().filter_map(|key| self.take(key, worker)).collect())
+    }
+
+    /// Makes a worker the owner of an instance.
+    fn take(&mut self, key: InstanceKey, worker: WorkerId) -> Option<Claimed> {
+        let before = self.instances.get(&key)?.owner;
+        let owner_lost = before != Some(worker) && self.is_lost(before);
+        let is_shared = self.time.is_some();
+        let instance = self.instances.get_mut(&key)?;
+        if before != Some(worker) {
             instance.row.epoch += 1;
             instance.owner = Some(worker);
         }
-        let inbox = instance.inbox.values().cloned().collect();
-        Written::Claimed(Box::new(Claimed { instance: instance.row.clone(), inbox, owner_lost }))
+        let timers = instance.timers.iter().map(|(call, fire_at)| NewTimer { call: *call, fire_at: *fire_at });
+        Some(Claimed {
+            instance: instance.row.clone(),
+            inbox: instance.inbox.values().cloned().collect(),
+            timers: is_shared.then(|| timers.collect()),
+            owner_lost,
+        })
+    }
+
+    pub(super) fn release(&mut self, releases: &[Release]) -> Written {
+        let mut kept = Vec::new();
+        for release in releases {
+            match self.instances.get_mut(&release.key) {
+                Some(Instance { row, owner, watched, .. })
+                    if row.epoch == release.epoch && release.inbox_seq.is_none_or(|seq| seq == row.inbox_seq) =>
+                {
+                    *owner = None;
+                    *watched |= release.watched;
+                }
+                Some(_) => kept.push(release.key),
+                None => {}
+            }
+        }
+        Written::Kept(kept)
+    }
+
+    pub(super) fn hand_back(&mut self, calls: &[HeldCall]) -> Written {
+        for HeldCall { key, call, claim } in calls {
+            let activity = self.instances.get_mut(key).and_then(|instance| instance.activities.get_mut(call));
+            if let Some(activity) = activity.filter(|activity| activity.claim == *claim) {
+                activity.runner = None;
+                self.orphans.insert((*key, *call));
+            }
+        }
+        Written::Done
+    }
+
+    pub(super) fn watch(&mut self, id: &str) -> Written {
+        let Some(instance) = self.ids.get(id).and_then(|key| self.instances.get_mut(key)) else {
+            return Written::NotFound;
+        };
+        instance.watched = true;
+        Written::Done
     }
 
     pub(super) fn attempt(&mut self, key: InstanceKey, epoch: u64) -> Written {
@@ -29,7 +101,14 @@ impl Tables {
         }
     }
 
-    pub(super) fn claim_activities(&mut self, worker: WorkerId, first_claim: i64, limit: usize) -> Written {
+    pub(super) fn claim_activities(
+        &mut self,
+        worker: WorkerId,
+        first_claim: i64,
+        limit: usize,
+        runs: &RunnableActivities,
+    ) -> Written {
+        self.sweep();
         let again = self.instances.iter().flat_map(|(key, instance)| {
             let claims = first_claim..first_claim.saturating_add(i64::try_from(limit).unwrap_or(i64::MAX));
             let held = instance
@@ -40,15 +119,21 @@ impl Tables {
         });
         let mut taken: Vec<_> = again.collect();
         if taken.is_empty() {
-            let orphans = self.orphans.iter().take(limit).zip(first_claim..);
+            let fits = |(key, call): &&(InstanceKey, CallId)| {
+                let Some(names) = runs else { return true };
+                let activity = self.instances.get(key).and_then(|instance| instance.activities.get(call));
+                activity.is_some_and(|activity| names.iter().any(|name| name.eq_ignore_ascii_case(&activity.name)))
+            };
+            let orphans = self.orphans.iter().filter(fits).take(limit).zip(first_claim..);
             taken = orphans.map(|((key, task), claim)| (*key, *task, claim)).collect();
         }
         let mut rows = Vec::with_capacity(taken.len());
         for (key, call, claim) in taken {
+            let runner = self.instances.get(&key).and_then(|instance| instance.activities.get(&call)?.runner);
+            let lost = self.is_lost(runner);
             let Some(instance) = self.instances.get_mut(&key) else { continue };
             let Some(activity) = instance.activities.get_mut(&call) else { continue };
             if self.orphans.remove(&(key, call)) {
-                let lost = activity.runner.is_some_and(|runner| !self.drained.contains(&runner));
                 activity.deliveries += u32::from(lost);
             }
             activity.runner = Some(worker);
@@ -58,4 +143,8 @@ impl Tables {
         }
         Written::Activities(rows)
     }
+}
+
+fn can_run(runs: &RunnableOrchestrators, row: &InstanceRow) -> bool {
+    runs.as_ref().is_none_or(|runs| runs.iter().any(|known| known.fits(&row.name, row.version.as_deref())))
 }

@@ -10,13 +10,21 @@ impl Tables {
             Write::Create(create) => self.create(create),
             Write::Turn(turn) => self.turn(*turn),
             Write::Message(message) => self.message(message),
-            Write::Claim { key, worker } => self.claim(key, worker),
+            Write::Claim { key, worker, runs } => self.claim(key, worker, &runs),
+            Write::ClaimReady { worker, after, limit, runs, again } => {
+                self.claim_ready(worker, after, limit, &runs, again)
+            }
+            Write::Release(releases) => self.release(&releases),
+            Write::HandBack(calls) => self.hand_back(&calls),
+            Write::Watch { id } => self.watch(&id),
             Write::Attempt { key, epoch } => self.attempt(key, epoch),
-            Write::ClaimActivities { worker, first_claim, limit } => self.claim_activities(worker, first_claim, limit),
+            Write::ClaimActivities { worker, first_claim, limit, runs } => {
+                self.claim_activities(worker, first_claim, limit, &runs)
+            }
             Write::Stall { key, epoch, reason } => self.stall(key, epoch, reason),
             Write::Progress { key, call, claim, progress } => self.progress(key, call, claim, progress),
             Write::Rewind(rewinds) => self.rewind(rewinds),
-            Write::Purge { keys, force } => self.purge(keys, force),
+            Write::Purge { keys, force } => self.purge(&keys, force),
             Write::Expire { status, through, limit } => self.expire(status, through, limit),
         }
     }

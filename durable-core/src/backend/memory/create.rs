@@ -3,35 +3,38 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::schema::{Instance, Tables};
-use crate::backend::{CallId, CreateInstance, InstanceKey, InstanceRow, Started, TimerRow, Written};
+use crate::backend::{CallId, CreateInstance, Gone, InstanceKey, InstanceRow, Started, TimerRow, Written};
 use crate::model::{RuntimeStatus, Timestamp};
 
 impl Tables {
     pub(super) fn create(&mut self, create: CreateInstance) -> Written {
         let mut epoch = 1;
         let mut replaced = None;
-        if let Some(Instance { row, .. }) = self.by_id(&create.id) {
+        let mut is_watched = false;
+        if let Some(Instance { row, owner, watched, .. }) = self.by_id(&create.id) {
             // Whatever a child may replace, the instance that starts it goes on.
             if create.parent == Some(row.key) {
                 return Written::Exists { status: row.status };
             }
             if row.execution == create.execution {
-                return Written::Created(Started { key: row.key, epoch: row.epoch, replaced: None });
+                return Written::Created(Started { key: row.key, epoch: row.epoch, owner: *owner, replaced: None });
             }
             let awaited = row.parent_call.is_some() && !row.status.is_terminal();
             if awaited || !create.replace.contains(&row.status) {
                 return Written::Exists { status: row.status };
             }
             epoch = row.epoch + 1;
-            replaced = Some(row.key);
+            is_watched = *watched;
+            replaced = Some(Gone { key: row.key, owner: self.living(*owner) });
         }
         if let Some(old) = replaced {
-            self.remove(old);
+            self.remove(old.key);
         }
-        Written::Created(Started { key: self.insert(create, epoch), epoch, replaced })
+        let owner = create.owner;
+        Written::Created(Started { key: self.insert(create, epoch, is_watched), epoch, owner, replaced })
     }
 
-    fn insert(&mut self, create: CreateInstance, epoch: u64) -> InstanceKey {
+    fn insert(&mut self, create: CreateInstance, epoch: u64, watched: bool) -> InstanceKey {
         self.last_key += 1;
         let key = InstanceKey(self.last_key);
         self.ids.insert(create.id.clone(), key);
@@ -46,7 +49,7 @@ impl Tables {
         let owner = create.owner;
         let row = new_row(key, create, epoch);
         let (history, inbox, activities) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
-        self.instances.insert(key, Instance { row, owner, history, inbox, activities, timers });
+        self.instances.insert(key, Instance { row, owner, watched, history, inbox, activities, timers });
         key
     }
 }

@@ -2,7 +2,8 @@
 
 use super::schema::{Instance, Tables};
 use crate::backend::{
-    Arrived, Completes, InboxRow, InstanceKey, MessageTarget, NewEvent, NewMessage, Recipient, TimerRow, Written,
+    Arrived, Completes, InboxRow, InstanceKey, MessageTarget, NewEvent, NewMessage, Recipient, TimerRow, WorkerId,
+    Written,
 };
 
 impl Tables {
@@ -22,7 +23,8 @@ impl Tables {
             }
             if !self.complete(key, completes) && !stale {
                 let before = self.instances.get(&key).and_then(|instance| arrived_before(instance, &message));
-                return before.map_or(Written::Refused, |seq| Written::Queued { key, seq });
+                let owner = self.owner(key);
+                return before.map_or(Written::Refused, |seq| Written::Queued { key, seq, owner });
             }
         }
         if stale {
@@ -30,7 +32,7 @@ impl Tables {
         }
         let event = NewEvent { time: message.time, event: message.event };
         match self.deliver(key, event) {
-            Some(arrived) => Written::Queued { key, seq: arrived.seq },
+            Some(arrived) => Written::Queued { key, seq: arrived.seq, owner: arrived.owner },
             None => Written::Finished { status },
         }
     }
@@ -57,11 +59,17 @@ impl Tables {
 
     /// Puts a message into an inbox, unless the instance is finished or gone.
     pub(super) fn deliver(&mut self, key: InstanceKey, event: NewEvent) -> Option<Arrived> {
+        let owner = self.owner(key);
         let instance = self.instances.get_mut(&key).filter(|instance| !instance.row.status.is_terminal())?;
         instance.row.inbox_seq += 1;
         let seq = instance.row.inbox_seq;
         instance.inbox.insert(seq, InboxRow { seq, time: event.time, event: event.event.clone() });
-        Some(Arrived { key, seq, event })
+        Some(Arrived { key, seq, event, owner })
+    }
+
+    /// The living owner of an instance.
+    pub(super) fn owner(&self, key: InstanceKey) -> Option<WorkerId> {
+        self.living(self.instances.get(&key)?.owner)
     }
 
     /// The unfinished instances that a message of `from` goes to.

@@ -1,19 +1,19 @@
 //! Removing instances.
 
 use super::schema::Tables;
-use crate::backend::{InstanceKey, TimerRow, Written};
+use crate::backend::{Gone, InstanceKey, TimerRow, Written};
 use crate::model::{RuntimeStatus, Timestamp};
 
 impl Tables {
-    pub(super) fn purge(&mut self, mut keys: Vec<InstanceKey>, force: bool) -> Written {
-        keys.retain(|key| {
-            let fits = self.instances.get(key).is_some_and(|instance| force || instance.row.status.is_terminal());
-            if fits {
+    pub(super) fn purge(&mut self, keys: &[InstanceKey], force: bool) -> Written {
+        let mut gone = Vec::new();
+        for key in keys {
+            if self.instances.get(key).is_some_and(|instance| force || instance.row.status.is_terminal()) {
+                gone.push(Gone { key: *key, owner: self.owner(*key) });
                 self.remove(*key);
             }
-            fits
-        });
-        Written::Purged(keys)
+        }
+        Written::Purged(gone)
     }
 
     pub(super) fn expire(&mut self, status: RuntimeStatus, through: Timestamp, limit: usize) -> Written {
@@ -22,8 +22,8 @@ impl Tables {
         let mut ended: Vec<_> = ended.collect();
         ended.sort_unstable();
         let due = ended.iter().take(limit).take_while(|(updated, _)| *updated <= through).count();
-        let gone: Vec<_> = ended[..due].iter().map(|(_, key)| *key).collect();
-        gone.iter().for_each(|key| self.remove(*key));
+        let gone = ended[..due].iter().map(|(_, key)| Gone { key: *key, owner: self.owner(*key) }).collect::<Vec<_>>();
+        gone.iter().for_each(|gone| self.remove(gone.key));
         Written::Expired { gone, oldest: ended.get(due).map(|(updated, _)| *updated) }
     }
 

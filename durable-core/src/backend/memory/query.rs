@@ -1,25 +1,33 @@
 //! Reading.
 
+use std::collections::HashSet;
 use std::ops::Bound;
 
-use super::schema::Tables;
+use super::schema::{Instance, Tables};
 use crate::backend::{ActivityRow, CountRow, HistoryRow, InstanceFilter, InstanceKey, InstanceRow, TimerRow, WorkerId};
 use crate::model::RuntimeStatus;
 
 impl Tables {
     pub(super) fn ready(&self, worker: WorkerId, after: InstanceKey, limit: usize) -> Vec<InstanceKey> {
-        self.instances
-            .range((Bound::Excluded(after), Bound::Unbounded))
-            .filter(|(_, instance)| instance.owner != Some(worker) && !instance.row.status.is_terminal())
-            .filter(|(_, instance)| is_fresh(&instance.row) || !instance.inbox.is_empty())
-            .map(|(key, _)| *key)
-            .take(limit)
-            .collect()
+        self.waiting(worker, after, false).map(|instance| instance.row.key).take(limit).collect()
     }
 
-    pub(super) fn timers_after(&self, after: Option<TimerRow>, limit: usize) -> Vec<TimerRow> {
+    /// Instances that have something to do and that `worker` may take, in the order of their keys; `again` if those that it
+    /// owns are among them.
+    pub(super) fn waiting(&self, worker: WorkerId, after: InstanceKey, again: bool) -> impl Iterator<Item = &Instance> {
+        let is_due = |timer: &&TimerRow| self.time.is_some_and(|now| timer.fire_at <= now);
+        let due: HashSet<_> = self.timers.iter().take_while(is_due).map(|timer| timer.key).collect();
+        let later = self.instances.range((Bound::Excluded(after), Bound::Unbounded)).map(|(_, instance)| instance);
+        later.filter(move |instance| {
+            let is_free = if instance.owner == Some(worker) { again } else { self.living(instance.owner).is_none() };
+            is_free && (instance.has_something_to_read() || due.contains(&instance.row.key))
+        })
+    }
+
+    pub(super) fn timers_after(&self, worker: WorkerId, after: Option<TimerRow>, limit: usize) -> Vec<TimerRow> {
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
-        self.timers.range((start, Bound::Unbounded)).copied().take(limit).collect()
+        let later = self.timers.range((start, Bound::Unbounded)).copied();
+        later.filter(|timer| self.owner(timer.key).is_none_or(|owner| owner == worker)).take(limit).collect()
     }
 
     pub(super) fn history(&self, key: InstanceKey) -> Vec<HistoryRow> {
@@ -63,6 +71,13 @@ impl Tables {
     pub(super) fn activities(&self, key: InstanceKey) -> Vec<ActivityRow> {
         let Some(instance) = self.instances.get(&key) else { return Vec::new() };
         instance.activities.iter().map(|(call, activity)| instance.activity_row(*call, activity)).collect()
+    }
+}
+
+impl Instance {
+    /// Whether a turn can begin its execution, or take a message.
+    pub(super) fn has_something_to_read(&self) -> bool {
+        !self.row.status.is_terminal() && (is_fresh(&self.row) || !self.inbox.is_empty())
     }
 }
 

@@ -1,8 +1,9 @@
 //! What a turn does to other instances.
 
-use super::schema::Tables;
+use super::schema::{Instance, Tables};
 use crate::backend::{
-    Arrived, Committed, CreateInstance, InstanceKey, NewChild, OutgoingMessage, Started, TurnCommit, Written,
+    Arrived, Committed, CreateInstance, InstanceKey, InstanceRow, NewChild, OutgoingMessage, Started, TurnCommit,
+    Written,
 };
 
 impl Tables {
@@ -12,10 +13,11 @@ impl Tables {
         children: Vec<NewChild>,
         messages: Vec<OutgoingMessage>,
     ) -> Written {
-        if children.is_empty() && messages.is_empty() {
+        let watched = self.is_seen(key);
+        if children.is_empty() && messages.is_empty() && !watched {
             return Written::Done;
         }
-        let mut committed = Committed::default();
+        let mut committed = Committed { watched, ..Committed::default() };
         for child in children {
             let (started, arrived) = self.create_child(key, child);
             committed.started.push(started);
@@ -38,15 +40,22 @@ impl Tables {
         (None, child.if_taken.and_then(|event| self.deliver(parent, event)))
     }
 
+    /// Whether those who watch the instance learn of the turn that it has just had.
+    fn is_seen(&self, key: InstanceKey) -> bool {
+        let is_step = |row: &InstanceRow| row.turn == 1 || row.status.is_terminal();
+        self.instances.get(&key).is_some_and(|instance| instance.watched && is_step(&instance.row))
+    }
+
     /// The answer to a turn that was committed before.
     pub(super) fn reached_before(&self, turn: &TurnCommit) -> Written {
-        if turn.children.is_empty() && turn.messages.is_empty() {
+        let watched = self.is_seen(turn.key);
+        if turn.children.is_empty() && turn.messages.is_empty() && !watched {
             return Written::Done;
         }
         let started = turn.children.iter().map(|child| {
-            let row = &self.by_id(&child.create.id)?.row;
+            let Instance { row, owner, .. } = self.by_id(&child.create.id)?;
             let same = row.execution == child.create.execution;
-            same.then_some(Started { key: row.key, epoch: row.epoch, replaced: None })
+            same.then_some(Started { key: row.key, epoch: row.epoch, owner: *owner, replaced: None })
         });
         let started = started.collect();
         let to = turn.messages.iter().flat_map(|message| self.recipients(turn.key, &message.to));
@@ -56,6 +65,6 @@ impl Tables {
         }
         look.sort_unstable();
         look.dedup();
-        Written::Committed(Box::new(Committed { started, arrived: Vec::new(), look }))
+        Written::Committed(Box::new(Committed { started, arrived: Vec::new(), look, watched }))
     }
 }

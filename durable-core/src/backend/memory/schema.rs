@@ -1,6 +1,6 @@
 //! The tables.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::backend::{
     ActivityRow, CallId, HistoryRow, InboxRow, InstanceKey, InstanceRow, NewActivity, NewTimer, TimerRow, WorkerId,
@@ -17,10 +17,22 @@ pub(super) struct Tables {
     pub(super) children: BTreeSet<(InstanceKey, InstanceKey)>,
     /// Calls without a living runner.
     pub(super) orphans: BTreeSet<(InstanceKey, CallId)>,
-    /// Workers that ended in order.
-    pub(super) drained: HashSet<WorkerId>,
+    pub(super) workers: BTreeMap<WorkerId, Worker>,
+    /// The store's time, when several workers share it.
+    pub(super) time: Option<Timestamp>,
     pub(super) last_key: i64,
     pub(super) last_worker: i64,
+}
+
+/// One start of a worker.
+#[derive(Debug, Clone)]
+pub(super) struct Worker {
+    /// `None` in a store of one process, which has no leases.
+    pub(super) lease_until: Option<Timestamp>,
+    /// It ended in order.
+    pub(super) drained: bool,
+    /// Its calls are among the orphans, since it was found dead.
+    pub(super) is_swept: bool,
 }
 
 /// One instance with the rows that hang on it.
@@ -28,6 +40,8 @@ pub(super) struct Tables {
 pub(super) struct Instance {
     pub(super) row: InstanceRow,
     pub(super) owner: Option<WorkerId>,
+    /// Somebody waits for it at another worker than its owner.
+    pub(super) watched: bool,
     pub(super) history: Vec<HistoryRow>,
     pub(super) inbox: BTreeMap<u64, InboxRow>,
     pub(super) activities: BTreeMap<CallId, Activity>,
@@ -47,15 +61,6 @@ pub(super) struct Activity {
 }
 
 impl Tables {
-    pub(super) fn attach(&mut self) -> WorkerId {
-        self.last_worker += 1;
-        // One process holds this store, so whoever was attached before is gone.
-        let all =
-            self.instances.iter().flat_map(|(key, instance)| instance.activities.keys().map(|task| (*key, *task)));
-        self.orphans = all.collect();
-        WorkerId(self.last_worker)
-    }
-
     pub(super) fn by_id(&self, id: &str) -> Option<&Instance> {
         self.instances.get(self.ids.get(id)?)
     }

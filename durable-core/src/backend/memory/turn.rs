@@ -1,7 +1,7 @@
 //! Committing a turn.
 
 use super::schema::{Activity, Instance, Tables};
-use crate::backend::{HistoryRow, TimerRow, TurnCommit, Written};
+use crate::backend::{HistoryRow, TimerRow, TurnCommit, WorkerId, Written};
 
 /// What a turn finds.
 enum Fence {
@@ -59,11 +59,13 @@ impl Tables {
     }
 
     fn begin_tasks(&mut self, turn: TurnCommit) {
-        let Self { instances, orphans, .. } = self;
+        let Self { instances, orphans, workers, .. } = self;
         let key = turn.key;
         let Some(instance) = instances.get_mut(&key) else { return };
+        // One that was found dead may still commit, as long as nobody has taken the instance.
+        let is_swept = |runner: WorkerId| workers.get(&runner).is_some_and(|worker| worker.is_swept);
         for new in turn.new_activities {
-            if new.runner.is_none() {
+            if new.runner.is_none_or(is_swept) {
                 orphans.insert((key, new.call));
             }
             let (call, runner) = (new.call, new.runner);

@@ -14,9 +14,16 @@ pub(super) fn apply(conn: &Statements<'_>, write: &Write) -> Result<Written> {
         Write::Create(create) => create::create(conn, create, create.parent),
         Write::Turn(turn) => turn::turn(conn, turn),
         Write::Message(message) => message::message(conn, message),
-        Write::Claim { key, worker } => claim::claim(conn, *key, *worker),
+        // What waits here has no other worker, so nobody asks what this one can run.
+        Write::Claim { key, worker, .. } => claim::claim(conn, *key, *worker),
+        Write::ClaimReady { worker, after, limit, again, .. } => {
+            claim::claim_ready(conn, *worker, *after, *limit, *again)
+        }
+        Write::Release(releases) => claim::release(conn, releases),
+        Write::HandBack(calls) => claim::hand_back(conn, calls),
+        Write::Watch { .. } => Ok(Written::Done),
         Write::Attempt { key, epoch } => claim::attempt(conn, *key, *epoch),
-        Write::ClaimActivities { worker, first_claim, limit } => {
+        Write::ClaimActivities { worker, first_claim, limit, .. } => {
             claim::claim_activities(conn, *worker, *first_claim, *limit)
         }
         Write::Stall { key, epoch, reason } => stall(conn, *key, *epoch, reason.as_deref()),

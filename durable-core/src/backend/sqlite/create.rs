@@ -7,18 +7,19 @@ use rusqlite::params;
 use super::error::{Failure, Result};
 use super::statements::Statements;
 use super::{purge, query};
-use crate::backend::{CallId, CreateInstance, InstanceKey, Started, Written};
+use crate::backend::{CallId, CreateInstance, Gone, InstanceKey, Started, WorkerId, Written};
 use crate::model::{RuntimeStatus, Timestamp};
 
 pub(super) fn create(conn: &Statements<'_>, create: &CreateInstance, parent: Option<InstanceKey>) -> Result<Written> {
     if let Some(key) = insert(conn, create, parent, 1)? {
-        return Ok(Written::Created(Started { key, epoch: 1, replaced: None }));
+        return Ok(Written::Created(Started { key, epoch: 1, owner: create.owner, replaced: None }));
     }
-    let (key, status, epoch, execution, awaited) = conn
-        .held("SELECT key, status, epoch, execution, parent_call IS NOT NULL FROM instances WHERE id = ?1")?
+    let (key, status, epoch, execution, awaited, owner) = conn
+        .held("SELECT key, status, epoch, execution, parent_call IS NOT NULL, owner FROM instances WHERE id = ?1")?
         .query_row([&create.id], |row| {
             let (status, execution): (String, String) = (row.get(1)?, row.get(3)?);
-            Ok((InstanceKey(row.get(0)?), status, query::count(row, 2)?, execution, row.get::<_, bool>(4)?))
+            let owner = row.get::<_, Option<i64>>(5)?.map(WorkerId);
+            Ok((InstanceKey(row.get(0)?), status, query::count(row, 2)?, execution, row.get::<_, bool>(4)?, owner))
         })?;
     let status = query::status(&create.id, &status)?;
     // Whatever a child may replace, the instance that starts it goes on.
@@ -26,17 +27,17 @@ pub(super) fn create(conn: &Statements<'_>, create: &CreateInstance, parent: Opt
         return Ok(Written::Exists { status });
     }
     if execution == create.execution {
-        return Ok(Written::Created(Started { key, epoch, replaced: None }));
+        return Ok(Written::Created(Started { key, epoch, owner, replaced: None }));
     }
     let awaited = awaited && !status.is_terminal();
     if awaited || !create.replace.contains(&status) {
         return Ok(Written::Exists { status });
     }
     purge::remove(conn, key)?;
-    let (epoch, replaced) = (epoch + 1, Some(key));
+    let (epoch, replaced) = (epoch + 1, Some(Gone { key, owner: None }));
     let key = insert(conn, create, parent, epoch)?
         .ok_or_else(|| Failure::corrupt("the index of the instance ids is damaged"))?;
-    Ok(Written::Created(Started { key, epoch, replaced }))
+    Ok(Written::Created(Started { key, epoch, owner: create.owner, replaced }))
 }
 
 /// Inserts the rows of a new instance, unless its id is taken.

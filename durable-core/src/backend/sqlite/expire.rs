@@ -5,7 +5,7 @@ use rusqlite::{Connection, params};
 use super::error::Result;
 use super::purge;
 use super::query::{self, int};
-use crate::backend::{InstanceKey, Written};
+use crate::backend::{Gone, InstanceKey, Written};
 use crate::model::{RuntimeStatus, Timestamp};
 
 /// One more event is too many for one transaction.
@@ -34,7 +34,7 @@ pub(super) fn expire(conn: &Connection, status: RuntimeStatus, through: Timestam
         }
         purge::remove(conn, *key)?;
         events += history_len;
-        gone.push(*key);
+        gone.push(Gone { key: *key, owner: None });
     }
     let oldest = rows.get(gone.len()).map(|(_, ended, _)| *ended);
     Ok(Written::Expired { gone, oldest })

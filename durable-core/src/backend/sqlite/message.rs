@@ -41,7 +41,7 @@ pub(super) fn message(conn: &Statements<'_>, message: &NewMessage) -> Result<Wri
         return Ok(Written::Finished { status: target.status });
     }
     let seq = deliver(conn, key, message.time, &message.event)?;
-    Ok(Written::Queued { key, seq })
+    Ok(Written::Queued { key, seq, owner: None })
 }
 
 fn target(conn: &Statements<'_>, to: &MessageTarget) -> Result<Option<Target>> {
@@ -88,7 +88,7 @@ fn arrived_before(conn: &Statements<'_>, key: InstanceKey, event: &StoredEvent) 
         .held("SELECT seq FROM inbox WHERE key = ?1 AND task_id IS ?2 AND kind = ?3 ORDER BY seq LIMIT 1")?
         .query_row(params![key.0, event.task_id.map(|task| task.0), event.kind], |row| query::count(row, 0))
         .optional()?;
-    Ok(seq.map_or(Written::Refused, |seq| Written::Queued { key, seq }))
+    Ok(seq.map_or(Written::Refused, |seq| Written::Queued { key, seq, owner: None }))
 }
 
 /// Puts a message into the inbox of an instance that is not finished, and says where it lies.
@@ -103,7 +103,7 @@ pub(super) fn deliver(conn: &Statements<'_>, key: InstanceKey, time: Timestamp, 
 /// The same for an event of a turn.
 pub(super) fn deliver_new(conn: &Statements<'_>, key: InstanceKey, event: &NewEvent) -> Result<Arrived> {
     let seq = deliver(conn, key, event.time, &event.event)?;
-    Ok(Arrived { key, seq, event: event.clone() })
+    Ok(Arrived { key, seq, event: event.clone(), owner: None })
 }
 
 /// Puts a message back to where it lay before.

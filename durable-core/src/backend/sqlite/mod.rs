@@ -37,6 +37,7 @@ mod writer;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use rusqlite::Connection;
@@ -47,8 +48,8 @@ use self::schema::Durability;
 use self::statements::Statements;
 use self::writer::Threads;
 use super::{
-    ActivityRow, Backend, BackendError, CountRow, HistoryRow, InstanceFilter, InstanceKey, InstanceRow, TimerRow,
-    WorkerId, Write, Written,
+    ActivityRow, Attached, Backend, BackendError, CountRow, HistoryRow, InstanceFilter, InstanceKey, InstanceRow,
+    SharedBackend, TimerRow, WorkerId, Write, Written,
 };
 
 /// Queries that can run at the same time on threads of their own.
@@ -175,9 +176,14 @@ impl SqliteOptions {
 
 #[async_trait]
 impl Backend for Sqlite {
-    async fn attach(&self, name: &str) -> Result<WorkerId, BackendError> {
+    fn shared(&self) -> Option<&dyn SharedBackend> {
+        None
+    }
+
+    async fn attach(&self, name: &str, _lease: Duration) -> Result<Attached, BackendError> {
         let name = name.to_owned();
-        self.hub.writer.call(move |conn| claim::attach(conn, &name)).await
+        let worker = self.hub.writer.call(move |conn| claim::attach(conn, &name)).await?;
+        Ok(Attached { worker, now: None })
     }
 
     async fn detach(&self, worker: WorkerId) -> Result<(), BackendError> {
@@ -204,7 +210,12 @@ impl Backend for Sqlite {
         self.hub.readers.call(move |conn| query::ready(conn, worker, after, limit)).await
     }
 
-    async fn timers(&self, after: Option<TimerRow>, limit: usize) -> Result<Vec<TimerRow>, BackendError> {
+    async fn timers(
+        &self,
+        _worker: WorkerId,
+        after: Option<TimerRow>,
+        limit: usize,
+    ) -> Result<Vec<TimerRow>, BackendError> {
         self.hub.readers.call(move |conn| query::timers(conn, after, limit)).await
     }
 

@@ -6,7 +6,7 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::Result;
-use crate::backend::{InstanceKey, Written};
+use crate::backend::{Gone, InstanceKey, Written};
 
 pub(super) fn purge(conn: &Connection, keys: &[InstanceKey], force: bool) -> Result<Written> {
     let mut gone = Vec::new();
@@ -17,7 +17,7 @@ pub(super) fn purge(conn: &Connection, keys: &[InstanceKey], force: bool) -> Res
             .optional()?;
         if fits.is_some() {
             remove(conn, *key)?;
-            gone.push(*key);
+            gone.push(Gone { key: *key, owner: None });
         }
     }
     Ok(Written::Purged(gone))

@@ -59,11 +59,24 @@ pub(super) fn instance(conn: &Connection, id: &str) -> Result<Option<InstanceRow
 }
 
 pub(super) fn ready(conn: &Connection, worker: WorkerId, after: InstanceKey, limit: usize) -> Result<Vec<InstanceKey>> {
-    let tx = conn.unchecked_transaction()?;
+    // Both looks see the same.
+    let _tx = conn.unchecked_transaction()?;
+    waiting(conn, Some(worker), after, limit)
+}
+
+/// What has something to do, except what this worker owns. Within a transaction.
+pub(super) fn waiting(
+    conn: &Connection,
+    except: Option<WorkerId>,
+    after: InstanceKey,
+    limit: usize,
+) -> Result<Vec<InstanceKey>> {
+    // No worker has the number 0; `IS NOT NULL` would leave out what nobody owns.
+    let except = except.map_or(0, |worker| worker.0);
     let mut keys = Vec::new();
     for sql in [FRESH, TOLD] {
-        let mut select = tx.prepare_cached(sql)?;
-        for key in select.query_map(params![after.0, worker.0, int(limit as u64)], |row| row.get(0))? {
+        let mut select = conn.prepare_cached(sql)?;
+        for key in select.query_map(params![after.0, except, int(limit as u64)], |row| row.get(0))? {
             keys.push(InstanceKey(key?));
         }
     }

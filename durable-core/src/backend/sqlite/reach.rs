@@ -6,7 +6,9 @@ use super::error::Result;
 use super::message::{deliver_new, recipients};
 use super::statements::Statements;
 use super::{create, query};
-use crate::backend::{Arrived, Committed, CreateInstance, InstanceKey, NewChild, Started, TurnCommit, Written};
+use crate::backend::{
+    Arrived, Committed, CreateInstance, InstanceKey, NewChild, Started, TurnCommit, WorkerId, Written,
+};
 
 pub(super) fn reach(conn: &Statements<'_>, turn: &TurnCommit) -> Result<Written> {
     if turn.children.is_empty() && turn.messages.is_empty() {
@@ -57,14 +59,15 @@ pub(super) fn reached_before(conn: &Statements<'_>, turn: &TurnCommit) -> Result
     }
     look.sort_unstable();
     look.dedup();
-    Ok(Written::Committed(Box::new(Committed { started, arrived: Vec::new(), look })))
+    Ok(Written::Committed(Box::new(Committed { started, arrived: Vec::new(), look, watched: false })))
 }
 
 fn started_before(conn: &Statements<'_>, create: &CreateInstance) -> Result<Option<Started>> {
     let found = conn
-        .held("SELECT key, epoch FROM instances WHERE id = ?1 AND execution = ?2")?
+        .held("SELECT key, epoch, owner FROM instances WHERE id = ?1 AND execution = ?2")?
         .query_row([&create.id, &create.execution], |row| {
-            Ok(Started { key: InstanceKey(row.get(0)?), epoch: query::count(row, 1)?, replaced: None })
+            let owner = row.get::<_, Option<i64>>(2)?.map(WorkerId);
+            Ok(Started { key: InstanceKey(row.get(0)?), epoch: query::count(row, 1)?, owner, replaced: None })
         })
         .optional()?;
     Ok(found)
