@@ -340,7 +340,7 @@ impl<'a> Found<'a> {
             && let StorageType::Foreign(name) = StorageType::from_name(name)
         {
             let text =
-                format!("there is no store of type {name} here: take memory or sqlite, or give a backend in code");
+                format!("there is no store of type {name} here: take memory, sqlite or postgres, or give a backend in code");
             warnings.push(Remark::new("extensions.durableTask.storageProvider.type", source.clone(), text));
         }
         warnings

@@ -1,7 +1,7 @@
 //! Carrying out writes, on what a stage knows. What is said here and in the files beside it changes nothing in the store yet.
 
 use super::error::Result;
-use super::writer::{Answer, Work};
+use super::writer::{Answer, Work, free_text};
 use super::{claim, create, message, purge, rewind, turn};
 use crate::backend::{CallId, InstanceKey, Write, Written};
 use crate::model::Payload;
@@ -37,7 +37,7 @@ fn stall<'a>(work: &mut Work<'a>, key: InstanceKey, epoch: u64, reason: Option<&
         return None;
     }
     instance.is_changed = true;
-    work.changes.stalled.push((key.0, reason));
+    work.changes.stalled.push((key.0, reason.map(free_text)));
     Some(Written::Done)
 }
 

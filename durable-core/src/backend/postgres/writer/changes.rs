@@ -1,5 +1,6 @@
 //! What a stage changes, by table, and the statements for it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::super::connection::Step;
@@ -47,7 +48,7 @@ columns! {
 columns! {
     /// Instances that had a turn.
     Turned<'a> {
-        key: i64, status: &'static str, turn: i64, turn_time: i64, output: Option<&'a str>, reason: Option<&'a str>,
+        key: i64, status: &'static str, turn: i64, turn_time: i64, output: Option<&'a str>, reason: Option<Cow<'a, str>>,
         custom_status: Option<&'a str>, events: i64, inbox_seq: i64, epoch: i64, owner: Option<i64>, watched: bool,
     }
 }
@@ -59,7 +60,7 @@ columns! {
 
 columns! {
     /// Instances that stall, or do so no more.
-    Stalled<'a> { key: i64, reason: Option<&'a str>, }
+    Stalled<'a> { key: i64, reason: Option<Cow<'a, str>>, }
 }
 
 columns! {
@@ -76,7 +77,7 @@ columns! {
     /// Rows of the history.
     NewHistory<'a> {
         key: i64, seq: i64, turn: i64, turn_time: i64, time: i64, kind: &'a str, task_id: Option<i64>,
-        name: Option<&'a str>, payload: Option<&'a str>, detail: Option<&'a str>,
+        name: Option<&'a str>, payload: Option<&'a str>, detail: Option<Cow<'a, str>>,
     }
 }
 
@@ -84,7 +85,7 @@ columns! {
     /// Messages.
     NewMessages<'a> {
         key: i64, seq: i64, time: i64, kind: &'a str, task_id: Option<i64>, name: Option<&'a str>,
-        payload: Option<&'a str>, detail: Option<&'a str>,
+        payload: Option<&'a str>, detail: Option<Cow<'a, str>>,
     }
 }
 
@@ -245,7 +246,7 @@ impl<'a> Changes<'a> {
             task_id.map(|task| i64::from(task.0)),
             name.as_deref(),
             payload.as_ref().map(Payload::as_str),
-            detail.as_deref(),
+            detail.as_deref().map(free_text),
         ));
     }
 
@@ -259,7 +260,7 @@ impl<'a> Changes<'a> {
             task_id.map(|task| i64::from(task.0)),
             name.as_deref(),
             payload.as_ref().map(Payload::as_str),
-            detail.as_deref(),
+            detail.as_deref().map(free_text),
         ));
     }
 
@@ -312,6 +313,12 @@ impl<'a> Changes<'a> {
         self.new_timers.step(INSERT_TIMERS, steps);
         self.progressed.step(PROGRESS, steps);
     }
+}
+
+/// A text that users and errors may fill with anything. PostgreSQL has no texts with a NUL in them, so it becomes the sign for
+/// what cannot be shown; a write that could never be made would keep its instance from going on.
+pub(in super::super) fn free_text(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(text) }
 }
 
 fn tags_text(tags: &BTreeMap<String, String>) -> Result<String> {

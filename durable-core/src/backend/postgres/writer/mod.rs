@@ -11,6 +11,7 @@ mod load;
 mod stage;
 mod work;
 
+pub(super) use self::changes::free_text;
 pub(super) use self::load::load_claimed;
 pub(super) use self::stage::Answer;
 pub(super) use self::work::{Instance, Work};

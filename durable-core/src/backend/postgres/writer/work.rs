@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::super::error::Result;
 use super::super::query::int;
-use super::changes::Changes;
+use super::changes::{Changes, free_text};
 use crate::backend::{
     CallId, Completes, CreateInstance, InboxRow, InstanceKey, InstanceRow, NewActivity, NewTimer,
     RewindCommit, TurnCommit, WorkerId,
@@ -354,7 +354,7 @@ impl<'a> Instance<'a> {
             int(self.turn),
             turn.turn_time.ticks(),
             turn.output.as_ref().map(Payload::as_str),
-            turn.reason.as_deref(),
+            turn.reason.as_deref().map(free_text),
             turn.custom_status.as_ref().map(Payload::as_str),
             int(turn.history.len() as u64),
             inbox_seq,
