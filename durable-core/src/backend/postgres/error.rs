@@ -33,12 +33,16 @@ impl Failure {
         Self { kind: BackendErrorKind::Corrupt, what, cause: Some(Arc::new(error)) }
     }
 
-    /// Why there is no connection. A server that speaks no SQL yet has its own errors, so this is never final unless the
-    /// server says so.
+    /// Why there is no connection.
     pub(super) fn of_connection(error: tokio_postgres::Error) -> Self {
+        if is_distrust(&error) {
+            let what = format!("the server is not trusted ({})", told(&error));
+            return Self { kind: BackendErrorKind::Other, what, cause: Some(Arc::new(error)) };
+        }
         if error.code().is_some() || caused_by_io(&error) {
             return error.into();
         }
+        // Such as a server that has no TLS at present.
         let what = format!("there is no connection ({})", told(&error));
         Self { kind: BackendErrorKind::Unavailable, what, cause: Some(Arc::new(error)) }
     }
@@ -94,6 +98,19 @@ fn caused_by_io(error: &tokio_postgres::Error) -> bool {
     let mut cause = error.source();
     while let Some(error) = cause {
         if error.is::<io::Error>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// TLS did not come about, and will not the next time.
+fn is_distrust(error: &tokio_postgres::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        if inner.is_some_and(|inner| inner.is::<rustls::Error>()) {
             return true;
         }
         cause = error.source();

@@ -52,6 +52,11 @@ async fn attempt(connection: &mut Pooled<'_>, batch: &[Write]) -> Result<Vec<Wri
 async fn transact(connection: &Pooled<'_>, batch: &[Write]) -> Result<Vec<Written>> {
     let mut answers = Vec::with_capacity(batch.len());
     let mut begins = true;
+    if batch.len() > 1 && batch.iter().any(|write| matches!(write, Write::ClaimReady { .. })) {
+        // Whoever holds what it has found ready must not wait for other locks any more.
+        load::load(connection, begins, batch).await?;
+        begins = false;
+    }
     while let Some(first) = batch.get(answers.len()) {
         if let Write::ClaimReady { worker, after, limit, runs, again } = first {
             let taken = claim::claim_ready(connection, begins, *worker, *after, *limit, runs, *again).await?;
@@ -69,7 +74,11 @@ async fn transact(connection: &Pooled<'_>, batch: &[Write]) -> Result<Vec<Writte
                     break;
                 }
                 let Some(answer) = apply(&mut work, write)? else { break };
+                let is_claim = matches!(answer, Answer::Activities(_));
                 done.push(answer);
+                if is_claim {
+                    break;
+                }
             }
             let is_last = answers.len() + done.len() == batch.len();
             flush(connection, work, is_last, done, &mut answers).await?;
@@ -97,25 +106,20 @@ async fn flush(
     work.settle()?;
     let mut steps = Vec::new();
     work.changes.steps(&mut steps);
-    // Claims of activities come last: they wait for nobody, and while others are waited for, nobody should wait for them.
-    let mut claims = Vec::new();
-    for answer in &done {
-        if let Answer::Activities(claim) = answer {
-            claim.steps(&mut steps);
-            claims.push(steps.len() - 1);
-        }
+    // A claim of activities is the last of its stage: the server finds what there is to claim.
+    if let Some(Answer::Activities(claim)) = done.last() {
+        claim.steps(&mut steps);
     }
+    let claim_at = steps.len().saturating_sub(1);
     if is_last {
         steps.push(Step { sql: "COMMIT", params: Vec::new() });
     }
     let rows = connection.run(&steps).await?;
-    let mut claims = claims.into_iter();
     for answer in done {
         answers.push(match answer {
             Answer::Known(written) => written,
             Answer::Activities(_) => {
-                let at = claims.next().unwrap_or_default();
-                claim::claimed_activities(rows.get(at).map(Vec::as_slice).unwrap_or_default())?
+                claim::claimed_activities(rows.get(claim_at).map(Vec::as_slice).unwrap_or_default())?
             }
         });
     }
