@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use durable_core::backend::memory::Memory;
 use durable_core::backend::{
-    Backend, CallId, Completes, CreateInstance, InboxRow, InstanceFilter, InstanceKey, InstanceRow, MessageTarget, NewActivity, NewChild,
-    NewEvent, NewMessage, NewTimer, NextExecution, OutgoingMessage, Recipient, Release, RewindCommit, Runnable, TurnCommit,
-    WorkerId, Write, Written,
+    Backend, CallId, Completes, CreateInstance, InboxRow, InstanceFilter, InstanceKey, InstanceRow, MessageTarget,
+    NewActivity, NewChild, NewEvent, NewMessage, NewTimer, NextExecution, OutgoingMessage, Recipient, Release,
+    RewindCommit, Runnable, TurnCommit, WorkerId, Write, Written,
 };
 use durable_core::history::StoredEvent;
 use durable_core::model::{Payload, RuntimeStatus, TaskId, Timestamp};
@@ -114,10 +114,7 @@ struct Side {
 impl Side {
     async fn new(store: Arc<dyn Backend>) -> Self {
         let lease = Duration::from_secs(3600);
-        let workers = [
-            store.attach("a", lease).await.unwrap().worker,
-            store.attach("b", lease).await.unwrap().worker,
-        ];
+        let workers = [store.attach("a", lease).await.unwrap().worker, store.attach("b", lease).await.unwrap().worker];
         Self { store, workers, names: Names::default(), serial: 0 }
     }
 
@@ -257,26 +254,50 @@ impl Side {
             inbox_through: row.map_or(0, |row| row.inbox_seq.saturating_sub(u64::from(to % 2))),
             activities_gone: if over { vec![call(task), call(fresh - 10)] } else { Vec::new() },
             timers_gone: if over { vec![call(task)] } else { Vec::new() },
-            new_activities: if adds && turn == 1 { (1..4).map(|n| self.activity(call(n), n == 2)).collect() } else if adds { vec![self.activity(call(fresh), false)] } else { Vec::new() },
-            new_timers: if turn == 1 && !ends { (1..4).map(|n| NewTimer { call: call(n), fire_at: at(i64::from(n)) }).collect() } else { Vec::new() },
+            new_activities: if adds && turn == 1 {
+                (1..4).map(|n| self.activity(call(n), n == 2)).collect()
+            } else if adds {
+                vec![self.activity(call(fresh), false)]
+            } else {
+                Vec::new()
+            },
+            new_timers: if turn == 1 && !ends {
+                (1..4).map(|n| NewTimer { call: call(n), fire_at: at(i64::from(n)) }).collect()
+            } else {
+                Vec::new()
+            },
             drop_activities: to == 7,
-            children: child.map(|id| NewChild {
-                create: CreateInstance { parent_call: adds.then(|| call(fresh)), ..self.create(id, Some(serial), over, false, adds) },
-                if_taken: Some(NewEvent { time: at(4), event: event("taken", 1, serial) }),
-            }).into_iter().collect(),
+            children: child
+                .map(|id| NewChild {
+                    create: CreateInstance {
+                        parent_call: adds.then(|| call(fresh)),
+                        ..self.create(id, Some(serial), over, false, adds)
+                    },
+                    if_taken: Some(NewEvent { time: at(4), event: event("taken", 1, serial) }),
+                })
+                .into_iter()
+                .collect(),
             messages: match to {
                 0 => vec![message(Recipient::Id(IDS[usize::try_from(serial).unwrap() % IDS.len()].to_owned()))],
                 1 => vec![message(Recipient::Children), message(Recipient::Id("nobody".to_owned()))],
-                2 => vec![message(Recipient::Child(call(fresh))), message(Recipient::Execution(key, "first".to_owned()))],
+                2 => {
+                    vec![message(Recipient::Child(call(fresh))), message(Recipient::Execution(key, "first".to_owned()))]
+                }
                 _ => Vec::new(),
             },
-            next: next.then(|| Box::new(NextExecution {
-                execution: format!("next {serial}"),
-                version: Some("1".to_owned()),
-                input: Payload::from_stored("[2]"),
-                generation: generation(row) + 1,
-                carried: row.filter(|row| row.inbox_seq > 1 && to % 2 == 0).map(|_| InboxRow { seq: 1, time: at(1), event: event("carried", 1, serial) }).into_iter().collect(),
-            })),
+            next: next.then(|| {
+                Box::new(NextExecution {
+                    execution: format!("next {serial}"),
+                    version: Some("1".to_owned()),
+                    input: Payload::from_stored("[2]"),
+                    generation: generation(row) + 1,
+                    carried: row
+                        .filter(|row| row.inbox_seq > 1 && to % 2 == 0)
+                        .map(|_| InboxRow { seq: 1, time: at(1), event: event("carried", 1, serial) })
+                        .into_iter()
+                        .collect(),
+                })
+            }),
         }
     }
 
@@ -319,7 +340,9 @@ fn rewind(row: Option<&InstanceRow>, key: InstanceKey, serial: u32) -> RewindCom
 /// Timers come in any order.
 fn without_timers(answer: &Written) -> Written {
     let mut answer = answer.clone();
-    let sort = |timers: &mut Option<Vec<NewTimer>>| timers.iter_mut().for_each(|timers| timers.sort_by_key(|timer| timer.call));
+    let sort = |timers: &mut Option<Vec<NewTimer>>| {
+        timers.iter_mut().for_each(|timers| timers.sort_by_key(|timer| timer.call))
+    };
     match &mut answer {
         Written::Claimed(claimed) => sort(&mut claimed.timers),
         Written::Taken(all) => all.iter_mut().for_each(|claimed| sort(&mut claimed.timers)),

@@ -119,7 +119,10 @@ async fn processes_that_start_together_make_the_tables_once() {
 async fn a_schema_of_another_program_is_left_alone() {
     let schema = Schema::new();
     let client = connect().await;
-    client.batch_execute(&format!("CREATE SCHEMA \"{0}\"; CREATE TABLE \"{0}\".mine (n int)", schema.name)).await.unwrap();
+    client
+        .batch_execute(&format!("CREATE SCHEMA \"{0}\"; CREATE TABLE \"{0}\".mine (n int)", schema.name))
+        .await
+        .unwrap();
     let error = schema.options().connect(url()).await.unwrap_err();
     assert!(error.is_foreign() && error.to_string().contains("another program"), "{error}");
     let sql = "SELECT count(*) FROM pg_class WHERE relnamespace = $1::text::regnamespace";
@@ -145,7 +148,10 @@ async fn opening_again_changes_nothing() {
         let sql = "SELECT c.relname, c.relkind::text, c.oid::text FROM pg_class c
             WHERE relnamespace = current_schema::text::regnamespace ORDER BY 1";
         drop(schema.store().await);
-        let sql = sql.replace("current_schema::text::regnamespace", "(SELECT oid FROM pg_namespace WHERE nspname = current_schema)");
+        let sql = sql.replace(
+            "current_schema::text::regnamespace",
+            "(SELECT oid FROM pg_namespace WHERE nspname = current_schema)",
+        );
         let rows = client.query(&sql, &[]).await.unwrap();
         rows.iter().map(|row| [0, 1, 2].map(|column| row.get::<_, String>(column))).collect::<Vec<_>>()
     };
@@ -157,8 +163,14 @@ async fn opening_again_changes_nothing() {
 /// A user with no right but to make tables in one schema, whose defaults are bad for us.
 async fn limited_user(schema: &Schema, name: &str, defaults: &str) -> String {
     let (client, schema) = (connect().await, &schema.name);
-    client.batch_execute(&format!("DROP ROLE IF EXISTS {name}; CREATE ROLE {name} LOGIN PASSWORD 'hunter2'; {defaults}")).await.unwrap();
-    client.batch_execute(&format!("CREATE SCHEMA \"{schema}\"; GRANT USAGE, CREATE ON SCHEMA \"{schema}\" TO {name}")).await.unwrap();
+    client
+        .batch_execute(&format!("DROP ROLE IF EXISTS {name}; CREATE ROLE {name} LOGIN PASSWORD 'hunter2'; {defaults}"))
+        .await
+        .unwrap();
+    client
+        .batch_execute(&format!("CREATE SCHEMA \"{schema}\"; GRANT USAGE, CREATE ON SCHEMA \"{schema}\" TO {name}"))
+        .await
+        .unwrap();
     let (rest, host) = url().split_once('@').unwrap();
     let (scheme, _) = rest.split_once("://").unwrap();
     format!("{scheme}://{name}:hunter2@{host}")
@@ -212,7 +224,8 @@ async fn no_password_is_shown() {
         "host=127.0.0.1 port=1 user=ada password=hunter2",
     ] {
         let error = Postgres::connect(url).await.unwrap_err();
-        let told = format!("{error} {error:?} {:?}", std::error::Error::source(&error).map(|source| format!("{source:?}")));
+        let told =
+            format!("{error} {error:?} {:?}", std::error::Error::source(&error).map(|source| format!("{source:?}")));
         assert!(!told.contains("hunter2"), "{told}");
     }
     let store = Postgres::options().connect_later("postgres://ada:hunter2@db.example.com:99/shop").unwrap();

@@ -178,6 +178,7 @@ impl NoticeSender {
     }
 
     /// Passes a hint on. False when nobody listens any more.
+    #[must_use]
     pub fn send(&self, notice: Notice) -> bool {
         self.listener.send(notice).is_ok()
     }

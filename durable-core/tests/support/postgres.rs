@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -16,8 +16,8 @@ const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../durable-core/tests
 
 struct Server {
     url: String,
-    /// When this process ends, however it does, this closes and the server stops. `None` for somebody else's server.
-    own: Option<ChildStdin>,
+    /// When this process ends, however it does, its standard input ends and the server stops. `None` for somebody else's server.
+    own: Option<Child>,
 }
 
 fn server() -> &'static Server {
@@ -45,7 +45,7 @@ fn start() -> Server {
         panic!("the server in {} does not start: {told}\n{missing}", programs.display());
     }
     let url = format!("postgres://durable@{}/postgres", home.trim().replace('/', "%2F"));
-    Server { url, own: child.stdin.take() }
+    Server { url, own: Some(child) }
 }
 
 /// Where `initdb` and its like lie, of the newest version that is installed.

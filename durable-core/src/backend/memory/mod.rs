@@ -165,7 +165,7 @@ impl SharedBackend for Memory {
             match notice {
                 Notice::Messages(to, _) | Notice::Gone(to, _) => {
                     if let Some(listener) = listeners.get(&to) {
-                        listener.send(notice);
+                        let _ = listener.send(notice);
                     }
                 }
                 for_all => listeners.retain(|_, listener| listener.send(for_all.clone())),

@@ -163,7 +163,16 @@ pub(super) async fn claim_ready(
     if begins {
         steps.push(Step { sql: "BEGIN", params: Vec::new() });
     }
-    let params = vec![&worker.0 as _, &after.0 as _, &most as _, &again as _, &all as _, &names as _, &of_version as _, &versions as _];
+    let params = vec![
+        &worker.0 as _,
+        &after.0 as _,
+        &most as _,
+        &again as _,
+        &all as _,
+        &names as _,
+        &of_version as _,
+        &versions as _,
+    ];
     steps.push(Step { sql: LOCK_READY, params });
     let answers = connection.run(&steps).await?;
     let keys = answers.last().into_iter().flatten().map(|row| get(row, 0)).collect::<Result<Vec<i64>>>()?;

@@ -303,7 +303,8 @@ impl SharedBackend for Postgres {
     }
 
     async fn notify(&self, notices: Vec<Notice>) {
-        let sent = async { notify::notify(&*self.hub.connection(&self.hub.hints).await?, self.schema(), &notices).await };
+        let sent =
+            async { notify::notify(&*self.hub.connection(&self.hub.hints).await?, self.schema(), &notices).await };
         if let Err(error) = self.told(sent.await) {
             tracing::debug!(%error, "hints to other workers are lost");
         }

@@ -92,7 +92,9 @@ fn notice(worker: WorkerId, text: &str) -> Notice {
         Some(("m", keys_)) => keys(keys_).ok().map(|keys| Notice::Messages(worker, keys)),
         Some(("g", keys_)) => keys(keys_).ok().map(|keys| Notice::Gone(worker, keys)),
         Some(("w", flags)) => Some(Notice::Work { instances: flags.starts_with('1'), calls: flags.ends_with('1') }),
-        Some(("c", ids)) => ids.lines().map(serde_json::from_str).collect::<std::result::Result<_, _>>().ok().map(Notice::Changed),
+        Some(("c", ids)) => {
+            ids.lines().map(serde_json::from_str).collect::<std::result::Result<_, _>>().ok().map(Notice::Changed)
+        }
         _ => None,
     };
     known.unwrap_or(Notice::Missed)
@@ -106,7 +108,9 @@ pub(super) async fn listen(address: Arc<Address>, worker: WorkerId) -> Result<No
         while ear.pass_on(worker, &sender).await {
             let Some(again) = reopen(&address, worker, &sender).await else { return };
             ear = again;
-            sender.send(Notice::Missed);
+            if !sender.send(Notice::Missed) {
+                return;
+            }
         }
     });
     Ok(notices)
@@ -139,7 +143,8 @@ impl Ear {
             tokio::select! {
                 () = sender.closed() => return false,
                 text = self.heard.recv() => match text {
-                    Some(text) => { sender.send(notice(worker, &text)); }
+                    Some(text) if sender.send(notice(worker, &text)) => {}
+                    Some(_) => return false,
                     None => return true,
                 },
             }

@@ -8,7 +8,8 @@ use crate::model::RuntimeStatus;
 
 /// `None` when the stage must end before it.
 pub(super) fn rewind<'a>(work: &mut Work<'a>, rewinds: &'a [RewindCommit]) -> Result<Option<Written>> {
-    let is_changed = |rewind: &RewindCommit| work.instances.get(&rewind.key).is_some_and(|instance| instance.is_changed);
+    let is_changed =
+        |rewind: &RewindCommit| work.instances.get(&rewind.key).is_some_and(|instance| instance.is_changed);
     if rewinds.iter().any(is_changed) {
         return Ok(None);
     }

@@ -37,7 +37,8 @@ impl Tls {
             Some(pem) => {
                 let mut roots = RootCertStore::empty();
                 for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
-                    let certificate = certificate.map_err(|error| fail(format!("a certificate is no PEM ({error})")))?;
+                    let certificate =
+                        certificate.map_err(|error| fail(format!("a certificate is no PEM ({error})")))?;
                     roots.add(certificate).map_err(|error| fail(format!("a certificate is not valid ({error})")))?;
                 }
                 if roots.is_empty() {
@@ -59,7 +60,8 @@ where
     type Error = io::Error;
 
     fn make_tls_connect(&mut self, host: &str) -> io::Result<Handshake> {
-        let name = ServerName::try_from(host.to_owned()).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        let name = ServerName::try_from(host.to_owned())
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         Ok(Handshake { config: Arc::clone(&self.config), name })
     }
 }

@@ -50,8 +50,7 @@ fn fence(instance: &Instance<'_>, turn: &TurnCommit) -> Fence {
     if instance.turn == turn.turn && instance.execution == *after {
         return Fence::Applied;
     }
-    let fits =
-        instance.turn + 1 == turn.turn && instance.execution == turn.execution && !instance.status.is_terminal();
+    let fits = instance.turn + 1 == turn.turn && instance.execution == turn.execution && !instance.status.is_terminal();
     if fits { Fence::Fits } else { Fence::Refused }
 }
 

@@ -143,9 +143,8 @@ pub(super) async fn heartbeat(connection: &Connection, heartbeat: &Heartbeat) ->
     let worker = heartbeat.worker.0;
     let (lease, most) = (ticks(heartbeat.lease), limit(heartbeat.limit));
     loop {
-        let rows = connection
-            .query(HEARTBEAT, &[&worker, &lease, &heartbeat.after.0, &most, &heartbeat.watching])
-            .await?;
+        let rows =
+            connection.query(HEARTBEAT, &[&worker, &lease, &heartbeat.after.0, &most, &heartbeat.watching]).await?;
         let Some(row) = rows.first() else { return Ok(None) };
         let (is_taken_for_dead, are_others_dead) = (get(row, 1)?, get(row, 7)?);
         // Both are rare; what was found is then not the whole truth.

@@ -154,14 +154,16 @@ const INSERT_INSTANCES: &str = "INSERT INTO instances (key, id, execution, name,
 const INSERT_HEADERS: &str = "INSERT INTO headers (key, input, tags, origin)
     SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[])";
 
-const INSERT_TAGS: &str = "INSERT INTO tags (tag, value, key) SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[])";
+const INSERT_TAGS: &str =
+    "INSERT INTO tags (tag, value, key) SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[])";
 
 const COUNT_ATTEMPTS: &str = "UPDATE instances SET crashes = crashes + 1 WHERE key = ANY($1::bigint[])";
 
 const STALL: &str = "UPDATE instances i SET stalled = u.reason, crashes = 0
     FROM unnest($1::bigint[], $2::text[]) AS u (key, reason) WHERE i.key = u.key";
 
-const TURN: &str = "UPDATE instances i SET status = u.status, turn = u.turn, turn_time = u.turn_time, updated = u.turn_time,
+const TURN: &str =
+    "UPDATE instances i SET status = u.status, turn = u.turn, turn_time = u.turn_time, updated = u.turn_time,
         output = u.output, reason = u.reason, custom_status = coalesce(u.custom_status, i.custom_status),
         history_len = i.history_len + u.events, inbox_seq = u.inbox_seq, epoch = u.epoch, owner = u.owner,
         watched = u.watched, crashes = 0, stalled = NULL
@@ -170,7 +172,8 @@ const TURN: &str = "UPDATE instances i SET status = u.status, turn = u.turn, tur
         AS u (key, status, turn, turn_time, output, reason, custom_status, events, inbox_seq, epoch, owner, watched)
     WHERE i.key = u.key";
 
-const HOLD: &str = "UPDATE instances i SET inbox_seq = u.inbox_seq, epoch = u.epoch, owner = u.owner, watched = u.watched
+const HOLD: &str =
+    "UPDATE instances i SET inbox_seq = u.inbox_seq, epoch = u.epoch, owner = u.owner, watched = u.watched
     FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::boolean[])
         AS u (key, inbox_seq, epoch, owner, watched)
     WHERE i.key = u.key";
@@ -181,7 +184,8 @@ const CONTINUE: &str = "WITH u AS (SELECT * FROM unnest($1::bigint[], $2::text[]
     UPDATE instances i SET execution = u.execution, version = u.version, generation = u.generation, history_len = 0
     FROM u WHERE i.key = u.key";
 
-const REWIND: &str = "UPDATE instances i SET status = u.status, output = NULL, reason = NULL, stalled = NULL, crashes = 0,
+const REWIND: &str =
+    "UPDATE instances i SET status = u.status, output = NULL, reason = NULL, stalled = NULL, crashes = 0,
         updated = u.updated, history_len = u.history_len
     FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[]) AS u (key, status, updated, history_len)
     WHERE i.key = u.key";
@@ -195,7 +199,8 @@ const END_TIMERS: &str = "DELETE FROM timers t USING unnest($1::bigint[], $2::bi
 const CONSUME: &str = "DELETE FROM inbox m USING unnest($1::bigint[], $2::bigint[]) AS u (key, through)
     WHERE m.key = u.key AND m.seq <= u.through";
 
-const INSERT_HISTORY: &str = "INSERT INTO history (key, seq, turn, turn_time, time, kind, task_id, name, payload, detail)
+const INSERT_HISTORY: &str =
+    "INSERT INTO history (key, seq, turn, turn_time, time, kind, task_id, name, payload, detail)
     SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::bigint[],
         $8::text[], $9::text[], $10::text[])";
 

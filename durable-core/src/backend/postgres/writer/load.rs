@@ -9,8 +9,8 @@ use super::super::query::{self, get};
 use super::super::time::now;
 use super::work::{Locked, Work};
 use crate::backend::{
-    CallId, Completes, InstanceKey, MessageTarget, NewChild, NewMessage, NewTimer, OutgoingMessage, Recipient, WorkerId,
-    Write,
+    CallId, Completes, InstanceKey, MessageTarget, NewChild, NewMessage, NewTimer, OutgoingMessage, Recipient,
+    WorkerId, Write,
 };
 use crate::model::{TaskId, Timestamp};
 
@@ -40,8 +40,7 @@ const CHILDREN: &str = concat!(
 
 const FRESH_KEYS: &str = "SELECT nextval('instance_keys') FROM generate_series(1, $1::bigint)";
 
-const LIVING: &str =
-    concat!("SELECT worker, false FROM workers WHERE drained IS NULL AND lease_until > ", now!());
+const LIVING: &str = concat!("SELECT worker, false FROM workers WHERE drained IS NULL AND lease_until > ", now!());
 
 /// Those who live, and those who ended in order and own one of these instances.
 const WORKERS: &str = concat!(

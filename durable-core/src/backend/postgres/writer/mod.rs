@@ -66,7 +66,8 @@ async fn transact(connection: &Pooled<'_>, batch: &[Write]) -> Result<Vec<Writte
             }
         } else {
             let rest = &batch[answers.len()..];
-            let rest = &rest[..rest.iter().position(|write| matches!(write, Write::ClaimReady { .. })).unwrap_or(rest.len())];
+            let rest =
+                &rest[..rest.iter().position(|write| matches!(write, Write::ClaimReady { .. })).unwrap_or(rest.len())];
             let mut work = load::load(connection, begins, rest).await?;
             let mut done = Vec::new();
             for write in rest {

@@ -6,8 +6,8 @@ use super::super::error::Result;
 use super::super::query::int;
 use super::changes::{Changes, free_text};
 use crate::backend::{
-    CallId, Completes, CreateInstance, InboxRow, InstanceKey, InstanceRow, NewActivity, NewTimer,
-    RewindCommit, TurnCommit, WorkerId,
+    CallId, Completes, CreateInstance, InboxRow, InstanceKey, InstanceRow, NewActivity, NewTimer, RewindCommit,
+    TurnCommit, WorkerId,
 };
 use crate::history::StoredEvent;
 use crate::model::{Payload, RuntimeStatus, TaskId, Timestamp};
@@ -150,7 +150,10 @@ impl<'a> Work<'a> {
     }
 
     /// What a claim was to read: the row, with what this stage has changed, the unread messages and the timers.
-    pub(in super::super) fn claimed(&mut self, key: InstanceKey) -> Option<(InstanceRow, Vec<InboxRow>, Vec<NewTimer>)> {
+    pub(in super::super) fn claimed(
+        &mut self,
+        key: InstanceKey,
+    ) -> Option<(InstanceRow, Vec<InboxRow>, Vec<NewTimer>)> {
         let instance = self.instances.get(&key)?;
         let mut row = self.read.rows.get(&key)?.clone();
         (row.epoch, row.inbox_seq) = (instance.epoch, instance.inbox_seq);
@@ -227,7 +230,8 @@ impl<'a> Work<'a> {
         let before = self.read.arrived.get(&(key, event.task_id, event.kind.clone().into_owned())).copied();
         before.or_else(|| {
             let mut new = self.instances.get(&key)?.messages.iter();
-            let same = |(_, _, new): &&(u64, Timestamp, &StoredEvent)| new.task_id == event.task_id && new.kind == event.kind;
+            let same =
+                |(_, _, new): &&(u64, Timestamp, &StoredEvent)| new.task_id == event.task_id && new.kind == event.kind;
             new.find(same).map(|(seq, ..)| *seq)
         })
     }
