@@ -13,7 +13,7 @@ durable_testing::conformance_tests!(async || {
 mod shared {
     use super::*;
 
-    durable_testing::conformance_tests!(async || {
+    durable_testing::shared_conformance_tests!(async || {
         let store: Arc<dyn Backend> = Arc::new(Memory::shared());
         (store, ())
     });

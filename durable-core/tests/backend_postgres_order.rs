@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use durable_core::backend::memory::Memory;
 use durable_core::backend::{
-    Backend, CallId, Completes, CreateInstance, InboxRow, InstanceFilter, InstanceKey, InstanceRow, MessageTarget,
-    NewActivity, NewChild, NewEvent, NewMessage, NewTimer, NextExecution, OutgoingMessage, Recipient, Release,
-    RewindCommit, Runnable, TurnCommit, WorkerId, Write, Written,
+    Backend, CallId, Completes, CreateInstance, HeldCall, InboxRow, InstanceFilter, InstanceKey, InstanceRow,
+    MessageTarget, NewActivity, NewChild, NewEvent, NewMessage, NewTimer, NextExecution, OutgoingMessage, Recipient,
+    Release, RewindCommit, Runnable, TurnCommit, WorkerId, Write, Written,
 };
 use durable_core::history::StoredEvent;
 use durable_core::model::{Payload, RuntimeStatus, TaskId, Timestamp};
@@ -34,7 +34,8 @@ enum Op {
     Message { id: usize, by_key: bool, completes: u8, call: u8 },
     Claim { id: usize, worker: usize, any: bool },
     ClaimReady { worker: usize, again: bool, any: bool },
-    Release { id: usize, behind: bool, watched: bool },
+    Release { id: usize, behind: Option<bool>, watched: bool },
+    HandBack { id: usize, call: u8 },
     Watch { id: usize },
     Attempt { id: usize },
     ClaimActivities { worker: usize, any: bool },
@@ -59,7 +60,8 @@ fn op() -> impl Strategy<Value = Op> {
             .prop_map(|(id, by_key, completes, call)| Op::Message { id, by_key, completes, call }),
         3 => (id.clone(), 0..2_usize, b()).prop_map(|(id, worker, any)| Op::Claim { id, worker, any }),
         1 => (0..2_usize, b(), b()).prop_map(|(worker, again, any)| Op::ClaimReady { worker, again, any }),
-        2 => (id.clone(), b(), b()).prop_map(|(id, behind, watched)| Op::Release { id, behind, watched }),
+        2 => (id.clone(), prop::option::of(b()), b()).prop_map(|(id, behind, watched)| Op::Release { id, behind, watched }),
+        1 => (id.clone(), 1..4_u8).prop_map(|(id, call)| Op::HandBack { id, call }),
         1 => id.clone().prop_map(|id| Op::Watch { id }),
         1 => id.clone().prop_map(|id| Op::Attempt { id }),
         1 => (0..2_usize, b()).prop_map(|(worker, any)| Op::ClaimActivities { worker, any }),
@@ -183,8 +185,13 @@ impl Side {
             Op::Release { id, behind, watched } => Write::Release(vec![Release {
                 key: key(id),
                 epoch: epoch(id),
-                inbox_seq: row(id).map_or(0, |row| row.inbox_seq) + u64::from(behind),
+                inbox_seq: behind.map(|behind| row(id).map_or(0, |row| row.inbox_seq) + u64::from(behind)),
                 watched,
+            }]),
+            Op::HandBack { id, call } => Write::HandBack(vec![HeldCall {
+                key: key(id),
+                call: CallId::new(generation(row(id)), TaskId(call.into())),
+                claim: 7,
             }]),
             Op::Watch { id } => Write::Watch { id: IDS[id].to_owned() },
             Op::Attempt { id } => Write::Attempt { key: key(id), epoch: epoch(id) },
@@ -226,6 +233,7 @@ impl Side {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "one literal with every part of a turn")]
     fn turn(&self, op: &Op, row: Option<&InstanceRow>, key: InstanceKey, serial: u32) -> TurnCommit {
         let &Op::Turn { ahead, ends, next, child, to, over, adds, .. } = op else { panic!("a turn") };
         let turn = row.map_or(0, |row| row.turn) + u64::try_from(ahead).unwrap();
@@ -341,7 +349,7 @@ fn rewind(row: Option<&InstanceRow>, key: InstanceKey, serial: u32) -> RewindCom
 fn without_timers(answer: &Written) -> Written {
     let mut answer = answer.clone();
     let sort = |timers: &mut Option<Vec<NewTimer>>| {
-        timers.iter_mut().for_each(|timers| timers.sort_by_key(|timer| timer.call))
+        timers.iter_mut().for_each(|timers| timers.sort_by_key(|timer| timer.call));
     };
     match &mut answer {
         Written::Claimed(claimed) => sort(&mut claimed.timers),

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use durable_core::backend::{
-    ActivityRow, Attached, Backend, BackendError, BackendErrorKind, CountRow, HistoryRow, InstanceFilter, InstanceKey,
-    InstanceRow, SharedBackend, TimerRow, WorkerId, Write, Written,
+    ActivityRow, Attached, Backend, BackendError, BackendErrorKind, CountRow, Heartbeat, HistoryRow, InstanceFilter,
+    InstanceKey, InstanceRow, Notice, Notices, Pulse, SharedBackend, TimerRow, Unread, WorkerId, Write, Written,
 };
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -16,7 +17,7 @@ use tokio::sync::watch;
 /// Passes everything on to another backend, except the commits that shall fail.
 ///
 /// Commits are counted from 1, in the order in which they arrive. Queries, [`attach`](Backend::attach) and
-/// [`detach`](Backend::detach) always work, and are not counted. A failed commit reports an error of the kind
+/// [`detach`](Backend::detach) always work, and are not counted; [`hold`](Self::hold) stops everything. A failed commit reports an error of the kind
 /// [`BackendErrorKind::Unavailable`], as a store does that has lost its disk or its connection.
 ///
 /// ```
@@ -37,6 +38,8 @@ pub struct FaultyBackend {
     inner: Arc<dyn Backend>,
     script: Mutex<Script>,
     ended: watch::Sender<u64>,
+    held: watch::Sender<bool>,
+    loses_hints: AtomicBool,
     on_crash: Mutex<Option<Arc<dyn Fn() + Send + Sync>>>,
 }
 
@@ -76,7 +79,14 @@ impl FaultyBackend {
     /// A backend that works, until it is told otherwise.
     #[must_use]
     pub fn new(inner: Arc<dyn Backend>) -> Self {
-        Self { inner, script: Mutex::default(), ended: watch::Sender::new(0), on_crash: Mutex::default() }
+        Self {
+            inner,
+            script: Mutex::default(),
+            ended: watch::Sender::new(0),
+            held: watch::Sender::new(false),
+            loses_hints: AtomicBool::new(false),
+            on_crash: Mutex::default(),
+        }
     }
 
     pub(crate) fn set(&self, n: u64, fault: Fault) {
@@ -143,6 +153,29 @@ impl FaultyBackend {
         script.fail_from = None;
     }
 
+    /// From now on every call waits, until [`resume`](Self::resume): what the store sees of a process that stands still, or
+    /// that has lost its connection.
+    pub fn hold(&self) {
+        self.held.send_replace(true);
+    }
+
+    /// The calls that wait, and all that follow, go through.
+    pub fn resume(&self) {
+        self.held.send_replace(false);
+    }
+
+    /// Whether hints for other workers get lost from now on. See [`SharedBackend::notify`].
+    pub fn lose_hints(&self, lose: bool) {
+        self.loses_hints.store(lose, Ordering::Relaxed);
+    }
+
+    /// The store, once it can be reached.
+    async fn reach(&self) -> &dyn Backend {
+        // The sender lives as long as `self`, so waiting cannot fail.
+        let _ = self.held.subscribe().wait_for(|held| !*held).await;
+        &*self.inner
+    }
+
     /// How many commits have arrived so far.
     #[must_use]
     pub fn commits(&self) -> u64 {
@@ -206,18 +239,19 @@ impl fmt::Debug for FaultyBackend {
 #[async_trait]
 impl Backend for FaultyBackend {
     fn shared(&self) -> Option<&dyn SharedBackend> {
-        self.inner.shared()
+        self.inner.shared().map(|_| self as &dyn SharedBackend)
     }
 
     async fn attach(&self, name: &str, lease: Duration) -> Result<Attached, BackendError> {
-        self.inner.attach(name, lease).await
+        self.reach().await.attach(name, lease).await
     }
 
     async fn detach(&self, worker: WorkerId) -> Result<(), BackendError> {
-        self.inner.detach(worker).await
+        self.reach().await.detach(worker).await
     }
 
     async fn commit(&self, batch: Arc<Vec<Write>>) -> Result<Vec<Written>, BackendError> {
+        self.reach().await;
         let result = self.carry_out(batch).await;
         self.ended.send_modify(|ended| *ended += 1);
         result
@@ -229,7 +263,7 @@ impl Backend for FaultyBackend {
         after: InstanceKey,
         limit: usize,
     ) -> Result<Vec<InstanceKey>, BackendError> {
-        self.inner.ready(worker, after, limit).await
+        self.reach().await.ready(worker, after, limit).await
     }
 
     async fn timers(
@@ -238,27 +272,59 @@ impl Backend for FaultyBackend {
         after: Option<TimerRow>,
         limit: usize,
     ) -> Result<Vec<TimerRow>, BackendError> {
-        self.inner.timers(worker, after, limit).await
+        self.reach().await.timers(worker, after, limit).await
     }
 
     async fn history(&self, key: InstanceKey) -> Result<Vec<HistoryRow>, BackendError> {
-        self.inner.history(key).await
+        self.reach().await.history(key).await
     }
 
     async fn instance(&self, id: &str) -> Result<Option<InstanceRow>, BackendError> {
-        self.inner.instance(id).await
+        self.reach().await.instance(id).await
     }
 
     async fn list(&self, filter: InstanceFilter) -> Result<Vec<InstanceRow>, BackendError> {
-        self.inner.list(filter).await
+        self.reach().await.list(filter).await
     }
 
     async fn count(&self, filter: InstanceFilter) -> Result<Vec<CountRow>, BackendError> {
-        self.inner.count(filter).await
+        self.reach().await.count(filter).await
     }
 
     async fn activities(&self, key: InstanceKey) -> Result<Vec<ActivityRow>, BackendError> {
-        self.inner.activities(key).await
+        self.reach().await.activities(key).await
+    }
+}
+
+#[async_trait]
+impl SharedBackend for FaultyBackend {
+    async fn heartbeat(&self, heartbeat: Heartbeat) -> Result<Option<Pulse>, BackendError> {
+        match self.reach().await.shared() {
+            Some(shared) => shared.heartbeat(heartbeat).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn unread(&self, after: Vec<(InstanceKey, u64)>) -> Result<Vec<Unread>, BackendError> {
+        match self.reach().await.shared() {
+            Some(shared) => shared.unread(after).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    async fn notify(&self, notices: Vec<Notice>) {
+        if let Some(shared) = self.reach().await.shared()
+            && !self.loses_hints.load(Ordering::Relaxed)
+        {
+            shared.notify(notices).await;
+        }
+    }
+
+    async fn listen(&self, worker: WorkerId) -> Result<Notices, BackendError> {
+        match self.reach().await.shared() {
+            Some(shared) => shared.listen(worker).await,
+            None => Ok(Notices::channel().1),
+        }
     }
 }
 
@@ -324,6 +390,23 @@ mod tests {
             store.heal();
             assert!(store.commit(batch("b")).await.is_ok());
             assert_eq!(store.commits(), 4);
+        });
+    }
+
+    #[test]
+    fn a_store_that_is_held_answers_nothing_until_it_goes_on() {
+        block_on(async {
+            let store = Arc::new(store());
+            store.hold();
+            let held = Arc::clone(&store);
+            let mut commit = std::pin::pin!(held.commit(batch("a")));
+            let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+            assert!(commit.as_mut().poll(&mut context).is_pending());
+            assert!(std::pin::pin!(held.instance("a")).poll(&mut context).is_pending());
+            store.resume();
+            assert!(store.instance("a").await.unwrap().is_none(), "nothing has happened meanwhile");
+            commit.await.unwrap();
+            assert!(store.instance("a").await.unwrap().is_some());
         });
     }
 

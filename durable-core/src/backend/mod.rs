@@ -29,8 +29,9 @@ pub use self::shared::{
     SharedBackend, Unread,
 };
 pub use self::write::{
-    Arrived, Claimed, Committed, Completes, CreateInstance, Gone, MessageTarget, NewActivity, NewChild, NewMessage,
-    NewTimer, NextExecution, OutgoingMessage, Recipient, Release, RewindCommit, Started, TurnCommit, Write, Written,
+    Arrived, Claimed, Committed, Completes, CreateInstance, Gone, HeldCall, MessageTarget, NewActivity, NewChild,
+    NewMessage, NewTimer, NextExecution, OutgoingMessage, Recipient, Release, RewindCommit, Started, TurnCommit, Write,
+    Written,
 };
 
 /// A store of one task hub.

@@ -50,6 +50,9 @@ pub enum Write {
     /// Gives up instances that are not in memory any more, so that whoever gets a message for them may take them over: one
     /// has no owner afterwards when its epoch and its `inbox_seq` fit. Answered by [`Written::Kept`].
     Release(Vec<Release>),
+    /// Gives back calls that have not begun: those whose claim holds have no runner afterwards, and whoever takes them does not
+    /// count as a further delivery. Answered by [`Written::Done`].
+    HandBack(Vec<HeldCall>),
     /// Notes that somebody waits for an instance whose owner is another worker: its first turn and its last one say so. The one
     /// that replaces it inherits this. Answered by [`Written::Done`] or [`Written::NotFound`]. A store that belongs to one
     /// process notes nothing.
@@ -151,10 +154,22 @@ pub struct Release {
     pub key: InstanceKey,
     /// The owner's epoch.
     pub epoch: u64,
-    /// The last message that a turn has consumed. With unread messages after it the instance keeps its owner.
-    pub inbox_seq: u64,
+    /// The last message that a turn has consumed: with unread messages after it the instance keeps its owner. `None` when
+    /// the owner reads no messages any more.
+    pub inbox_seq: Option<u64>,
     /// Somebody waits for it here, as in [`Write::Watch`].
     pub watched: bool,
+}
+
+/// A call that a worker has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeldCall {
+    /// The calling instance.
+    pub key: InstanceKey,
+    /// The call.
+    pub call: CallId,
+    /// The claim under which the worker has it.
+    pub claim: i64,
 }
 
 /// A turn. Nothing of it happens unless key, execution, epoch and turn fit the instance row.

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::source::{ActivityLease, ActivityWork};
 use crate::activity::ActivityCallInfo;
-use crate::backend::{CallId, InstanceKey};
+use crate::backend::{CallId, HeldCall, InstanceKey};
 use crate::history::TaskOptions;
 use crate::model::Payload;
 
@@ -63,10 +63,12 @@ impl Activities {
     }
 
     /// There is a worker that runs so many calls at once. The room is at least twice that, so that calls from the store can
-    /// keep all runners busy and leave as much room to new ones.
-    pub(super) fn open(&mut self, runners: usize) {
+    /// keep all runners busy and leave as much room to new ones. Where others can run calls it is at most four times that, so
+    /// that one instance gets as much as can run at once, and the others get the rest of its calls.
+    pub(super) fn open(&mut self, runners: usize, is_shared: bool) {
         self.runners = runners;
-        self.capacity = self.capacity.max(runners.saturating_mul(2));
+        let most = if is_shared { runners.saturating_mul(4).max(4) } else { usize::MAX };
+        self.capacity = self.capacity.min(most).max(runners.saturating_mul(2));
     }
 
     /// Reserves room for one call. One instance gets at most a quarter of all room.
@@ -190,6 +192,32 @@ impl Activities {
             call.cancellation.cancel();
             self.release(key);
         }
+    }
+
+    /// Takes all calls out that nobody runs yet.
+    pub(super) fn take_waiting(&mut self) -> Vec<HeldCall> {
+        self.rotation.clear();
+        self.queued = 0;
+        let mut back = Vec::new();
+        for (key, waiting) in std::mem::take(&mut self.waiting) {
+            for call in waiting {
+                // Cancelled while it waited, unless it is still there.
+                if let Some(known) = self.calls.remove(&(key, call.id)) {
+                    back.push(HeldCall { key, call: call.id, claim: known.claim });
+                    self.release(key);
+                }
+            }
+        }
+        back
+    }
+
+    /// Cancels every call.
+    pub(super) fn clear(&mut self) {
+        let calls: Vec<_> = self.calls.keys().copied().collect();
+        for (key, call) in calls {
+            self.cancel(key, call);
+        }
+        self.surplus = true;
     }
 
     /// Cancels every call of an instance.

@@ -53,9 +53,10 @@ pub(super) type Placement = Option<(WorkerId, i64)>;
 /// What a turn needs to know of the world around it.
 pub(super) trait Surroundings {
     /// Who runs a new call. Asked once for each call that will run.
-    fn place(&mut self) -> Placement;
-    /// Who owns a new child; `None` when there is no room for it here. Asked once for each child that starts at once.
-    fn adopt(&mut self) -> Option<WorkerId>;
+    fn place(&mut self, name: &FunctionName) -> Placement;
+    /// Who owns a new child; `None` when there is no room for it here, or no code. Asked once for each child that starts at
+    /// once.
+    fn adopt(&mut self, name: &FunctionName, version: Option<&Version>) -> Option<WorkerId>;
     /// The version in which a child starts.
     fn version(&self, name: &FunctionName, asked: Option<&Version>) -> Result<Option<Version>, FailureDetails>;
 }
@@ -170,7 +171,7 @@ impl Turn<'_> {
         match action {
             Action::ScheduleTask { name, input, options, source } => {
                 let trace = self.before.header.trace.as_ref();
-                let placement = runs.then(|| world.place());
+                let placement = runs.then(|| world.place(&name));
                 if let Some(placement) = placement {
                     self.commit.new_activities.push(new_activity(
                         call,
@@ -208,7 +209,7 @@ impl Turn<'_> {
             Ok(version) => {
                 let call = (!child.is_detached).then_some(self.call(id));
                 let start_at = child.start_at.filter(|at| *at > self.turn_time);
-                let owner = if start_at.is_none() { world.adopt() } else { None };
+                let owner = if start_at.is_none() { world.adopt(&child.name, version.as_ref()) } else { None };
                 let mut create = new_child(self.before, id, child, version);
                 create.start_at = start_at;
                 create.parent_call = call;

@@ -1,15 +1,20 @@
 //! What the worker of an engine can run.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use super::source::WorkOffer;
+use crate::backend::{Runnable, RunnableActivities, RunnableOrchestrators};
 use crate::client::{ClientError, ClientErrorKind};
 use crate::model::{FailureDetails, FunctionName, NameList, Version};
 
-/// The orchestrators that a worker knows, each with its versions in ascending order.
+/// The orchestrators that a worker knows, each with its versions in ascending order, and its activities.
 #[derive(Debug, Default)]
 pub(super) struct Catalogue {
     orchestrators: HashMap<FunctionName, Vec<Option<Version>>>,
+    activities: HashSet<FunctionName>,
     default_version: Option<Version>,
+    /// What this worker takes from a store where others may take the rest.
+    shared: Option<(RunnableOrchestrators, RunnableActivities)>,
 }
 
 /// What a start asks for and nobody has.
@@ -20,16 +25,56 @@ pub(super) enum Missing {
 }
 
 impl Catalogue {
-    pub(super) fn new(
-        orchestrators: impl IntoIterator<Item = (FunctionName, Vec<Option<Version>>)>,
-        default_version: Option<Version>,
-    ) -> Self {
-        Self { orchestrators: orchestrators.into_iter().collect(), default_version }
+    pub(super) fn new(offer: WorkOffer, is_shared: bool) -> Self {
+        let runnable = |(name, versions): &(FunctionName, Vec<Option<Version>>)| {
+            let text = |version: &Option<Version>| version.as_ref().map(|version| version.as_str().to_owned());
+            // Code without versions serves every instance.
+            let versions = (*versions != [None]).then(|| versions.iter().map(text).collect());
+            Runnable { name: name.as_str().to_owned(), versions }
+        };
+        let shared = is_shared.then(|| {
+            let activities = offer.activities.iter().map(|name| name.as_str().to_owned());
+            (Some(offer.orchestrators.iter().map(runnable).collect()), Some(activities.collect()))
+        });
+        Self {
+            orchestrators: offer.orchestrators.into_iter().collect(),
+            activities: offer.activities.into_iter().collect(),
+            default_version: offer.default_version,
+            shared,
+        }
+    }
+
+    /// Which instances to take from the store.
+    pub(super) fn orchestrators(&self) -> RunnableOrchestrators {
+        self.shared.as_ref().and_then(|(orchestrators, _)| orchestrators.clone())
+    }
+
+    /// Which calls to take from the store.
+    pub(super) fn activities(&self) -> RunnableActivities {
+        self.shared.as_ref().and_then(|(_, activities)| activities.clone())
+    }
+
+    /// False for an instance that only others can run.
+    pub(super) fn runs(&self, name: &FunctionName, version: Option<&Version>) -> bool {
+        let Some((Some(known), _)) = &self.shared else { return true };
+        known.iter().any(|known| known.fits(name.as_str(), version.map(Version::as_str)))
+    }
+
+    /// False for a call that only others can run.
+    pub(super) fn runs_activity(&self, name: &FunctionName) -> bool {
+        self.shared.is_none() || self.activities.contains(name)
     }
 
     /// The version in which a new instance starts: the one that is asked for, or the default of the hub, or the highest.
-    /// Code without versions serves every version.
+    /// Code without versions serves every version. What only others may have starts as it is asked for.
     pub(super) fn version(&self, name: &FunctionName, asked: Option<&Version>) -> Result<Option<Version>, Missing> {
+        match self.known_version(name, asked) {
+            Err(_) if self.shared.is_some() => Ok(asked.cloned()),
+            known => known,
+        }
+    }
+
+    fn known_version(&self, name: &FunctionName, asked: Option<&Version>) -> Result<Option<Version>, Missing> {
         let Some(versions) = self.orchestrators.get(name) else {
             let mut known: Vec<_> = self.orchestrators.keys().cloned().collect();
             known.sort_by_key(FunctionName::folded);
@@ -86,9 +131,35 @@ mod tests {
     }
 
     fn catalogue(default: Option<&str>) -> Catalogue {
-        let name = |text| FunctionName::new(text).unwrap();
         let orders = vec![None, Some(version("1.0")), Some(version("2.0"))];
-        Catalogue::new([(name("order"), orders), (name("plain"), vec![None])], default.map(version))
+        Catalogue::new(offer(orders, default), false)
+    }
+
+    fn name(text: &str) -> FunctionName {
+        FunctionName::new(text).unwrap()
+    }
+
+    fn offer(orders: Vec<Option<Version>>, default: Option<&str>) -> WorkOffer {
+        WorkOffer {
+            orchestrators: vec![(name("order"), orders), (name("plain"), vec![None])],
+            default_version: default.map(version),
+            activities: vec![name("charge")],
+            ..WorkOffer::default()
+        }
+    }
+
+    #[test]
+    fn in_a_shared_store_others_may_have_what_is_missing_here() {
+        let shared = Catalogue::new(offer(vec![None, Some(version("1.0"))], None), true);
+        assert_eq!(shared.version(&name("other"), Some(&version("9.0"))).unwrap(), Some(version("9.0")));
+        assert_eq!(shared.version(&name("other"), None).unwrap(), None);
+        assert!(shared.runs(&name("ORDER"), None) && shared.runs(&name("order"), Some(&version("1.0"))));
+        assert!(!shared.runs(&name("order"), Some(&version("9.0"))) && !shared.runs(&name("other"), None));
+        assert!(shared.runs(&name("plain"), Some(&version("9.0"))), "it has no versions");
+        assert!(shared.runs_activity(&name("Charge")) && !shared.runs_activity(&name("refund")));
+        let alone = catalogue(None);
+        assert!(alone.runs(&name("other"), None) && alone.runs_activity(&name("refund")), "it fails where it is seen");
+        assert_eq!((alone.orchestrators(), alone.activities()), (None, None));
     }
 
     #[test]

@@ -185,6 +185,7 @@ impl LocalEngine {
             let notified = waiting.notified();
             tokio::pin!(notified);
             notified.as_mut().enable();
+            self.watch(id).await?;
             let late = deadline.is_some_and(|deadline| self.inner.clock.now() >= deadline);
             let status = self.status(id).await?;
             let done = status.as_ref().is_none_or(|status| until.is_reached(status.runtime_status));
@@ -194,16 +195,28 @@ impl LocalEngine {
             if self.inner.is_closing() {
                 return Err(ClientError::new(ClientErrorKind::ShutDown));
             }
-            match deadline {
-                Some(deadline) => {
+            // A first turn at another worker of which nobody tells is found like this; an end, by the heartbeats.
+            let look = self.inner.sharing.as_ref().filter(|_| until == WaitUntil::Started);
+            let look = look.map(|_| self.inner.clock.now().saturating_add(self.inner.options.heartbeat_interval));
+            match deadline.into_iter().chain(look).min() {
+                Some(at) => {
                     tokio::select! {
                         () = notified => {}
-                        () = self.inner.clock.sleep_until(deadline) => {}
+                        () = self.inner.clock.sleep_until(at) => {}
                     }
                 }
                 None => notified.await,
             }
         }
+    }
+
+    /// Has other workers tell of an instance that may be theirs.
+    async fn watch(&self, id: &InstanceId) -> Result<(), ClientError> {
+        if self.inner.sharing.is_some() && self.inner.instances.lock().key_of(id).is_none() {
+            let watch = Write::Watch { id: id.as_str().to_owned() };
+            self.write(watch, Patience::Short, |_| {}).await?;
+        }
+        Ok(())
     }
 
     async fn read_events(&self, id: &InstanceId) -> Result<Option<Vec<HistoryEvent>>, ClientError> {

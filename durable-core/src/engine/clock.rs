@@ -1,5 +1,7 @@
 //! The engine's time.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use crate::BoxFuture;
@@ -12,6 +14,12 @@ pub trait Clock: Send + Sync + 'static {
 
     /// Completes when `deadline` may have come. It may complete earlier; callers look at [`now`](Self::now) again.
     fn sleep_until(&self, deadline: Timestamp) -> BoxFuture<'static, ()>;
+
+    /// The time since some fixed moment, for measuring. It goes on while the machine sleeps, and nobody can set it. Unless a
+    /// clock says otherwise it goes with [`now`](Self::now), which is right for one that nobody sets.
+    fn elapsed(&self) -> Duration {
+        self.now().saturating_since(Timestamp::UNIX_EPOCH)
+    }
 }
 
 /// The system's clock.
@@ -29,5 +37,112 @@ impl Clock for SystemClock {
     fn sleep_until(&self, deadline: Timestamp) -> BoxFuture<'static, ()> {
         let left = deadline.saturating_since(self.now()).min(LONGEST_SLEEP);
         Box::pin(tokio::time::sleep(left))
+    }
+
+    fn elapsed(&self) -> Duration {
+        since_boot()
+    }
+}
+
+/// `Instant` stands still on Linux and macOS while the machine sleeps, and a lease does not.
+#[cfg(unix)]
+fn since_boot() -> Duration {
+    use rustix::time::{ClockId, clock_gettime};
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    const CLOCK: ClockId = ClockId::Boottime;
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    const CLOCK: ClockId = ClockId::Monotonic;
+    let time = clock_gettime(CLOCK);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+#[cfg(not(unix))]
+fn since_boot() -> Duration {
+    static START: std::sync::LazyLock<std::time::Instant> = std::sync::LazyLock::new(std::time::Instant::now);
+    START.elapsed()
+}
+
+/// The time of a store that several workers share, as far as it is known here: the time that has passed here since the store
+/// last said its own.
+pub(super) struct StoreClock {
+    local: Arc<dyn Clock>,
+    /// The store's time, in ticks, when nothing had elapsed here.
+    start: AtomicI64,
+}
+
+impl StoreClock {
+    pub(super) fn new(local: Arc<dyn Clock>) -> Self {
+        Self { local, start: AtomicI64::new(0) }
+    }
+
+    /// The store said that it was `now`, somewhen between these two moments.
+    pub(super) fn adjust(&self, now: Timestamp, asked: Duration, answered: Duration) {
+        let middle = asked + answered.saturating_sub(asked) / 2;
+        self.start.store(now.ticks() - ticks(middle), Ordering::Relaxed);
+    }
+}
+
+impl Clock for StoreClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_ticks(self.start.load(Ordering::Relaxed).saturating_add(ticks(self.local.elapsed())))
+    }
+
+    fn sleep_until(&self, deadline: Timestamp) -> BoxFuture<'static, ()> {
+        let left = deadline.saturating_since(self.now());
+        self.local.sleep_until(self.local.now().saturating_add(left))
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.local.elapsed()
+    }
+}
+
+/// In ticks of 100 ns.
+fn ticks(time: Duration) -> i64 {
+    i64::try_from(time.as_nanos() / 100).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use parking_lot::Mutex;
+
+    use super::*;
+
+    /// A clock that is wrong by an hour, and stands where it was put.
+    struct Wrong(Mutex<Duration>);
+
+    impl Clock for Wrong {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_ticks(ticks(*self.0.lock() + Duration::from_secs(3_600)))
+        }
+
+        fn sleep_until(&self, deadline: Timestamp) -> BoxFuture<'static, ()> {
+            *self.0.lock() += deadline.saturating_since(self.now());
+            Box::pin(std::future::ready(()))
+        }
+
+        fn elapsed(&self) -> Duration {
+            *self.0.lock()
+        }
+    }
+
+    #[test]
+    fn the_systems_clock_measures_time_that_passes() {
+        let before = SystemClock.elapsed();
+        assert!(before > Duration::ZERO && SystemClock.elapsed() >= before);
+    }
+
+    #[test]
+    fn a_store_rules_the_time_whatever_the_local_clock_says() {
+        let seconds = Duration::from_secs;
+        let local = Arc::new(Wrong(Mutex::new(seconds(10))));
+        let clock = StoreClock::new(Arc::clone(&local) as Arc<dyn Clock>);
+        let store = Timestamp::from_ticks(17_040_672_000_000_000);
+        *local.0.lock() = seconds(12);
+        clock.adjust(store, seconds(10), seconds(12));
+        assert_eq!(clock.now(), store.saturating_add(seconds(1)));
+        drop(clock.sleep_until(store.saturating_add(seconds(5))));
+        assert_eq!(clock.now(), store.saturating_add(seconds(5)), "it sleeps for what is left by the store's time");
+        assert_eq!(clock.elapsed(), seconds(16));
     }
 }

@@ -27,8 +27,8 @@ impl LocalEngine {
         let (engine, time) = (self.clone(), message.time);
         let to = message.to.clone();
         let written = self.write(Write::Message(message), Patience::Once, move |written| {
-            if let Written::Queued { key, seq, .. } = *written {
-                engine.message_is_durable(key, Message { time, event, origin: Origin::Inbox(seq) });
+            if let Written::Queued { key, seq, owner } = *written {
+                engine.message_is_durable(key, owner, Message { time, event, origin: Origin::Inbox(seq) });
             }
         });
         let written = written.await;

@@ -20,7 +20,12 @@ impl Inner {
 impl LocalEngine {
     pub(super) async fn create(&self, request: StartRequest) -> Result<InstanceId, ClientError> {
         let StartRequest { name, version, id, input, tags, start_at, delay, id_reuse, trace } = request;
-        let version = self.inner.catalogue.lock().version(&name, version.as_ref())?;
+        let (version, runs_here) = {
+            let catalogue = self.inner.catalogue.lock();
+            let version = catalogue.version(&name, version.as_ref())?;
+            let runs_here = catalogue.runs(&name, version.as_ref());
+            (version, runs_here)
+        };
         let id_reuse = id_reuse.unwrap_or(self.inner.options.id_reuse);
         let size = input.as_str().len() as u64;
         self.inner.options.limits.payload.check(size, "bytes", || format!("the input of orchestrator '{name}'"))?;
@@ -32,7 +37,7 @@ impl LocalEngine {
         header.tags = tags;
         header.trace = trace;
         header.scheduled_start = start_at;
-        let owner = (start_at.is_none() && self.inner.has_room()).then_some(self.inner.worker);
+        let owner = (start_at.is_none() && runs_here && self.inner.has_room()).then(|| self.inner.worker());
         let create = CreateInstance { now, owner, replace: id_reuse.replaced(), ..stored::create(&header) };
         match self.insert(create).await? {
             Written::Created(_) => Ok(id),

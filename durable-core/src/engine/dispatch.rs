@@ -16,8 +16,8 @@ use super::source::{ActivityLease, SourceError, TurnLease};
 use super::stored::{self, CallOptions, read_options};
 use crate::activity::ActivityCallInfo;
 use crate::backend::{
-    ActivityRow, Arrived, BackendError, CallId, Committed, Completes, CreateInstance, InstanceKey, MessageTarget,
-    NewMessage, Started, TimerRow, TurnCommit, Write, Written,
+    ActivityRow, Arrived, BackendError, CallId, Committed, Completes, CreateInstance, Gone, InstanceKey, MessageTarget,
+    NewMessage, Notice, Started, TimerRow, TurnCommit, WorkerId, Write, Written,
 };
 use crate::history::{EventKind, ExecutionHeader, TaskOptions, decode_event, encode_event};
 use crate::model::{ExecutionId, FailureDetails, FunctionName, InstanceId, TaskId};
@@ -35,15 +35,19 @@ impl LocalEngine {
             Ok(Written::Committed(reached)) => {
                 let header = self.inner.instances.lock().header_of(commit.key);
                 self.turn_is_durable(commit);
+                if let Some(header) = &header {
+                    self.tell_watchers(&reached, &header.instance);
+                }
                 self.reach(commit, *reached, header.as_ref());
                 Ok(())
             }
             Ok(_) => {
-                tracing::error!(
-                    key = commit.key.0,
-                    turn = commit.turn,
-                    "the store refused a turn: the instance is not ours any more"
-                );
+                let (key, turn) = (commit.key.0, commit.turn);
+                if self.inner.sharing.is_some() {
+                    tracing::warn!(key, turn, "the store refused a turn: another worker has the instance");
+                } else {
+                    tracing::error!(key, turn, "the store refused a turn: the instance is not ours any more");
+                }
                 self.give_up(commit);
                 Err(SourceError::LeaseLost)
             }
@@ -56,15 +60,24 @@ impl LocalEngine {
 
     /// Forgets an instance whose turn did not happen. Whoever owns it goes on from its rows.
     fn give_up(&self, commit: &TurnCommit) {
-        self.inner.instances.lock().remove(commit.key);
+        let id = self.inner.instances.lock().remove_at(commit.key, commit.epoch);
+        self.release_rooms(commit);
+        // Where others may have taken the instance, calls of it that run here go on: nobody else runs them.
+        if self.inner.sharing.is_none() {
+            self.inner.activities.lock().cancel_all(commit.key);
+        } else if let Some(id) = id {
+            self.inner.waiters.changed(&id);
+        }
+        self.refill_activities();
+        self.end_trial(commit.key);
+    }
+
+    /// Gives the room back that was reserved for calls that do not come here.
+    fn release_rooms(&self, commit: &TurnCommit) {
         let mut activities = self.inner.activities.lock();
         for _ in commit.new_activities.iter().filter(|call| call.runner.is_some()) {
             activities.release(commit.key);
         }
-        activities.cancel_all(commit.key);
-        drop(activities);
-        self.refill_activities();
-        self.end_trial(commit.key);
     }
 
     fn turn_is_durable(&self, commit: &TurnCommit) {
@@ -72,11 +85,13 @@ impl LocalEngine {
         let mut instances = inner.instances.lock();
         let id = instances.id_of(commit.key);
         let after = instances.committed(commit);
+        let evicted = instances.take_evicted();
         drop(instances);
+        self.release(evicted);
         inner.made_room();
         self.end_trial(commit.key);
         self.set_timers(commit);
-        let Some(id) = id else { return };
+        let Some(id) = id else { return self.release_rooms(commit) };
         self.run_activities(commit, &id);
         if matches!(after, AfterTurn::Ready | AfterTurn::Continues(_)) {
             inner.turns_ready.add_permits(1);
@@ -93,6 +108,9 @@ impl LocalEngine {
         if commit.turn == 1 || commit.status.is_terminal() {
             inner.waiters.changed(&id);
         }
+        if inner.sharing.is_some() && inner.is_closing() {
+            self.leave();
+        }
     }
 
     /// Takes in what a turn did beyond its own instance.
@@ -102,11 +120,15 @@ impl LocalEngine {
                 self.child_is_durable(&child.create, started);
             }
         }
-        for Arrived { key, seq, event, .. } in reached.arrived {
-            let Some(header) = header else { continue };
+        for Arrived { key, seq, event, owner } in reached.arrived {
+            let Some(header) = header else {
+                self.is_of_another(key, owner);
+                continue;
+            };
             match decode_event(event.event, header) {
                 Ok(kind) => {
-                    self.message_is_durable(key, Message { time: event.time, event: kind, origin: Origin::Inbox(seq) });
+                    let message = Message { time: event.time, event: kind, origin: Origin::Inbox(seq) };
+                    self.message_is_durable(key, owner, message);
                 }
                 Err(error) => tracing::error!(%error, "a message between instances cannot be read"),
             }
@@ -118,7 +140,7 @@ impl LocalEngine {
     pub(super) fn child_is_durable(&self, create: &CreateInstance, started: Started) {
         let inner = &self.inner;
         if let Some(old) = started.replaced {
-            self.forget(old.key);
+            self.is_gone(old);
         }
         if let Some(fire_at) = create.start_at {
             inner.timers.lock().add(TimerRow { fire_at, key: started.key, call: CallId::START });
@@ -126,9 +148,9 @@ impl LocalEngine {
             return;
         }
         let Ok(header) = stored::created_header(create) else { return };
-        if create.owner.is_none() {
-            inner.backlog.store(true, std::sync::atomic::Ordering::SeqCst);
-            inner.rested.notify_one();
+        if started.owner != Some(inner.worker()) {
+            self.tell(Notice::Work { instances: true, calls: false });
+            self.look_for_ready();
             return;
         }
         let standing = Standing::new(started.key, started.epoch, create.parent_call.and(create.parent));
@@ -136,19 +158,18 @@ impl LocalEngine {
         inner.turns_ready.add_permits(1);
     }
 
-    /// Reads the inbox of an instance again: it may have got messages without our knowledge.
-    pub(super) fn look_into(&self, key: InstanceKey) {
-        let engine = self.clone();
-        let write = Write::Claim { key, worker: self.inner.worker, runs: None };
-        self.inner.submit(write, Patience::Endless, move |_, written| {
-            let Ok(Written::Claimed(claimed)) = written else { return };
-            let Ok(header) = stored::header(&claimed.instance) else { return };
-            for row in claimed.inbox {
-                if let Ok(event) = decode_event(row.event, &header) {
-                    engine.message_is_durable(key, Message { time: row.time, event, origin: Origin::Inbox(row.seq) });
-                }
-            }
-        });
+    /// An instance was removed.
+    pub(super) fn is_gone(&self, gone: Gone) {
+        self.forget(gone.key);
+        if let Some(owner) = gone.owner.filter(|owner| *owner != self.inner.worker()) {
+            self.tell(Notice::Gone(owner, vec![gone.key]));
+        }
+    }
+
+    /// Instances without an owner may wait in the store.
+    pub(super) fn look_for_ready(&self) {
+        self.inner.backlog.store(true, std::sync::atomic::Ordering::SeqCst);
+        self.inner.rested.notify_one();
     }
 
     fn set_timers(&self, commit: &TurnCommit) {
@@ -184,7 +205,14 @@ impl LocalEngine {
             activities.cancel_all(commit.key);
         }
         let mut started = 0;
+        let worker = self.inner.worker();
+        let surplus = commit.new_activities.iter().any(|call| call.runner.is_none());
         for new in commit.new_activities.iter().filter(|call| call.runner.is_some()) {
+            // Scheduled by what this process was before it lost its lease.
+            if new.runner != Some(worker) {
+                activities.release(commit.key);
+                continue;
+            }
             let Ok(name) = FunctionName::new(&new.name) else { continue };
             let (instance, execution) = (instance.clone(), ExecutionId::from_stored(&commit.execution));
             let (call, options) = call_info(instance, execution, name, new.call, new.options.as_deref(), 1);
@@ -194,6 +222,9 @@ impl LocalEngine {
         }
         drop(activities);
         self.inner.activities_ready.add_permits(started);
+        if surplus {
+            self.tell(Notice::Work { instances: false, calls: true });
+        }
         self.refill_activities();
     }
 
@@ -230,14 +261,17 @@ impl LocalEngine {
         });
         let engine = self.clone();
         self.inner.submit(write, Patience::Endless, move |_, written| {
-            if let Ok(Written::Queued { key, seq, .. }) = written {
-                engine.message_is_durable(key, Message { origin: Origin::Inbox(seq), ..message });
+            if let Ok(Written::Queued { key, seq, owner }) = written {
+                engine.message_is_durable(key, owner, Message { origin: Origin::Inbox(seq), ..message });
             }
         });
     }
 
-    /// A message lies in the inbox: tell the instance, or bring it into memory.
-    pub(super) fn message_is_durable(&self, key: InstanceKey, message: Message) {
+    /// A message lies in the inbox: tell the instance, or bring it into memory, or tell the other worker that owns it.
+    pub(super) fn message_is_durable(&self, key: InstanceKey, owner: Option<WorkerId>, message: Message) {
+        if self.is_of_another(key, owner) {
+            return;
+        }
         let delivery = self.inner.instances.lock().deliver(key, message, None);
         match delivery {
             Delivery::Held => {}
@@ -254,18 +288,25 @@ impl LocalEngine {
         }
         let event = EventKind::TimerFired { timer_id: timer.call.task(), fire_at: timer.fire_at };
         let message = Message { time: self.inner.clock.now(), event, origin: Origin::Timer(timer.call) };
-        self.message_is_durable(timer.key, message);
+        self.message_is_durable(timer.key, None, message);
     }
 
     /// Looks into the store for calls that nobody runs, when there may be some and there is room.
     pub(super) fn refill_activities(&self) {
+        if self.inner.sharing.is_some() && self.inner.is_closing() {
+            return;
+        }
         let Some(limit) = self.inner.activities.lock().begin_refill() else { return };
         let first_claim = self.inner.next_claim.fetch_add(limit as i64, std::sync::atomic::Ordering::Relaxed);
         let engine = self.clone();
-        let write = Write::ClaimActivities { worker: self.inner.worker, first_claim, limit, runs: None };
+        let (worker, runs) = (self.inner.worker(), self.inner.catalogue.lock().activities());
+        let write = Write::ClaimActivities { worker, first_claim, limit, runs };
         self.inner.submit(write, Patience::Endless, move |_, written| {
-            let rows = if let Ok(Written::Activities(rows)) = written { rows } else { Vec::new() };
+            let mut rows = if let Ok(Written::Activities(rows)) = written { rows } else { Vec::new() };
             let more = rows.len() >= limit;
+            if worker != engine.inner.worker() {
+                rows.clear();
+            }
             for row in rows {
                 engine.take_call(row);
             }

@@ -9,22 +9,23 @@ use tokio_util::sync::CancellationToken;
 
 use super::activities::Activities;
 use super::apply::{Standing, apply};
-use super::clock::Clock;
+use super::clock::{Clock, StoreClock};
 use super::entry::Known;
 use super::group::{Group, Patience};
 use super::instances::{AfterLoad, Instances, Load};
-use super::local::{Inner, LocalEngine, World};
+use super::local::{Inner, LocalEngine, World, first_claim};
 use super::message::{Message, Origin};
 use super::options::EngineOptions;
-use super::stored;
+use super::sharing::{BEATS_OF_A_LEASE, Sharing};
 use super::timers::{PAGE, Timers};
-use crate::backend::{Backend, BackendError, Claimed, InstanceKey, Write, Written};
+use super::{heartbeat, notices, stored};
+use crate::backend::{Backend, BackendError, Claimed, InstanceKey, Notice, Write, Written};
 use crate::history::{Completion, EventKind, decode_event};
 use crate::model::{FailureDetails, RuntimeStatus, TaskHubName, TaskId};
 use crate::replay::TurnOutcome;
 
 /// How many instances are brought into memory at once when a hub starts.
-const RECOVERY_PAGE: usize = 1_000;
+pub(super) const RECOVERY_PAGE: usize = 1_000;
 
 impl LocalEngine {
     /// Attaches to a store as a new worker. Nothing runs before a worker opens the engine.
@@ -38,19 +39,29 @@ impl LocalEngine {
         clock: Arc<dyn Clock>,
         options: EngineOptions,
     ) -> Result<Self, BackendError> {
-        let name = format!("{hub} in process {}", std::process::id());
-        let worker = backend.attach(&name, options.heartbeat_interval * 3).await?.worker;
+        let lease = options.heartbeat_interval * BEATS_OF_A_LEASE;
+        let asked = clock.elapsed();
+        let attached = backend.attach(&worker_name(&hub), lease).await?;
+        let (sharing, clock) = match attached.now {
+            Some(now) => {
+                let store_clock = Arc::new(StoreClock::new(Arc::clone(&clock)));
+                store_clock.adjust(now, asked, clock.elapsed());
+                (Some(Sharing::new(Arc::clone(&store_clock), asked + lease)), store_clock as Arc<dyn Clock>)
+            }
+            None => (None, clock),
+        };
         let closed = CancellationToken::new();
         let (group, committer) = Group::start(Arc::clone(&backend), &options, closed.clone());
         Ok(Self {
             inner: Arc::new(Inner {
                 hub,
-                worker,
+                worker: AtomicI64::new(attached.worker.0),
+                instances: Mutex::new(Instances::new(options.warm_instances, sharing.is_some())),
+                sharing,
                 clock,
                 group: Mutex::new(Some(group)),
                 committer: Mutex::new(Some(committer)),
                 watchers: Mutex::default(),
-                instances: Mutex::new(Instances::new(options.warm_instances)),
                 suspects: Mutex::default(),
                 turns_ready: Semaphore::new(0),
                 activities: Mutex::new(Activities::new(options.local_activities)),
@@ -60,8 +71,7 @@ impl LocalEngine {
                 waiters: Arc::default(),
                 catalogue: Mutex::default(),
                 rehearsal: Mutex::default(),
-                // Claims of different workers never meet: each has its own range.
-                next_claim: AtomicI64::new((worker.0 << 40) | 1),
+                next_claim: AtomicI64::new(first_claim(attached.worker)),
                 closing: AtomicBool::new(false),
                 closed,
                 rested: Notify::new(),
@@ -76,7 +86,12 @@ impl LocalEngine {
     /// Starts to take up what earlier workers left, and to watch the timers.
     pub(super) fn recover(&self) {
         self.refill_activities();
-        let watchers = [tokio::spawn(take_up(self.clone())), tokio::spawn(watch_timers(self.clone()))];
+        let mut watchers = vec![tokio::spawn(take_up(self.clone())), tokio::spawn(watch_timers(self.clone()))];
+        if self.inner.sharing.is_some() {
+            watchers.push(tokio::spawn(heartbeat::beat(self.clone())));
+            watchers.push(tokio::spawn(notices::listen(self.clone())));
+            watchers.push(tokio::spawn(notices::send(self.clone())));
+        }
         self.inner.watchers.lock().extend(watchers);
     }
 
@@ -91,34 +106,36 @@ impl LocalEngine {
     }
 
     fn bring(&self, key: InstanceKey, message: Option<Message>, due: bool) {
+        // Others take up what comes now.
+        if self.inner.sharing.is_some() && self.inner.is_closing() {
+            return self.tell(Notice::Work { instances: true, calls: false });
+        }
         let begun = self.inner.instances.lock().begin_load(key, message, due);
         match begun {
-            Load::Begun => {}
-            Load::OnItsWay | Load::Present(None) => return,
-            Load::Present(Some(message)) => return self.message_is_durable(key, message),
+            Load::Begun => self.claim(key),
+            Load::OnItsWay | Load::Present(None) => {}
+            Load::Present(Some(message)) => self.message_is_durable(key, None, message),
         }
-        let engine = self.clone();
-        self.inner.submit(
-            Write::Claim { key, worker: self.inner.worker, runs: None },
-            Patience::Endless,
-            move |_, written| match written {
-                Ok(Written::Claimed(claimed)) => engine.loaded(*claimed),
-                _ => engine.forget(key),
-            },
-        );
     }
 
-    fn loaded(&self, claimed: Claimed) {
+    /// Takes in an instance that is being loaded.
+    pub(super) fn loaded(&self, claimed: Claimed) {
         let Claimed { instance, owner_lost: suspect, .. } = &claimed;
         let (key, epoch, id, suspect) = (instance.key, instance.epoch, instance.id.clone(), *suspect);
         let attempts = instance.crashes;
+        if let Some(timers) = &claimed.timers {
+            self.reset_timers(key, timers);
+        }
         match read(claimed) {
             Ok((known, unread)) if suspect && attempts >= self.inner.options.max_deliveries => {
                 self.bury(&known, &unread);
             }
             Ok((known, unread)) => {
                 let execution = known.header.execution.clone();
-                let after = self.inner.instances.lock().loaded(known, unread, self.inner.clock.now(), suspect);
+                let mut instances = self.inner.instances.lock();
+                let after = instances.loaded(known, unread, self.inner.clock.now(), suspect);
+                let (evicted, gap) = (instances.take_evicted(), instances.take_gap(key));
+                drop(instances);
                 match (after, suspect) {
                     (AfterLoad::Busy, true) => self.try_suspect(key, epoch, attempts),
                     (AfterLoad::Busy, false) => self.inner.turns_ready.add_permits(1),
@@ -128,7 +145,7 @@ impl LocalEngine {
                         left.into_iter().for_each(|message| self.store_message(key, &execution, message));
                     }
                 }
-                let gap = self.inner.instances.lock().take_gap(key);
+                self.release(evicted);
                 if gap {
                     self.look_into(key);
                 }
@@ -157,6 +174,7 @@ impl LocalEngine {
             engine.forget(key);
             engine.inner.waiters.changed(&header.instance);
             if let (Write::Turn(commit), Ok(Written::Committed(reached))) = (write, written) {
+                engine.tell_watchers(&reached, &header.instance);
                 engine.reach(commit, *reached, Some(&header));
             }
         });
@@ -177,6 +195,10 @@ impl LocalEngine {
         self.inner.turns_ready.close();
         self.inner.activities_ready.close();
         self.inner.timers_changed.notify_one();
+        if let Some(sharing) = &self.inner.sharing {
+            sharing.lease.wake();
+            self.leave();
+        }
     }
 
     /// Ends the engine: stores what only memory holds, waits for all writes, and tells waiting clients.
@@ -204,10 +226,10 @@ impl LocalEngine {
         self.inner.waiters.all();
         // Given up, so that a store closes although clients and handles of this hub are still around.
         let backend = self.inner.backend.write().take();
-        match backend {
-            Some(backend) => backend.detach(self.inner.worker).await,
-            None => Ok(()),
-        }
+        let Some(backend) = backend else { return Ok(()) };
+        backend.detach(self.inner.worker()).await?;
+        self.say_goodbye(&*backend).await;
+        Ok(())
     }
 }
 
@@ -229,13 +251,10 @@ async fn take_up(engine: LocalEngine) {
             continue;
         }
         inner.wants_room.store(false, Ordering::SeqCst);
-        let Ok(backend) = inner.backend() else { return };
-        match backend.ready(inner.worker, after, RECOVERY_PAGE).await {
-            Ok(page) => {
-                // From the start again, when something has been added meanwhile.
-                after = page.last().copied().unwrap_or_default();
-                page.into_iter().for_each(|key| engine.load(key, None));
-            }
+        match engine.take_ready(after).await {
+            // From the start again, when something has been added meanwhile.
+            Ok(last) => after = last.unwrap_or_default(),
+            Err(_) if inner.closed.is_cancelled() => return,
             Err(error) => {
                 tracing::error!(%error, "the store does not say which instances are ready");
                 pause(inner).await;
@@ -245,7 +264,7 @@ async fn take_up(engine: LocalEngine) {
 }
 
 /// The store has failed: it is left alone for a while.
-async fn pause(inner: &Inner) {
+pub(super) async fn pause(inner: &Inner) {
     let until = inner.clock.now().saturating_add(inner.options.commit_retry_ceiling);
     tokio::select! {
         () = inner.clock.sleep_until(until) => {}
@@ -258,6 +277,11 @@ async fn wait_for_rest(inner: &Inner) {
         () = inner.rested.notified() => {}
         () = inner.closed.cancelled() => {}
     }
+}
+
+/// How a worker is called in the store, for people.
+pub(super) fn worker_name(hub: &TaskHubName) -> String {
+    format!("{hub} in process {}", std::process::id())
 }
 
 /// From rows to what the engine keeps in memory.
@@ -289,7 +313,7 @@ async fn watch_timers(engine: LocalEngine) {
         let page = inner.timers.lock().begin_page();
         if let Some(after) = page {
             let Ok(backend) = inner.backend() else { return };
-            let page = backend.timers(inner.worker, after, PAGE).await;
+            let page = backend.timers(inner.worker(), after, PAGE).await;
             drop(backend);
             if let Err(error) = &page {
                 tracing::error!(%error, "the store does not give its timers");

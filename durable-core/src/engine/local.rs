@@ -18,6 +18,7 @@ use super::clock::Clock;
 use super::group::{Group, Patience, shut_down};
 use super::instances::Instances;
 use super::options::EngineOptions;
+use super::sharing::Sharing;
 use super::source::{ActivityLease, ActivityWork, Rehearsal, SourceError, TurnLease, TurnWork, WorkOffer, WorkSource};
 use super::stored::records;
 use super::suspects::Suspects;
@@ -38,7 +39,9 @@ pub(super) struct Inner {
     pub(super) hub: TaskHubName,
     /// Gone once the engine is closed.
     pub(super) backend: RwLock<Option<Arc<dyn Backend>>>,
-    pub(super) worker: WorkerId,
+    pub(super) worker: AtomicI64,
+    /// The engine's part in a store that several share; `None` when the store is its own.
+    pub(super) sharing: Option<Sharing>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) options: EngineOptions,
     pub(super) group: Mutex<Option<Group>>,
@@ -66,6 +69,11 @@ pub(super) struct Inner {
     pub(super) backlog: AtomicBool,
     /// They wait until there is room in memory.
     pub(super) wants_room: AtomicBool,
+}
+
+/// The first token of a worker's claims.
+pub(super) fn first_claim(worker: WorkerId) -> i64 {
+    (worker.0 << 40) | 1
 }
 
 /// The engine is closed.
@@ -99,6 +107,29 @@ impl Inner {
         }
     }
 
+    /// What this process is to its store at present.
+    pub(super) fn worker(&self) -> WorkerId {
+        WorkerId(self.worker.load(Ordering::Acquire))
+    }
+
+    /// The process is another worker from now on. Claims of different workers never meet: each has its own range.
+    pub(super) fn set_worker(&self, worker: WorkerId) {
+        self.next_claim.store(first_claim(worker), Ordering::Release);
+        self.worker.store(worker.0, Ordering::Release);
+    }
+
+    /// False when others may have taken what is owned here.
+    pub(super) fn holds_lease(&self) -> bool {
+        self.sharing.as_ref().is_none_or(|sharing| sharing.lease.is_held(&*self.clock))
+    }
+
+    /// Waits until work may be given out.
+    pub(super) async fn lease_held(&self) {
+        if let Some(sharing) = &self.sharing {
+            sharing.lease.held(&*self.clock, || self.is_closing()).await;
+        }
+    }
+
     pub(super) fn is_closing(&self) -> bool {
         self.closing.load(Ordering::Acquire)
     }
@@ -107,9 +138,10 @@ impl Inner {
 #[async_trait]
 impl WorkSource for LocalEngine {
     async fn open(&self, offer: WorkOffer) -> Result<(), SourceError> {
-        *self.inner.catalogue.lock() = Catalogue::new(offer.orchestrators, offer.default_version);
-        *self.inner.rehearsal.lock() = offer.rehearsal;
-        self.inner.activities.lock().open(offer.max_activities);
+        let is_shared = self.inner.sharing.is_some();
+        *self.inner.rehearsal.lock() = offer.rehearsal.clone();
+        self.inner.activities.lock().open(offer.max_activities, is_shared);
+        *self.inner.catalogue.lock() = Catalogue::new(offer, is_shared);
         self.recover();
         Ok(())
     }
@@ -117,7 +149,12 @@ impl WorkSource for LocalEngine {
     async fn next_turn(&self) -> Option<TurnWork> {
         let inner = &self.inner;
         loop {
-            inner.turns_ready.acquire().await.ok()?.forget();
+            inner.lease_held().await;
+            let permit = inner.turns_ready.acquire().await.ok()?;
+            if !inner.holds_lease() {
+                continue;
+            }
+            permit.forget();
             let now = inner.clock.now();
             if let Some(work) = inner.instances.lock().take_turn(inner.options.events_per_turn, now) {
                 return Some(work);
@@ -128,7 +165,12 @@ impl WorkSource for LocalEngine {
     async fn next_activity(&self) -> Option<ActivityWork> {
         let inner = &self.inner;
         loop {
-            inner.activities_ready.acquire().await.ok()?.forget();
+            inner.lease_held().await;
+            let permit = inner.activities_ready.acquire().await.ok()?;
+            if !inner.holds_lease() {
+                continue;
+            }
+            permit.forget();
             if let Some(work) = inner.activities.lock().next() {
                 return Some(work);
             }
@@ -210,7 +252,9 @@ impl LocalEngine {
         let idle = outcome.actions.is_empty() && outcome.canceled.is_empty() && outcome.completion.is_none();
         if turn.received.is_empty() && idle {
             let busy = instances.rest(lease.key);
+            let evicted = instances.take_evicted();
             drop(instances);
+            self.release(evicted);
             inner.turns_ready.add_permits(usize::from(busy));
             self.end_trial(lease.key);
             return Ok(None);
@@ -237,15 +281,21 @@ impl<'a> World<'a> {
 }
 
 impl Surroundings for World<'_> {
-    fn place(&mut self) -> Placement {
-        let room = self.inner.activities.lock().reserve(self.key);
-        room.then(|| (self.inner.worker, self.inner.next_claim.fetch_add(1, Ordering::Relaxed)))
+    fn place(&mut self, name: &FunctionName) -> Placement {
+        let inner = self.inner;
+        let runs = inner.sharing.is_none() || (!inner.is_closing() && inner.catalogue.lock().runs_activity(name));
+        let room = runs && inner.activities.lock().reserve(self.key);
+        room.then(|| (inner.worker(), inner.next_claim.fetch_add(1, Ordering::Relaxed)))
     }
 
-    fn adopt(&mut self) -> Option<WorkerId> {
+    fn adopt(&mut self, name: &FunctionName, version: Option<&Version>) -> Option<WorkerId> {
+        let inner = self.inner;
+        if inner.sharing.is_some() && (inner.is_closing() || !inner.catalogue.lock().runs(name, version)) {
+            return None;
+        }
         self.adopted += 1;
-        let busy = self.inner.instances.lock().busy() + self.adopted;
-        (busy <= self.inner.options.busy_instances).then_some(self.inner.worker)
+        let busy = inner.instances.lock().busy() + self.adopted;
+        (busy <= inner.options.busy_instances).then(|| inner.worker())
     }
 
     fn version(&self, name: &FunctionName, asked: Option<&Version>) -> Result<Option<Version>, FailureDetails> {
@@ -257,7 +307,7 @@ impl fmt::Debug for LocalEngine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LocalEngine")
             .field("hub", &self.inner.hub)
-            .field("worker", &self.inner.worker)
+            .field("worker", &self.inner.worker())
             .finish_non_exhaustive()
     }
 }

@@ -3,7 +3,7 @@
 use super::client::{filter, store_failed};
 use super::group::Patience;
 use super::local::LocalEngine;
-use crate::backend::{InstanceFilter, InstanceRow, MessageTarget, NewMessage, Write, Written};
+use crate::backend::{InstanceFilter, InstanceRow, MessageTarget, NewMessage, Notice, Write, Written};
 use crate::client::{ClientError, ClientErrorKind, InstanceQuery, PurgePage, PurgeRequest};
 use crate::history::{EventKind, encode_event};
 use crate::model::{FailureDetails, InstanceId, RuntimeStatus};
@@ -69,8 +69,9 @@ impl LocalEngine {
         let ids: Vec<_> = rows.iter().filter_map(|row| InstanceId::new(&row.id).ok()).collect();
         let written = self.write(Write::Purge { keys, force }, Patience::Short, move |written| {
             if let Written::Purged(gone) = written {
-                gone.iter().for_each(|gone| engine.forget(gone.key));
+                gone.iter().for_each(|gone| engine.is_gone(*gone));
                 ids.iter().for_each(|id| engine.inner.waiters.changed(id));
+                engine.tell(Notice::Changed(ids.iter().map(|id| id.as_str().to_owned()).collect()));
             }
         });
         match written.await? {

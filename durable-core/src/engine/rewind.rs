@@ -17,7 +17,8 @@ use super::group::Patience;
 use super::local::LocalEngine;
 use super::stored::{self, records};
 use crate::backend::{
-    CallId, HistoryRow, InstanceRow, NewActivity, NewChild, NewEvent, NewTimer, RewindCommit, TimerRow, Write, Written,
+    CallId, HistoryRow, InstanceRow, NewActivity, NewChild, NewEvent, NewTimer, Notice, RewindCommit, TimerRow, Write,
+    Written,
 };
 use crate::client::{ClientError, ClientErrorKind};
 use crate::history::{EventKind, HistoryRecord, encode_event};
@@ -58,13 +59,13 @@ impl LocalEngine {
             }
             drop(timers);
             if !plan.children.is_empty() {
-                self.inner.backlog.store(true, std::sync::atomic::Ordering::SeqCst);
-                self.inner.rested.notify_one();
+                self.look_for_ready();
             }
             self.load(plan.key, None);
         }
         self.inner.timers_changed.notify_one();
         self.inner.activities.lock().note_surplus();
+        self.tell(Notice::Work { instances: true, calls: true });
         self.refill_activities();
     }
 

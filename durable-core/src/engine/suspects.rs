@@ -19,6 +19,13 @@ pub(super) struct Suspects {
     on_trial: Option<InstanceKey>,
 }
 
+impl Suspects {
+    /// Forgets everybody.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
 impl LocalEngine {
     /// Has an instance run that was taken over from a lost owner, after `attempts` earlier tries.
     pub(super) fn try_suspect(&self, key: InstanceKey, epoch: u64, attempts: u32) {

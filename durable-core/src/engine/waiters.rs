@@ -29,7 +29,18 @@ impl Waiters {
         }
     }
 
-    /// The engine closes.
+    /// True when somebody waits for the instance.
+    pub(super) fn wait_for(&self, id: &InstanceId) -> bool {
+        self.by_instance.lock().contains_key(id)
+    }
+
+    /// Some of those who are waited for, in any order.
+    pub(super) fn some(&self, skip: usize, limit: usize) -> Vec<String> {
+        let waits = self.by_instance.lock();
+        waits.keys().skip(skip).take(limit).map(|id| id.as_str().to_owned()).collect()
+    }
+
+    /// The engine closes, or may have missed something.
     pub(super) fn all(&self) {
         for notify in self.by_instance.lock().values() {
             notify.notify_waiters();

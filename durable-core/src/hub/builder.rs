@@ -298,6 +298,13 @@ impl TaskHubBuilder {
         self
     }
 
+    /// Sets how often a hub shows that it lives, in a store that several hubs share; the default is 3 seconds. After three times
+    /// that without a sign of life others take over what it runs. The same for all hubs of a store is best.
+    pub fn heartbeat_interval(mut self, interval: Duration) -> Self {
+        self.engine.heartbeat_interval = interval;
+        self
+    }
+
     /// Limits how many events one turn takes; the default is 1,000.
     pub fn events_per_turn(mut self, limit: usize) -> Self {
         self.engine.events_per_turn = limit;

@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
-use durable_core::backend::{ActivityRow, Backend, InstanceKey, NewActivity, TurnCommit, WorkerId, Write, Written};
+use durable_core::backend::{
+    ActivityRow, Backend, CreateInstance, HeldCall, InstanceKey, NewActivity, TurnCommit, WorkerId, Write, Written,
+};
 
-use super::fixtures::{Hub, call, completion, create_again, execution, free_call, json, last_turn, own_call, turn};
+use super::fixtures::{
+    Hub, call, completion, create, create_again, execution, free_call, json, last_turn, own_call, turn,
+};
 
 async fn scheduled(hub: &Hub, id: &str, calls: Vec<NewActivity>) -> InstanceKey {
     let key = hub.start(id).await;
@@ -235,4 +239,21 @@ pub async fn progress_needs_the_claim(store: Arc<dyn Backend>) {
     assert_eq!(taken[0].progress, Some(json("20")), "who takes it over can go on from there");
     assert_eq!(tell(key, 1, 5, "30").await, Written::Refused);
     assert_eq!(tell(key, 1, 20, "30").await, Written::Done);
+}
+
+/// A call that is given back runs elsewhere, under another claim and without a further delivery.
+pub async fn a_call_can_be_given_back(store: Arc<dyn Backend>) {
+    let hub = Hub::new(store);
+    let worker = hub.attach().await;
+    let key = hub.start_as(CreateInstance { owner: Some(worker), ..create("a") }).await;
+    let calls = vec![own_call(1, worker, 5), own_call(2, worker, 6)];
+    hub.done(TurnCommit { new_activities: calls, ..turn("a", key, 1) }).await;
+    assert_eq!(hub.free_tasks(worker).await, [0; 0]);
+    let held = |task, claim| HeldCall { key, call: call(task), claim };
+    let back = Write::HandBack(vec![held(1, 5), held(2, 7), held(9, 1)]);
+    assert_eq!(hub.write(back).await, Written::Done);
+    let taken = hub.claim_activities(worker, 100, 9).await;
+    assert_eq!(taken.iter().map(|row| (row.call, row.claim, row.deliveries)).collect::<Vec<_>>(), [(call(1), 100, 1)]);
+    assert_eq!(hub.message(completion("a", key, 1, 5)).await, Written::Refused);
+    assert!(matches!(hub.message(completion("a", key, 2, 6)).await, Written::Queued { .. }), "its claim is another");
 }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use durable_core::backend::{Backend, CreateInstance, InstanceKey, TurnCommit, WorkerId, Write, Written};
+use durable_core::backend::{
+    Backend, Claimed, CreateInstance, InstanceKey, Release, TurnCommit, WorkerId, Write, Written,
+};
 use durable_core::model::RuntimeStatus;
 
 use super::fixtures::{Hub, create, last_turn, message, turn};
@@ -218,4 +220,68 @@ pub async fn ready_instances_can_be_read_in_pages(store: Arc<dyn Backend>) {
         assert_eq!(paged, all, "in pages of {limit}");
     }
     assert_eq!(hub.store.ready(worker, InstanceKey(0), 0).await.expect("ready instances can be read"), []);
+}
+
+/// Given up is what has no unread messages, under the epoch of the owner; or whatever it has, when the owner says so.
+pub async fn an_instance_is_given_up_unless_it_has_messages(store: Arc<dyn Backend>) {
+    let hub = Hub::new(store);
+    let owner = hub.attach().await;
+    let mut keys = Vec::new();
+    for id in ["free", "told", "other"] {
+        let key = hub.start_as(CreateInstance { owner: Some(owner), ..create(id) }).await;
+        hub.done(turn(id, key, 1)).await;
+        keys.push(key);
+    }
+    hub.message(message("told")).await;
+    let release = |key, epoch, inbox_seq| Release { key, epoch, inbox_seq, watched: false };
+    let (free, told, other) = (keys[0], keys[1], keys[2]);
+    let all = vec![
+        release(free, 1, Some(0)),
+        release(told, 1, Some(0)),
+        release(other, 2, None),
+        release(InstanceKey(99), 1, Some(0)),
+    ];
+    assert_eq!(hub.write(Write::Release(all.clone())).await, Written::Kept(vec![told, other]));
+    assert_eq!(hub.write(Write::Release(all)).await, Written::Kept(vec![told, other]), "it can be repeated");
+    assert_eq!(hub.row("free").await.epoch, 1);
+    hub.done(turn("free", free, 2)).await;
+    assert_eq!(hub.ready(owner).await, []);
+    assert_eq!(hub.write(Write::Release(vec![release(told, 1, None)])).await, Written::Kept(Vec::new()));
+    assert_eq!(hub.ready(owner).await, [told]);
+    let claimed = hub.claimed(free, owner).await;
+    assert_eq!((claimed.instance.epoch, claimed.owner_lost), (2, false), "nobody was lost");
+    assert_eq!(hub.claimed(other, owner).await.instance.epoch, 1, "it was kept");
+}
+
+/// What is ready is taken by key, once, and again only for who asks for what it owns already.
+pub async fn what_is_ready_is_taken_once(store: Arc<dyn Backend>) {
+    let hub = Hub::new(store);
+    let worker = hub.attach().await;
+    let mut keys = Vec::new();
+    for id in ["a", "b", "c"] {
+        keys.push(hub.start(id).await);
+    }
+    hub.message(message("a")).await;
+    let take = async |after, limit, again| match hub
+        .write(Write::ClaimReady { worker, after, limit, runs: None, again })
+        .await
+    {
+        Written::Taken(taken) => taken,
+        other => panic!("a claim of what is ready was answered by {other:?}"),
+    };
+    let places = |taken: &[Claimed]| taken.iter().map(|claimed| claimed.instance.key).collect::<Vec<_>>();
+    let first = take(InstanceKey(0), 2, false).await;
+    assert_eq!(places(&first), keys[..2]);
+    assert_eq!((&first[0].instance, first[0].inbox.len()), (&hub.row("a").await, 1));
+    assert!(first.iter().all(|claimed| claimed.instance.epoch == 2 && !claimed.owner_lost));
+    assert_eq!(places(&take(keys[2], 9, false).await), [], "only after that key");
+    assert_eq!(places(&take(InstanceKey(0), 9, false).await), keys[2..]);
+    assert_eq!(places(&take(InstanceKey(0), 9, false).await), []);
+    assert_eq!(places(&take(InstanceKey(0), 9, true).await), keys);
+    assert_eq!(hub.row("a").await.epoch, 2, "it did not change hands");
+    let next = hub.attach().await;
+    let again = Write::ClaimReady { worker: next, after: InstanceKey(0), limit: 9, runs: None, again: false };
+    let Written::Taken(taken) = hub.write(again).await else { panic!("nothing was taken") };
+    assert_eq!(places(&taken), keys);
+    assert!(taken.iter().all(|claimed| claimed.instance.epoch == 3 && claimed.owner_lost));
 }

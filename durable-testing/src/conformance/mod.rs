@@ -12,7 +12,8 @@
 //! });
 //! ```
 //!
-//! [`cases`] is for other ways to run them.
+//! [`shared_conformance_tests!`](crate::shared_conformance_tests) is for stores that several workers share, and adds what such a
+//! store does beyond the others. [`cases`] and [`shared_cases`] are for other ways to run them.
 #![expect(clippy::missing_panics_doc, reason = "a case fails by panicking")]
 
 pub mod activities;
@@ -27,6 +28,7 @@ pub mod outgoing;
 pub mod purge;
 pub mod queries;
 pub mod rewind;
+pub mod sharing;
 pub mod timers;
 pub mod turns;
 
@@ -69,10 +71,16 @@ impl fmt::Debug for Case {
     }
 }
 
-/// All cases.
+/// The cases for all stores.
 #[must_use]
 pub fn cases() -> Vec<Case> {
     crate::__conformance_cases! { list }
+}
+
+/// Further cases, for stores that several workers share.
+#[must_use]
+pub fn shared_cases() -> Vec<Case> {
+    crate::__shared_cases! { list }
 }
 
 /// Runs a test on a tokio runtime with several threads, time and input and output.
@@ -90,6 +98,15 @@ pub fn block_on(test: impl Future<Output = ()>) {
 macro_rules! conformance_tests {
     ($fresh:expr) => {
         $crate::__conformance_cases! { tests $fresh }
+    };
+}
+
+/// As [`conformance_tests!`](crate::conformance_tests), for a store that several workers share: with the cases for such stores.
+#[macro_export]
+macro_rules! shared_conformance_tests {
+    ($fresh:expr) => {
+        $crate::__conformance_cases! { tests $fresh }
+        $crate::__shared_cases! { tests $fresh }
     };
 }
 
@@ -233,6 +250,7 @@ macro_rules! __conformance_cases {
                 inputs_can_be_large,
                 calls_can_be_read,
                 progress_needs_the_claim,
+                a_call_can_be_given_back,
             }
             timers {
                 timers_come_in_the_order_of_their_due_times,
@@ -255,6 +273,8 @@ macro_rules! __conformance_cases {
                 a_pending_instance_that_ran_is_not_ready,
                 own_instances_are_not_ready,
                 ready_instances_can_be_read_in_pages,
+                an_instance_is_given_up_unless_it_has_messages,
+                what_is_ready_is_taken_once,
             }
             queries {
                 an_unknown_history_is_empty,
@@ -299,6 +319,37 @@ macro_rules! __conformance_cases {
     };
 }
 
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __shared_cases {
+    ($($mode:tt)*) => {
+        $crate::__conformance_expand! { [$($mode)*]
+            sharing {
+                a_heartbeat_tells_the_time,
+                a_living_owner_keeps_its_instances,
+                a_dead_owner_loses_its_instances,
+                a_heartbeat_brings_a_worker_back,
+                a_dead_worker_may_commit_what_nobody_has_taken,
+                a_drained_worker_is_not_known,
+                what_is_ready_is_taken_by_one,
+                only_what_can_run_is_taken,
+                only_calls_that_can_run_are_taken,
+                a_living_runner_keeps_its_calls,
+                a_message_names_the_living_owner,
+                what_is_removed_names_the_living_owner,
+                a_watched_instance_says_so,
+                a_wait_follows_the_id,
+                a_heartbeat_tells_what_has_ended,
+                a_heartbeat_tells_which_own_instances_have_messages,
+                messages_are_read_from_a_position_on,
+                a_due_timer_needs_an_owner,
+                timers_go_with_their_instances,
+                hints_reach_who_listens,
+            }
+        }
+    };
+}
+
 #[cfg(test)]
 mod tests {
     /// The list must not forget a case that somebody writes.
@@ -318,12 +369,14 @@ mod tests {
             ("rewind", include_str!("rewind.rs")),
             ("purge", include_str!("purge.rs")),
             ("concurrency", include_str!("concurrency.rs")),
+            ("sharing", include_str!("sharing.rs")),
         ];
         let written = sources.iter().flat_map(|(area, source)| {
             let names = source.lines().filter_map(|line| line.strip_prefix("pub async fn ")?.split_once('('));
             names.map(move |(name, _)| format!("{area}::{name}"))
         });
-        let listed: Vec<_> = super::cases().iter().map(|case| format!("{case:?}")).collect();
+        let listed: Vec<_> =
+            super::cases().iter().chain(&super::shared_cases()).map(|case| format!("{case:?}")).collect();
         assert_eq!(listed, written.collect::<Vec<_>>());
     }
 }

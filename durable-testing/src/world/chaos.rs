@@ -221,6 +221,7 @@ fn describe(write: &Write) -> String {
         Write::Claim { .. } => "an instance is taken over".to_owned(),
         Write::ClaimReady { .. } => "instances are taken up".to_owned(),
         Write::Release(_) => "instances are given up".to_owned(),
+        Write::HandBack(_) => "activities are handed back".to_owned(),
         Write::Watch { id } => format!("a wait for '{id}'"),
         Write::Attempt { .. } => "an instance is tried again".to_owned(),
         Write::ClaimActivities { .. } => "activities are handed out".to_owned(),

@@ -2,8 +2,8 @@
 
 use super::schema::{Instance, Tables};
 use crate::backend::{
-    CallId, Claimed, InstanceKey, InstanceRow, NewTimer, Release, RunnableActivities, RunnableOrchestrators, WorkerId,
-    Written,
+    CallId, Claimed, HeldCall, InstanceKey, InstanceRow, NewTimer, Release, RunnableActivities, RunnableOrchestrators,
+    WorkerId, Written,
 };
 
 impl Tables {
@@ -60,7 +60,7 @@ impl Tables {
         for release in releases {
             match self.instances.get_mut(&release.key) {
                 Some(Instance { row, owner, watched, .. })
-                    if row.epoch == release.epoch && row.inbox_seq == release.inbox_seq =>
+                    if row.epoch == release.epoch && release.inbox_seq.is_none_or(|seq| seq == row.inbox_seq) =>
                 {
                     *owner = None;
                     *watched |= release.watched;
@@ -70,6 +70,17 @@ impl Tables {
             }
         }
         Written::Kept(kept)
+    }
+
+    pub(super) fn hand_back(&mut self, calls: &[HeldCall]) -> Written {
+        for HeldCall { key, call, claim } in calls {
+            let activity = self.instances.get_mut(key).and_then(|instance| instance.activities.get_mut(call));
+            if let Some(activity) = activity.filter(|activity| activity.claim == *claim) {
+                activity.runner = None;
+                self.orphans.insert((*key, *call));
+            }
+        }
+        Written::Done
     }
 
     pub(super) fn watch(&mut self, id: &str) -> Written {

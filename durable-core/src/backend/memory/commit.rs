@@ -15,6 +15,7 @@ impl Tables {
                 self.claim_ready(worker, after, limit, &runs, again)
             }
             Write::Release(releases) => self.release(&releases),
+            Write::HandBack(calls) => self.hand_back(&calls),
             Write::Watch { id } => self.watch(&id),
             Write::Attempt { key, epoch } => self.attempt(key, epoch),
             Write::ClaimActivities { worker, first_claim, limit, runs } => {

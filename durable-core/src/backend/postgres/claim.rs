@@ -9,8 +9,8 @@ use super::time::now;
 use super::workers::{self, living, ready_query};
 use super::writer::{self, Work};
 use crate::backend::{
-    ActivityRow, CallId, Claimed, InstanceKey, InstanceRow, Release, RunnableActivities, RunnableOrchestrators,
-    WorkerId, Written,
+    ActivityRow, CallId, Claimed, HeldCall, InstanceKey, InstanceRow, Release, RunnableActivities,
+    RunnableOrchestrators, WorkerId, Written,
 };
 
 /// What [`activity`] reads.
@@ -196,7 +196,7 @@ pub(super) fn release(work: &mut Work<'_>, releases: &[Release]) -> Written {
     let mut kept = Vec::new();
     for release in releases {
         let Some(instance) = work.instances.get_mut(&release.key) else { continue };
-        if instance.epoch == release.epoch && instance.inbox_seq == release.inbox_seq {
+        if instance.epoch == release.epoch && release.inbox_seq.is_none_or(|seq| seq == instance.inbox_seq) {
             instance.owner = None;
             instance.watched |= release.watched;
             instance.is_held = true;
@@ -205,6 +205,15 @@ pub(super) fn release(work: &mut Work<'_>, releases: &[Release]) -> Written {
         }
     }
     Written::Kept(kept)
+}
+
+pub(super) fn hand_back(work: &mut Work<'_>, calls: &[HeldCall]) -> Written {
+    for HeldCall { key, call, claim } in calls {
+        if work.claim_of(*key, *call) == Some(*claim) {
+            work.take_from_runner(*key, *call);
+        }
+    }
+    Written::Done
 }
 
 pub(super) fn watch(work: &mut Work<'_>, id: &str) -> Written {

@@ -14,6 +14,7 @@ pub(super) fn apply<'a>(work: &mut Work<'a>, write: &'a Write) -> Result<Option<
         Write::Message(message) => Some(message::message(work, message)),
         Write::Claim { key, worker, runs } => claim::claim(work, *key, *worker, runs),
         Write::Release(releases) => Some(claim::release(work, releases)),
+        Write::HandBack(calls) => Some(claim::hand_back(work, calls)),
         Write::Watch { id } => Some(claim::watch(work, id)),
         Write::Attempt { key, epoch } => claim::attempt(work, *key, *epoch),
         Write::Stall { key, epoch, reason } => stall(work, *key, *epoch, reason.as_deref()),

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::error::Result;
 use super::query::{self, event, int, optional_payload, payload};
-use crate::backend::{ActivityRow, CallId, Claimed, InboxRow, InstanceKey, Release, WorkerId, Written};
+use crate::backend::{ActivityRow, CallId, Claimed, HeldCall, InboxRow, InstanceKey, Release, WorkerId, Written};
 use crate::model::Timestamp;
 
 /// What [`activity`] reads. The join is made in this order, so that an index of the activities leads.
@@ -86,11 +86,12 @@ pub(super) fn claim_ready(
 }
 
 pub(super) fn release(conn: &Connection, releases: &[Release]) -> Result<Written> {
-    let mut update =
-        conn.prepare_cached("UPDATE instances SET owner = NULL WHERE key = ?1 AND epoch = ?2 AND inbox_seq = ?3")?;
+    let mut update = conn.prepare_cached(
+        "UPDATE instances SET owner = NULL WHERE key = ?1 AND epoch = ?2 AND inbox_seq = coalesce(?3, inbox_seq)",
+    )?;
     let mut kept = Vec::new();
     for Release { key, epoch, inbox_seq, .. } in releases {
-        let changed = update.execute(params![key.0, int(*epoch), int(*inbox_seq)])?;
+        let changed = update.execute(params![key.0, int(*epoch), inbox_seq.map(int)])?;
         let exists = || {
             let mut select = conn.prepare_cached("SELECT 1 FROM instances WHERE key = ?1")?;
             select.exists([key.0])
@@ -107,6 +108,15 @@ pub(super) fn attempt(conn: &Connection, key: InstanceKey, epoch: u64) -> Result
         .prepare_cached("UPDATE instances SET crashes = crashes + 1 WHERE key = ?1 AND epoch = ?2")?
         .execute(params![key.0, int(epoch)])?;
     Ok(if changed == 0 { Written::Refused } else { Written::Done })
+}
+
+pub(super) fn hand_back(conn: &Connection, calls: &[HeldCall]) -> Result<Written> {
+    let mut update = conn
+        .prepare_cached("UPDATE activities SET runner = NULL, place = 1 WHERE key = ?1 AND call = ?2 AND claim = ?3")?;
+    for HeldCall { key, call, claim } in calls {
+        update.execute(params![key.0, call.0, claim])?;
+    }
+    Ok(Written::Done)
 }
 
 fn inbox(conn: &Connection, key: InstanceKey) -> Result<Vec<InboxRow>> {

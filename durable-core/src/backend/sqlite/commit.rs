@@ -19,6 +19,7 @@ pub(super) fn apply(conn: &Connection, write: &Write) -> Result<Written> {
             claim::claim_ready(conn, *worker, *after, *limit, *again)
         }
         Write::Release(releases) => claim::release(conn, releases),
+        Write::HandBack(calls) => claim::hand_back(conn, calls),
         Write::Watch { .. } => Ok(Written::Done),
         Write::Attempt { key, epoch } => claim::attempt(conn, *key, *epoch),
         Write::ClaimActivities { worker, first_claim, limit, .. } => {

@@ -126,6 +126,7 @@ pub(in super::super) struct Changes<'a> {
     pub(in super::super) no_messages: Keys,
     pub(in super::super) calls_gone: Calls,
     pub(in super::super) timers_gone: Calls,
+    pub(in super::super) handed_back: Calls,
     pub(in super::super) consumed: Consumed,
     new_history: NewHistory<'a>,
     new_messages: NewMessages<'a>,
@@ -222,6 +223,9 @@ const PROGRESS: &str = "UPDATE activities a SET progress = u.progress
     FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS u (key, call, progress)
     WHERE a.key = u.key AND a.call = u.call";
 
+const HAND_BACK: &str = "UPDATE activities a SET runner = NULL, place = 1
+    FROM unnest($1::bigint[], $2::bigint[]) AS u (key, call) WHERE a.key = u.key AND a.call = u.call";
+
 impl<'a> Changes<'a> {
     /// What all this takes on its way to the server, roughly.
     pub(super) fn bytes(&self) -> usize {
@@ -317,6 +321,7 @@ impl<'a> Changes<'a> {
         self.new_calls.step(INSERT_CALLS, steps);
         self.new_timers.step(INSERT_TIMERS, steps);
         self.progressed.step(PROGRESS, steps);
+        self.handed_back.step(HAND_BACK, steps);
     }
 }
 

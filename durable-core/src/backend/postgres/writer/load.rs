@@ -114,6 +114,13 @@ impl<'a> Needs<'a> {
             }
             Write::Attempt { key, .. } | Write::Stall { key, .. } => self.keys.push(key.0),
             Write::Release(releases) => self.keys.extend(releases.iter().map(|release| release.key.0)),
+            Write::HandBack(calls) => {
+                for held in calls {
+                    self.keys.push(held.key.0);
+                    self.calls.0.push(held.key.0);
+                    self.calls.1.push(held.call.0);
+                }
+            }
             Write::Watch { id } => {
                 self.ids.push(id);
                 self.expected.push(id);

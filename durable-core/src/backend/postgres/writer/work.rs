@@ -225,6 +225,15 @@ impl<'a> Work<'a> {
         new.map(|(new, _)| new.claim).or_else(|| self.read.calls.get(&(key, call)).copied())
     }
 
+    /// Makes a call wait for a runner.
+    pub(in super::super) fn take_from_runner(&mut self, key: InstanceKey, call: CallId) {
+        let Some(instance) = self.instances.get_mut(&key) else { return };
+        match instance.calls.iter_mut().find(|(new, _)| new.call == call) {
+            Some((_, has_runner)) => *has_runner = false,
+            None => self.changes.handed_back.push((key.0, call.0)),
+        }
+    }
+
     /// Where a message of this kind about this task lies.
     pub(in super::super) fn arrived(&self, key: InstanceKey, event: &StoredEvent) -> Option<u64> {
         let before = self.read.arrived.get(&(key, event.task_id, event.kind.clone().into_owned())).copied();
