@@ -12,7 +12,7 @@ use durable_core::backend::Backend;
 
 use self::postgres::Schema;
 
-durable_testing::conformance_tests!(async || {
+durable_testing::shared_conformance_tests!(async || {
     let schema = Schema::new();
     let store: Arc<dyn Backend> = Arc::new(schema.store().await);
     (store, schema)
