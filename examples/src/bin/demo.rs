@@ -25,6 +25,9 @@ struct Options {
     /// Keeps the task hub in a PostgreSQL database instead, where other demos can share it: postgres://user@host/database.
     #[arg(long, value_name = "URL", env = "DEMO_BACKEND", hide_env_values = true, conflicts_with = "db")]
     backend: Option<String>,
+    /// The schema of the task hub in that database.
+    #[arg(long, value_name = "NAME", default_value = "durable", requires = "backend")]
+    schema: String,
     /// Where to listen: a loopback address, unless there is a key. Default is 127.0.0.1:7071.
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
@@ -43,7 +46,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let config = HostConfig::load()?;
     let store: Arc<dyn Backend> = match &options.backend {
-        Some(url) => Arc::new(Postgres::connect(url).await?),
+        Some(url) => Arc::new(Postgres::options().schema(&options.schema).connect(url).await?),
         None => Arc::new(Sqlite::open(&options.db)?),
     };
     let hub = TaskHub::builder().name("TestHub").config(&config).backend(store);
