@@ -147,6 +147,7 @@ impl Side {
     }
 
     /// The write for the rows as they stand before the batch. Later writes of a batch may find them otherwise.
+    #[expect(clippy::too_many_lines, reason = "one arm for each kind of write")]
     fn write(&mut self, op: &Op, rows: &[InstanceRow]) -> Write {
         self.serial += 1;
         let serial = self.serial;
