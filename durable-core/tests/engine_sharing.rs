@@ -487,6 +487,33 @@ async fn an_instance_that_another_worker_removes_is_forgotten() {
     assert_eq!(output(&a, "x").await, "now");
 }
 
+/// Whoever has it in memory is told.
+#[tokio::test(start_paused = true)]
+async fn a_call_of_an_instance_that_another_worker_removes_is_cancelled() {
+    let (fleet, log) = (Fleet::new(), log());
+    let seen = Arc::clone(&log);
+    let a = fleet
+        .launch(|hub| {
+            hub.orchestrator(steps).activity_fn("work", move |ctx: ActivityContext, _: u64| {
+                let seen = Arc::clone(&seen);
+                async move {
+                    seen.lock().unwrap().push("begun".to_owned());
+                    ctx.cancelled().await;
+                    seen.lock().unwrap().push("cancelled".to_owned());
+                    Ok::<_, ActivityError>(String::new())
+                }
+            })
+        })
+        .await
+        .unwrap();
+    let b = fleet.launch(|hub| hub).await.unwrap();
+    a.client().start(steps, 1).id("x").await.unwrap();
+    fleet.pass(AT_ONCE).await;
+    b.client().instance::<(), _>("x").unwrap().purge().force().await.unwrap();
+    fleet.pass(AT_ONCE).await;
+    assert_eq!(*log.lock().unwrap(), ["begun", "cancelled"]);
+}
+
 /// Pauses and ends are messages: they reach an instance wherever it is, also when it is nowhere.
 #[tokio::test(start_paused = true)]
 async fn an_instance_is_controlled_from_every_worker() {

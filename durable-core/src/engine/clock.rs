@@ -117,7 +117,8 @@ mod tests {
         }
 
         fn sleep_until(&self, deadline: Timestamp) -> BoxFuture<'static, ()> {
-            *self.0.lock() += deadline.saturating_since(self.now());
+            let left = deadline.saturating_since(self.now());
+            *self.0.lock() += left;
             Box::pin(std::future::ready(()))
         }
 

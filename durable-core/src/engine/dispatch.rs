@@ -44,11 +44,14 @@ impl LocalEngine {
             Ok(_) => {
                 let (key, turn) = (commit.key.0, commit.turn);
                 if self.inner.sharing.is_some() {
-                    tracing::warn!(key, turn, "the store refused a turn: another worker has the instance");
+                    // Ordinary after a pause, and told once where the pause is noticed.
+                    tracing::debug!(key, turn, "the store refused a turn: another worker has had the instance");
+                    self.give_up(commit);
+                    self.load(commit.key, None);
                 } else {
                     tracing::error!(key, turn, "the store refused a turn: the instance is not ours any more");
+                    self.give_up(commit);
                 }
-                self.give_up(commit);
                 Err(SourceError::LeaseLost)
             }
             Err(error) => {

@@ -77,6 +77,11 @@ impl LocalEngine {
                     Some((last, _)) if pulse.own.len() >= OWN => *last,
                     _ => InstanceKey::default(),
                 };
+                if !inner.holds_lease() {
+                    tracing::warn!(
+                        "this worker was silent for longer than its lease; others may have taken what it owned"
+                    );
+                }
                 sharing.clock.adjust(pulse.now, sent, inner.clock.elapsed());
                 sharing.lease.set(sent + lease);
                 self.feel(pulse).await;

@@ -1,5 +1,7 @@
 //! The instances that this process holds in memory.
 
+mod ownership;
+
 use std::collections::{HashMap, VecDeque};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -9,10 +11,12 @@ use lru::LruCache;
 use super::entry::{Entry, Known, Phase, Turn, start_message};
 use super::message::{Message, Origin};
 use super::source::{TurnLease, TurnWork};
-use crate::backend::{CallId, InstanceKey, NewTimer, Release, TurnCommit};
+use crate::backend::{InstanceKey, Release, TurnCommit};
 use crate::history::ExecutionHeader;
 use crate::model::{ExecutionId, InstanceId, RuntimeStatus, Timestamp};
 use crate::replay::TurnInput;
+
+pub(super) use self::ownership::{Left, Presence};
 
 /// What became of a message.
 #[derive(Debug)]
@@ -62,19 +66,6 @@ pub(super) enum AfterLoad {
     Resting,
     /// It is paused or its time has not come, and it is not in memory. These messages have no place in the store yet.
     Parked(Vec<Message>),
-}
-
-/// What memory knows of an instance that the store says is ours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Presence {
-    /// Nothing.
-    Absent,
-    /// It was paused when it was last here, and this was the last message of its inbox.
-    Parked(u64),
-    /// It is being loaded.
-    Loading,
-    /// It is here, with all messages up to this one.
-    Here(u64),
 }
 
 /// All instances in memory, and the order in which they run.
@@ -273,7 +264,7 @@ impl Instances {
             && let Some(Entry { known: Some(known), seen, .. }) = self.entries.get(&key)
         {
             if *seen == known.standing.consumed {
-                self.evicted.push(release(known));
+                self.evicted.push(ownership::release(known));
             } else {
                 unread = Some(*seen);
             }
@@ -430,106 +421,9 @@ impl Instances {
         {
             let known = self.entries.get(&evicted).and_then(|entry| entry.known.as_ref());
             if let Some(known) = known.filter(|_| self.is_shared) {
-                self.evicted.push(release(known));
+                self.evicted.push(ownership::release(known));
             }
             self.remove(evicted);
         }
     }
-
-    /// Instances that went out of memory since the last time, and may go to others.
-    pub(super) fn take_evicted(&mut self) -> Vec<(InstanceId, Release)> {
-        std::mem::take(&mut self.evicted)
-    }
-
-    /// What is known of an instance.
-    pub(super) fn presence(&self, key: InstanceKey) -> Presence {
-        match self.entries.get(&key) {
-            Some(Entry { known: Some(_), seen, .. }) => Presence::Here(*seen),
-            Some(_) => Presence::Loading,
-            None => self.parked.get(&key).map_or(Presence::Absent, |seen| Presence::Parked(*seen)),
-        }
-    }
-
-    /// There may be messages that the loading of this instance does not bring.
-    pub(super) fn look_again(&mut self, key: InstanceKey) {
-        if let Some(entry) = self.entries.get_mut(&key) {
-            entry.gap = true;
-        }
-    }
-
-    /// Prepares for an instance that was taken over under this epoch. False when it is here under that epoch already. What
-    /// was known of it under another one counts no more.
-    pub(super) fn begin_take_in(&mut self, key: InstanceKey, epoch: u64) -> bool {
-        let known = self.entries.get(&key).and_then(|entry| entry.known.as_ref());
-        match known.map(|known| known.standing.epoch) {
-            Some(present) if present >= epoch => return false,
-            Some(_) => drop(self.remove(key)),
-            None => {}
-        }
-        self.parked.remove(&key);
-        self.begin_load(key, None, false);
-        true
-    }
-
-    /// Of the timers that fired while an instance was not here, only those still count that it has. Gives them.
-    pub(super) fn keep_timers(&mut self, key: InstanceKey, timers: &[NewTimer]) -> Vec<CallId> {
-        let Some(entry) = self.entries.get_mut(&key) else { return Vec::new() };
-        let mut fired = Vec::new();
-        entry.pending.retain(|message| {
-            let Origin::Timer(call) = message.origin else { return true };
-            let counts = timers.iter().any(|timer| timer.call == call);
-            fired.extend(counts.then_some(call));
-            counts
-        });
-        fired
-    }
-
-    /// Forgets an instance that is not ours any more. One that is being loaded may become ours again. Gives its id.
-    pub(super) fn disown(&mut self, key: InstanceKey) -> Option<InstanceId> {
-        let id = self.id_of(key)?;
-        self.remove(key);
-        Some(id)
-    }
-
-    /// Forgets an instance whose turn was refused, unless it was taken in anew since.
-    pub(super) fn remove_at(&mut self, key: InstanceKey, epoch: u64) -> Option<InstanceId> {
-        let known = self.entries.get(&key)?.known.as_ref()?;
-        if known.standing.epoch == epoch { self.disown(key) } else { None }
-    }
-
-    /// Gives up what nobody runs at this moment, whatever it has to do; with the results that only memory holds.
-    pub(super) fn leave(&mut self) -> (Vec<(InstanceId, Release)>, Vec<(InstanceKey, ExecutionId, Message)>) {
-        let resting = self.entries.iter().filter_map(|(key, entry)| {
-            let is_free = !matches!(entry.phase, Phase::Running(_) | Phase::Loading);
-            entry.known.as_ref().filter(|_| is_free).map(|known| (*key, known.clone()))
-        });
-        let (mut releases, mut volatile) = (Vec::new(), Vec::new());
-        for (key, known) in resting.collect::<Vec<_>>() {
-            let (id, release) = release(&known);
-            releases.push((id, Release { inbox_seq: None, ..release }));
-            let pending = self.remove(key).unwrap_or_default();
-            let results = pending.into_iter().filter(|message| message.origin.is_volatile());
-            volatile.extend(results.map(|message| (key, known.header.execution.clone(), message)));
-        }
-        (releases, volatile)
-    }
-
-    /// Forgets everything.
-    pub(super) fn clear(&mut self) {
-        self.entries.clear();
-        self.keys.clear();
-        self.ready.clear();
-        self.idle.clear();
-        self.stalled = 0;
-        self.evicted.clear();
-        self.parked.clear();
-    }
-}
-
-/// How an instance is given up that is not in memory any more.
-fn release(known: &Known) -> (InstanceId, Release) {
-    let Known { header, standing } = known;
-    let release =
-        Release { key: standing.key, epoch: standing.epoch, inbox_seq: Some(standing.consumed), watched: false };
-    (header.instance.clone(), release)
 }

@@ -10,7 +10,9 @@
 //! - an instance has at most one turn uncommitted; turns of different instances share a flush;
 //! - the result of an activity that ran here goes straight to the instance in memory, and is stored by the turn that
 //!   consumes it. Its row stays until then, so that a crash runs it again;
-//! - nothing polls: the store tells what happened when it is asked to do something, and timers wake their task.
+//! - nothing polls: the store tells what happened when it is asked to do something, and timers wake their task;
+//! - in a store that several workers share, each owns instances by a lease that its heartbeats prolong. Others are told of what
+//!   concerns them, and find by their heartbeats what they were not told.
 
 mod activities;
 mod apply;

@@ -3,6 +3,7 @@
 use tokio::sync::oneshot;
 
 use super::group::{Patience, shut_down};
+use super::instances::Left;
 use super::lifecycle::RECOVERY_PAGE;
 use super::local::{Closed, LocalEngine};
 use super::message::{Message, Origin};
@@ -139,7 +140,7 @@ impl LocalEngine {
 
     /// Leaves to others what this worker has and does not run at this moment. What it runs comes to its end here.
     pub(super) fn leave(&self) {
-        let (releases, volatile) = self.inner.instances.lock().leave();
+        let Left { releases, volatile } = self.inner.instances.lock().leave();
         for (key, execution, message) in volatile {
             self.store_message(key, &execution, message);
         }

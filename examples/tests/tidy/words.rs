@@ -24,7 +24,10 @@ const IMPURE: &[&str] = &["tokio", "rusqlite", "SystemTime", "Instant", "thread:
 /// Tests that may name a sleep, with the reason.
 const MAY_SLEEP: &[(&str, &str)] = &[
     ("durable-macros/tests/ui/", "the macro refuses it"),
+    ("durable-core/tests/engine_sharing.rs", "time is virtual in a fleet"),
     ("durable-core/tests/engine_waiting.rs", "the mistake that the engine is to find"),
+    ("durable-testing/src/clock.rs", "it follows tokio's paused time"),
+    ("durable-testing/src/fleet.rs", "time is virtual in a fleet"),
     ("durable-testing/src/world/time.rs", "time is virtual there"),
     ("durable-testing/tests/world.rs", "time is virtual in a world"),
     ("durable-testing/tests/world_explore.rs", "time is virtual in a world"),

@@ -164,8 +164,8 @@ impl SharedBackend for Memory {
         for notice in notices {
             match notice {
                 Notice::Messages(to, _) | Notice::Gone(to, _) => {
-                    if let Some(listener) = listeners.get(&to) {
-                        let _ = listener.send(notice);
+                    if listeners.get(&to).is_some_and(|listener| !listener.send(notice)) {
+                        listeners.remove(&to);
                     }
                 }
                 for_all => listeners.retain(|_, listener| listener.send(for_all.clone())),
