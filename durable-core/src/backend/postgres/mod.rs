@@ -62,7 +62,7 @@ const LISTERS: usize = 2;
 /// What [`commit`](Backend::commit) reports is durable as the server understands it. Transactions are made durable also
 /// where the server's default is otherwise; see [`PostgresOptions::relaxed_durability`] for the other choice.
 ///
-/// The user needs no special rights: to create the schema at the first start, or, when it is there, to create tables in it.
+/// A process has ten connections at most, and makes them when it needs them. The user needs no special rights: to create the schema at the first start, or, when it is there, to create tables in it.
 /// Between the program and the server there may be a proxy only if it gives each connection a session of its own.
 ///
 /// ```no_run
