@@ -25,6 +25,10 @@ pub use crate::{
     orchestration::{ContinueAsNew, Next, OrchestrationContext, RetryContext, RetryPolicy, when_all, when_any},
 };
 
+#[cfg(feature = "postgres")]
+#[doc(no_inline)]
+pub use crate::backend::postgres::Postgres;
+
 #[cfg(feature = "sqlite")]
 #[doc(no_inline)]
 pub use crate::backend::sqlite::Sqlite;

@@ -353,8 +353,8 @@ fn unknown_settings_warn_and_known_ones_without_effect_are_noted() {
             format!("{place}.maxConcurrentActivityFunction (host.json): {}", meant("maxConcurrentActivityFunctions")),
             format!("{place}.zzz (host.json): {unknown}"),
             format!(
-                "{place}.storageProvider.type (host.json): there is no store of type azureStorage here: take memory or \
-                 sqlite, or give a backend in code"
+                "{place}.storageProvider.type (host.json): there is no store of type azureStorage here: take memory, \
+                 sqlite or postgres, or give a backend in code"
             ),
         ]
     );

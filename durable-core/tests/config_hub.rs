@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+#[cfg(feature = "postgres")]
+#[path = "support/postgres.rs"]
+mod database;
+
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -188,13 +192,12 @@ async fn a_hub_takes_its_name_and_leaves_what_is_not_configured() {
 async fn a_store_that_is_not_there_is_told() {
     let error = config(&[]).backend().err().unwrap();
     assert!(error.is_not_configured(), "{error}");
-    for (name, kind) in
-        [("postgres", StorageType::Postgres), ("azureStorage", StorageType::Foreign("azureStorage".to_owned()))]
-    {
+    for name in ["azureStorage", "mssql"] {
+        let kind = StorageType::Foreign(name.to_owned());
         let config = config(&[("DURABLE__storageProvider__type", name)]);
         let error = config.backend().err().unwrap();
         assert_eq!(error.unsupported(), Some(&kind));
-        assert!(error.to_string().contains("not there yet"), "{error}");
+        assert!(error.to_string().contains("not there"), "{error}");
         let error = TaskHub::builder().config(&config).start().await.err().unwrap();
         assert!(error.mistakes_in_builder()[0].contains(name), "{error}");
         // A backend in code goes before it.
@@ -203,6 +206,27 @@ async fn a_store_that_is_not_there_is_told() {
     }
     let error = TaskHub::builder().config(&config(&[])).start().await.err().unwrap();
     assert!(error.to_string().contains("it has no backend"), "{error}");
+}
+
+#[cfg(feature = "postgres")]
+#[tokio::test]
+async fn a_database_is_opened_by_the_name_of_a_variable() {
+    let postgres = ("DURABLE__storageProvider__type", "Postgres");
+    let error = config(&[postgres]).backend().err().unwrap();
+    assert!(error.to_string().contains("`storageProvider.connectionName`"), "{error}");
+    let named = ("DURABLE__storageProvider__connectionName", "SHOP_DB");
+    let unset = config(&[postgres, named]);
+    assert_eq!(unset.backend().err().unwrap().unset_variable(), Some("SHOP_DB"));
+
+    let hub_name = format!("Shop{}", std::process::id());
+    let name = ("DURABLE__hubName", hub_name.as_str());
+    let config = config(&[postgres, named, name, ("SHOP_DB", database::url())]);
+    let hub = TaskHub::builder().config(&config).orchestrator(waits).start().await.unwrap();
+    hub.shutdown().await.unwrap();
+    let client = database::connect().await;
+    let made = client.query("SELECT FROM pg_namespace WHERE nspname = $1", &[&hub_name.to_lowercase()]).await.unwrap();
+    assert_eq!(made.len(), 1, "the schema has the name of the hub in lower case");
+    client.batch_execute(&format!("DROP SCHEMA {} CASCADE", hub_name.to_lowercase())).await.unwrap();
 }
 
 #[cfg(feature = "sqlite")]

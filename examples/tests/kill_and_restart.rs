@@ -4,13 +4,15 @@
 
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+#[path = "../../durable-core/tests/support/postgres.rs"]
+mod postgres;
 mod support;
 
-use std::collections::HashSet;
-use std::path::Path;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use durable_core::backend::Backend;
 use durable_core::history::{EventKind, HistoryEvent};
 use durable_core::prelude::*;
 use http::Method;
@@ -71,11 +73,26 @@ async fn start_all(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_acknowledged_is_lost() {
-    let (count, kills) = (setting("DURABLE_KILL_INSTANCES", 160), setting("DURABLE_KILL_COUNT", 5));
     let dir = tempfile::tempdir().unwrap();
     let db = dir.path().join("hub.db");
-    let mut demo = Demo::start(&db);
-    let (current, base) = watch::channel(demo.base.clone());
+    let count = kill_again_and_again(1, || Demo::start(&db)).await;
+    check(Sqlite::open(&db).unwrap(), count).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_acknowledged_by_one_of_two_is_lost() {
+    let schema = postgres::Schema::new();
+    let args = ["--backend", postgres::url(), "--schema", &schema.name].map(str::as_ref);
+    let count = kill_again_and_again(2, || Demo::start_with(&args)).await;
+    check(schema.store().await, count).await;
+}
+
+/// Starts instances on demos that share a store, and kills the one that just takes the requests, again and again. Gives the
+/// number of instances.
+async fn kill_again_and_again(processes: usize, start: impl Fn() -> Demo) -> usize {
+    let (count, kills) = (setting("DURABLE_KILL_INSTANCES", 160), setting("DURABLE_KILL_COUNT", 5));
+    let mut demos: VecDeque<_> = (0..processes).map(|_| start()).collect();
+    let (current, base) = watch::channel(demos[0].base.clone());
     let accepted = Arc::new(AtomicUsize::new(0));
     let news = Arc::new(tokio::sync::Notify::new());
     let starter = tokio::spawn(start_all(count, Http::new(), base, Arc::clone(&accepted), Arc::clone(&news)));
@@ -85,18 +102,19 @@ async fn nothing_acknowledged_is_lost() {
         while accepted.load(Ordering::SeqCst) < due {
             news.notified().await;
         }
-        demo.kill();
-        demo = Demo::start(&db);
-        current.send_replace(demo.base.clone());
+        demos.pop_front().unwrap().kill();
+        // Those that run already come first.
+        demos.push_back(start());
+        current.send_replace(demos[0].base.clone());
     }
     starter.await.unwrap();
-    demo.kill();
-    check(&db, count).await;
+    demos.into_iter().for_each(Demo::kill);
+    count
 }
 
 /// Lets what is left run to its end, and looks at every output and every history.
-async fn check(db: &Path, count: usize) {
-    let hub = TaskHub::builder().name("TestHub").backend(Sqlite::open(db).unwrap());
+async fn check(store: impl Backend, count: usize) {
+    let hub = TaskHub::builder().name("TestHub").backend(store);
     let hub = examples::demo::functions(hub).start().await.unwrap();
     for i in 0..count {
         let (name, _, expected, output) = job(i);

@@ -6,6 +6,8 @@
 
 mod error;
 pub mod memory;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 mod rows;
 mod shared;
 #[cfg(feature = "sqlite")]

@@ -172,6 +172,11 @@ impl Notices {
 }
 
 impl NoticeSender {
+    /// Waits until nobody listens any more.
+    pub async fn closed(&self) {
+        self.listener.closed().await;
+    }
+
     /// Passes a hint on. False when nobody listens any more.
     #[must_use]
     pub fn send(&self, notice: Notice) -> bool {

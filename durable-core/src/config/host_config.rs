@@ -374,8 +374,9 @@ impl<'a> Found<'a> {
         if let Some((Value::Text(name), source)) = self.get("storageProvider.type")
             && let StorageType::Foreign(name) = StorageType::from_name(name)
         {
-            let text =
-                format!("there is no store of type {name} here: take memory or sqlite, or give a backend in code");
+            let text = format!(
+                "there is no store of type {name} here: take memory, sqlite or postgres, or give a backend in code"
+            );
             warnings.push(Remark::new("extensions.durableTask.storageProvider.type", source.clone(), text));
         }
         warnings

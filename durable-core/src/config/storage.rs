@@ -54,7 +54,9 @@ enum Kind {
     NotConfigured,
     Unsupported(StorageType),
     UnsetVariable(String),
-    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "memory always opens"))]
+    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "only a database needs a URL"))]
+    NoUrl,
+    #[cfg_attr(not(any(feature = "sqlite", feature = "postgres")), expect(dead_code, reason = "memory always opens"))]
     Open(BackendError),
 }
 
@@ -105,12 +107,17 @@ impl fmt::Display for StorageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
             Kind::NotConfigured => f.write_str("the configuration names no store: set `storageProvider.type`"),
-            Kind::Unsupported(StorageType::Sqlite) => {
-                f.write_str("`storageProvider.type` is sqlite, but the feature `sqlite` of durable-core is off")
+            Kind::Unsupported(kind @ (StorageType::Sqlite | StorageType::Postgres)) => {
+                write!(f, "`storageProvider.type` is {kind}, but the feature `{kind}` of durable-core is off")
             }
             Kind::Unsupported(kind) => write!(
                 f,
-                "`storageProvider.type` is {kind}, which is not there yet: take memory or sqlite, or give a backend in code"
+                "`storageProvider.type` is {kind}, which is not there: take memory, sqlite or postgres, or give a backend in \
+                 code"
+            ),
+            Kind::NoUrl => f.write_str(
+                "`storageProvider.type` is postgres: name the environment variable that has the URL of the database in \
+                 `storageProvider.connectionName`",
             ),
             Kind::UnsetVariable(variable) => {
                 write!(
@@ -142,6 +149,9 @@ impl HostConfig {
     /// A SQLite file is the one that the variable of `storageProvider.connectionName` names, as a path with or without
     /// `sqlite:` in front; without that setting it is the hub's name with `.db`, in the current directory.
     ///
+    /// A PostgreSQL database is the one whose URL that variable has, and the hub's name in lower case is that of its schema
+    /// there. The connection is made when the hub starts.
+    ///
     /// ```
     /// use durable_core::config::HostConfig;
     ///
@@ -163,8 +173,27 @@ impl HostConfig {
                 Some(Ok(connection)) => open_file(connection),
                 None => open_file(&format!("{}.db", self.hub_name())),
             },
+            Some(StorageType::Postgres) => match self.connection() {
+                Some(Err(variable)) => fail(Kind::UnsetVariable(variable.to_owned())),
+                connection => open_database(connection.and_then(Result::ok), self.hub_name().as_str()),
+            },
             Some(other) => fail(Kind::Unsupported(other)),
         }
+    }
+}
+
+#[cfg(not(feature = "postgres"))]
+fn open_database(_url: Option<&str>, _hub: &str) -> Result<Arc<dyn Backend>, StorageError> {
+    Err(StorageError { kind: Kind::Unsupported(StorageType::Postgres) })
+}
+
+#[cfg(feature = "postgres")]
+fn open_database(url: Option<&str>, hub: &str) -> Result<Arc<dyn Backend>, StorageError> {
+    let Some(url) = url else { return Err(StorageError { kind: Kind::NoUrl }) };
+    let options = crate::backend::postgres::Postgres::options().schema(hub.to_ascii_lowercase());
+    match options.connect_later(url) {
+        Ok(postgres) => Ok(Arc::new(postgres)),
+        Err(error) => Err(StorageError { kind: Kind::Open(error) }),
     }
 }
 

@@ -6,8 +6,10 @@
 use std::error::Error;
 use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Parser;
+use durable_core::backend::Backend;
 use durable_core::config::HostConfig;
 use durable_core::prelude::*;
 use durable_core::telemetry::ReplayFilter;
@@ -20,6 +22,12 @@ struct Options {
     /// The file that keeps the task hub; it is created when it does not exist.
     #[arg(long, default_value = "demo.db", value_name = "FILE")]
     db: PathBuf,
+    /// Keeps the task hub in a PostgreSQL database instead, where other demos can share it: postgres://user@host/database.
+    #[arg(long, value_name = "URL", env = "DEMO_BACKEND", hide_env_values = true, conflicts_with = "db")]
+    backend: Option<String>,
+    /// The schema of the task hub in that database.
+    #[arg(long, value_name = "NAME", default_value = "durable", requires = "backend")]
+    schema: String,
     /// Where to listen: a loopback address, unless there is a key. Default is 127.0.0.1:7071.
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
@@ -37,7 +45,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     tracing_subscriber::registry().with(ReplayFilter::new()).with(filter).with(lines).init();
 
     let config = HostConfig::load()?;
-    let hub = TaskHub::builder().name("TestHub").config(&config).backend(Sqlite::open(&options.db)?);
+    let store: Arc<dyn Backend> = match &options.backend {
+        Some(url) => Arc::new(Postgres::options().schema(&options.schema).connect(url).await?),
+        None => Arc::new(Sqlite::open(&options.db)?),
+    };
+    let hub = TaskHub::builder().name("TestHub").config(&config).backend(store);
     let hub = examples::demo::functions(hub).start().await?;
     let mut service = DurableService::of(&hub)?.config(&config)?;
     if let Some(key) = &options.key {

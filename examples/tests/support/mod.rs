@@ -1,5 +1,6 @@
 //! The demo as a process of its own, and a small HTTP client for it.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -20,9 +21,14 @@ pub(crate) struct Demo {
 impl Demo {
     /// Starts the demo on a free port and waits until it listens.
     pub(crate) fn start(db: &Path) -> Self {
+        Self::start_with(&["--db".as_ref(), db.as_os_str()])
+    }
+
+    /// Starts the demo on a free port with these arguments.
+    pub(crate) fn start_with(args: &[&OsStr]) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_demo"))
-            .args(["--listen", "127.0.0.1:0", "--db"])
-            .arg(db)
+            .args(["--listen", "127.0.0.1:0"])
+            .args(args)
             .env("RUST_LOG", "info")
             .stderr(Stdio::piped())
             .spawn()

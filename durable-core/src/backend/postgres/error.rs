@@ -1,0 +1,181 @@
+//! What PostgreSQL's errors mean for a task hub. Decided by SQLSTATE, never by texts.
+
+use std::error::Error;
+use std::io;
+use std::sync::Arc;
+
+use tokio_postgres::error::SqlState;
+
+use crate::backend::{BackendError, BackendErrorKind};
+
+pub(super) type Result<T> = std::result::Result<T, Failure>;
+
+/// An error on its way out.
+#[derive(Debug, Clone)]
+pub(super) struct Failure {
+    kind: BackendErrorKind,
+    what: String,
+    cause: Option<Arc<tokio_postgres::Error>>,
+}
+
+impl Failure {
+    pub(super) fn new(kind: BackendErrorKind, what: impl Into<String>) -> Self {
+        Self { kind, what: what.into(), cause: None }
+    }
+
+    pub(super) fn corrupt(what: impl Into<String>) -> Self {
+        Self::new(BackendErrorKind::Corrupt, what)
+    }
+
+    /// A value that was read has another form than it should have.
+    pub(super) fn unreadable(error: tokio_postgres::Error) -> Self {
+        let what = format!("a stored value cannot be read ({})", told(&error));
+        Self { kind: BackendErrorKind::Corrupt, what, cause: Some(Arc::new(error)) }
+    }
+
+    /// Why there is no connection.
+    pub(super) fn of_connection(error: tokio_postgres::Error) -> Self {
+        if is_distrust(&error) {
+            let what = format!("the server is not trusted ({})", told(&error));
+            return Self { kind: BackendErrorKind::Other, what, cause: Some(Arc::new(error)) };
+        }
+        if error.code().is_some() || caused_by_io(&error) {
+            return error.into();
+        }
+        // Such as a server that has no TLS at present.
+        let what = format!("there is no connection ({})", told(&error));
+        Self { kind: BackendErrorKind::Unavailable, what, cause: Some(Arc::new(error)) }
+    }
+
+    /// The same failure, with what was being done put in front.
+    pub(super) fn while_doing(mut self, doing: &str) -> Self {
+        self.what = format!("{doing}: {}", self.what);
+        self
+    }
+
+    /// True when a row with this key came into being in the meantime.
+    pub(super) fn is_duplicate_of(&self, constraint: &str) -> bool {
+        let error = self.cause.as_ref().and_then(|cause| cause.as_db_error());
+        error.is_some_and(|error| *error.code() == SqlState::UNIQUE_VIOLATION && error.constraint() == Some(constraint))
+    }
+
+    /// The error as the outside sees it; `place` is where the hub lies, without a password.
+    pub(super) fn of_hub(&self, place: &str) -> BackendError {
+        let error = BackendError::new(self.kind, format!("the task hub {place}: {}", self.what));
+        match &self.cause {
+            Some(cause) => error.with_source(Arc::clone(cause)),
+            None => error,
+        }
+    }
+}
+
+impl From<tokio_postgres::Error> for Failure {
+    fn from(error: tokio_postgres::Error) -> Self {
+        let (kind, what) = match error.code() {
+            Some(code) => meaning(code),
+            None if error.is_closed() || caused_by_io(&error) => {
+                (BackendErrorKind::Unavailable, "the connection to PostgreSQL is lost")
+            }
+            None => (BackendErrorKind::Other, "PostgreSQL cannot be asked"),
+        };
+        Self { kind, what: format!("{what} ({})", told(&error)), cause: Some(Arc::new(error)) }
+    }
+}
+
+/// The error with its causes, since the driver's own text says only where it was.
+fn told(error: &tokio_postgres::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+fn caused_by_io(error: &tokio_postgres::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if error.is::<io::Error>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// TLS did not come about, and will not the next time.
+fn is_distrust(error: &tokio_postgres::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        if inner.is_some_and(|inner| inner.is::<rustls::Error>()) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+fn meaning(code: &SqlState) -> (BackendErrorKind, &'static str) {
+    use BackendErrorKind::{Corrupt, Other, Unavailable};
+    match *code {
+        SqlState::DISK_FULL => (Unavailable, "the disk is full"),
+        SqlState::TOO_MANY_CONNECTIONS => (Unavailable, "the server has no connection to spare"),
+        SqlState::T_R_SERIALIZATION_FAILURE | SqlState::T_R_DEADLOCK_DETECTED => {
+            (Unavailable, "another transaction was in the way")
+        }
+        SqlState::LOCK_NOT_AVAILABLE => (Unavailable, "another transaction holds a lock"),
+        SqlState::QUERY_CANCELED => (Unavailable, "it took too long, or was cancelled"),
+        SqlState::READ_ONLY_SQL_TRANSACTION => (Unavailable, "the server is a standby at present, or read-only"),
+        SqlState::DATA_CORRUPTED | SqlState::INDEX_CORRUPTED => (Corrupt, "the database is damaged"),
+        SqlState::INSUFFICIENT_PRIVILEGE => (Other, "the user may not do this"),
+        SqlState::INVALID_CATALOG_NAME => (Other, "there is no such database"),
+        SqlState::PROGRAM_LIMIT_EXCEEDED => (Other, "a value is larger than PostgreSQL can store"),
+        // Statements are the same whatever the data, so their ends are told apart by their classes.
+        _ => match &code.code()[..2] {
+            "08" => (Unavailable, "the connection to PostgreSQL is lost"),
+            "25" | "40" => (Unavailable, "the transaction was ended"),
+            "28" => (Other, "the user or the password is not accepted"),
+            "53" => (Unavailable, "the server is short of something"),
+            "55" => (Unavailable, "something is in use"),
+            "57" => (Unavailable, "the server is going down or coming up"),
+            "58" => (Unavailable, "the server's system failed"),
+            _ => (Other, "PostgreSQL refused"),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_decide_the_kind() {
+        use BackendErrorKind::{Corrupt, Other, Unavailable};
+        for (code, kind) in [
+            ("08006", Unavailable), // connection failure
+            ("25006", Unavailable), // a standby
+            ("25P03", Unavailable), // idle in a transaction
+            ("40001", Unavailable), // serialization failure
+            ("40003", Unavailable), // statement completion unknown
+            ("40P01", Unavailable), // deadlock
+            ("53100", Unavailable), // disk full
+            ("53300", Unavailable), // too many connections
+            ("55P03", Unavailable), // lock timeout
+            ("57014", Unavailable), // statement timeout
+            ("57P01", Unavailable), // shut down
+            ("57P03", Unavailable), // starting up
+            ("58030", Unavailable), // input or output
+            ("XX001", Corrupt),
+            ("23505", Other),
+            ("28P01", Other), // wrong password
+            ("3D000", Other), // no such database
+            ("42501", Other), // not allowed
+            ("22021", Other), // a text that is none
+        ] {
+            assert_eq!(meaning(&SqlState::from_code(code)).0, kind, "{code}");
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! One transaction for a batch of writes, in two round trips.
+//!
+//! The first locks the rows of all instances that the writes are about, in the order of their keys, and reads what the
+//! writes must know. Under these locks the writes are carried out one after the other in memory, on a [`Work`]; what they
+//! change is collected by table, and the second round trip writes it and commits. A batch whose writes depend on each other
+//! in ways that the memory does not follow is cut into several stages of the same transaction.
+
+mod changes;
+mod columns;
+mod load;
+mod stage;
+mod work;
+
+pub(super) use self::changes::free_text;
+pub(super) use self::load::load_claimed;
+pub(super) use self::stage::Answer;
+pub(super) use self::work::{Instance, Work};
+use super::claim;
+use super::commit::apply;
+use super::connection::{Connection, Step};
+use super::error::Result;
+use super::pool::Pooled;
+use crate::backend::{Write, Written};
+
+/// How often a batch may come too late for an id that somebody else takes, before this is told as an error.
+const RACES: usize = 5;
+
+/// The payloads of one stage, in bytes. More are cut into several, so that no message to the server grows too large.
+const MOST_BYTES: usize = 64 << 20;
+
+pub(super) async fn commit(connection: &mut Pooled<'_>, batch: &[Write]) -> Result<Vec<Written>> {
+    for _ in 1..RACES {
+        match attempt(connection, batch).await {
+            // An id came into being that was not there a moment ago. Nothing happened; now it is there.
+            Err(failure) if failure.is_duplicate_of("instances_by_id") => {}
+            end => return end,
+        }
+    }
+    attempt(connection, batch).await
+}
+
+async fn attempt(connection: &mut Pooled<'_>, batch: &[Write]) -> Result<Vec<Written>> {
+    connection.begin();
+    let end = transact(connection, batch).await;
+    // After a failure the transaction may be gone already, and the connection too.
+    if end.is_ok() || connection.client().batch_execute("ROLLBACK").await.is_ok() {
+        connection.end();
+    }
+    end
+}
+
+async fn transact(connection: &Pooled<'_>, batch: &[Write]) -> Result<Vec<Written>> {
+    let mut answers = Vec::with_capacity(batch.len());
+    let mut begins = true;
+    if batch.len() > 1 && batch.iter().any(|write| matches!(write, Write::ClaimReady { .. })) {
+        // Whoever holds what it has found ready must not wait for other locks any more.
+        load::load(connection, begins, batch).await?;
+        begins = false;
+    }
+    while let Some(first) = batch.get(answers.len()) {
+        if let Write::ClaimReady { worker, after, limit, runs, again } = first {
+            let taken = claim::claim_ready(connection, begins, *worker, *after, *limit, runs, *again).await?;
+            answers.push(taken);
+            if answers.len() == batch.len() {
+                connection.query("COMMIT", &[]).await?;
+            }
+        } else {
+            let rest = &batch[answers.len()..];
+            let rest =
+                &rest[..rest.iter().position(|write| matches!(write, Write::ClaimReady { .. })).unwrap_or(rest.len())];
+            let mut work = load::load(connection, begins, rest).await?;
+            let mut done = Vec::new();
+            for write in rest {
+                if work.changes.bytes() > MOST_BYTES {
+                    break;
+                }
+                let Some(answer) = apply(&mut work, write)? else { break };
+                let is_claim = matches!(answer, Answer::Activities(_));
+                done.push(answer);
+                if is_claim {
+                    break;
+                }
+            }
+            let is_last = answers.len() + done.len() == batch.len();
+            flush(connection, work, is_last, done, &mut answers).await?;
+        }
+        begins = false;
+    }
+    Ok(answers)
+}
+
+/// Writes what a stage has changed that answers nothing but what is known.
+pub(super) async fn write(connection: &Connection, mut work: Work<'_>) -> Result<()> {
+    work.settle()?;
+    let mut steps = Vec::new();
+    work.changes.steps(&mut steps);
+    connection.run(&steps).await.map(|_| ())
+}
+
+async fn flush(
+    connection: &Pooled<'_>,
+    mut work: Work<'_>,
+    is_last: bool,
+    done: Vec<Answer>,
+    answers: &mut Vec<Written>,
+) -> Result<()> {
+    work.settle()?;
+    let mut steps = Vec::new();
+    work.changes.steps(&mut steps);
+    // A claim of activities is the last of its stage: the server finds what there is to claim.
+    if let Some(Answer::Activities(claim)) = done.last() {
+        claim.steps(&mut steps);
+    }
+    let claim_at = steps.len().saturating_sub(1);
+    if is_last {
+        steps.push(Step { sql: "COMMIT", params: Vec::new() });
+    }
+    let rows = connection.run(&steps).await?;
+    for answer in done {
+        answers.push(match answer {
+            Answer::Known(written) => written,
+            Answer::Activities(_) => {
+                claim::claimed_activities(rows.get(claim_at).map(Vec::as_slice).unwrap_or_default())?
+            }
+        });
+    }
+    Ok(())
+}
