@@ -28,6 +28,9 @@ pub use durable_macros::orchestrator;
 /// A boxed future that can be sent between threads.
 pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
+#[doc = include_str!("docs/performance.md")]
+pub mod performance {}
+
 /// What the generated code of the macros names. Not part of the public interface.
 #[doc(hidden)]
 pub mod __private {

@@ -187,10 +187,12 @@ impl LocalEngine {
             notified.as_mut().enable();
             self.watch(id).await?;
             let late = deadline.is_some_and(|deadline| self.inner.clock.now() >= deadline);
-            let status = self.status(id).await?;
-            let done = status.as_ref().is_none_or(|status| until.is_reached(status.runtime_status));
-            if done || late {
-                return Ok(status);
+            if late || !self.is_surely_open(id, until) {
+                let status = self.status(id).await?;
+                let done = status.as_ref().is_none_or(|status| until.is_reached(status.runtime_status));
+                if done || late {
+                    return Ok(status);
+                }
             }
             if self.inner.is_closing() {
                 return Err(ClientError::new(ClientErrorKind::ShutDown));
@@ -208,6 +210,14 @@ impl LocalEngine {
                 None => notified.await,
             }
         }
+    }
+
+    /// True when the store need not be asked whether an instance has ended: whatever is in memory has not, and its end is told
+    /// after it has left. Who shares the store may have lost it, and knows the end only from there.
+    fn is_surely_open(&self, id: &InstanceId, until: WaitUntil) -> bool {
+        until == WaitUntil::Finished
+            && self.inner.sharing.is_none()
+            && self.inner.instances.lock().key_of(id).is_some()
     }
 
     /// Has other workers tell of an instance that may be theirs.
@@ -274,26 +284,32 @@ fn to_count(row: CountRow) -> Result<InstanceCount, ClientError> {
 
 fn to_status(row: InstanceRow) -> Result<InstanceStatus, ClientError> {
     let header = stored::header(&row).map_err(corrupt)?;
-    let mut status = InstanceStatus::pending(header.instance.clone(), header.name.clone(), row.input, row.created);
-    status.execution_id = header.execution.clone();
-    status.version.clone_from(&header.version);
-    status.tags = header.tags.clone();
-    status.parent_id = header.parent.as_ref().map(|parent| parent.instance.clone());
-    status.scheduled_start = header.scheduled_start;
-    status.trace.clone_from(&header.trace);
-    status.generation = header.generation;
-    status.runtime_status = shown(row.status);
-    status.custom_status = row.custom_status;
-    status.output = row.output;
-    status.stalled = row.stalled;
-    status.last_updated_at = row.updated;
-    match (row.status, row.reason) {
+    let (failure, termination_reason) = match (row.status, row.reason) {
         (RuntimeStatus::Failed, Some(reason)) => {
-            status.failure = Some(serde_json::from_str(&reason).map_err(|error| corrupt(error.to_string()))?);
+            (Some(serde_json::from_str(&reason).map_err(|error| corrupt(error.to_string()))?), None)
         }
-        (_, reason) => status.termination_reason = reason,
-    }
-    Ok(status)
+        (_, reason) => (None, reason),
+    };
+    Ok(InstanceStatus {
+        instance_id: header.instance.clone(),
+        execution_id: header.execution.clone(),
+        name: header.name.clone(),
+        version: header.version.clone(),
+        tags: header.tags.clone(),
+        parent_id: header.parent.as_ref().map(|parent| parent.instance.clone()),
+        scheduled_start: header.scheduled_start,
+        trace: header.trace.clone(),
+        generation: header.generation,
+        runtime_status: shown(row.status),
+        input: row.input,
+        custom_status: row.custom_status,
+        output: row.output,
+        termination_reason,
+        failure,
+        stalled: row.stalled,
+        created_at: row.created,
+        last_updated_at: row.updated,
+    })
 }
 
 /// Continuation tokens are the last id in hexadecimal digits: any id fits into a header.

@@ -416,6 +416,7 @@ impl Instances {
     fn settle(&mut self, key: InstanceKey) {
         let Some(entry) = self.entries.get_mut(&key) else { return };
         entry.phase = Phase::Idle;
+        entry.pending.shrink_to_fit();
         if let Some((evicted, ())) = self.idle.push(key, ())
             && evicted != key
         {

@@ -100,6 +100,10 @@ impl Leaves {
             place.leaf = leaf;
             return LeafId { place: number, turn: place.turn };
         }
+        if self.places.is_empty() {
+            // Most instances that wait do so for one thing, and there may be very many of them.
+            self.places.reserve_exact(1);
+        }
         self.places.push(Place { turn: 0, leaf });
         LeafId { place: (self.places.len() - 1) as u32, turn: 0 }
     }
