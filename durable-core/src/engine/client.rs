@@ -215,9 +215,7 @@ impl LocalEngine {
     /// True when the store need not be asked whether an instance has ended: whatever is in memory has not, and its end is told
     /// after it has left. Who shares the store may have lost it, and knows the end only from there.
     fn is_surely_open(&self, id: &InstanceId, until: WaitUntil) -> bool {
-        until == WaitUntil::Finished
-            && self.inner.sharing.is_none()
-            && self.inner.instances.lock().key_of(id).is_some()
+        until == WaitUntil::Finished && self.inner.sharing.is_none() && self.inner.instances.lock().key_of(id).is_some()
     }
 
     /// Has other workers tell of an instance that may be theirs.
