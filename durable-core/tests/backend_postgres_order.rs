@@ -43,6 +43,7 @@ enum Op {
     Progress { id: usize, call: u8 },
     Rewind { id: usize },
     Purge { id: usize, force: bool },
+    Expire { age: u32, limit: usize },
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -69,6 +70,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (id.clone(), 1..4_u8).prop_map(|(id, call)| Op::Progress { id, call }),
         2 => id.clone().prop_map(|id| Op::Rewind { id }),
         1 => (id, b()).prop_map(|(id, force)| Op::Purge { id, force }),
+        2 => (0..12_u32, 0..4_usize).prop_map(|(age, limit)| Op::Expire { age, limit }),
     ]
 }
 
@@ -213,6 +215,11 @@ impl Side {
             },
             Op::Rewind { id } => Write::Rewind(vec![rewind(row(id), key(id), serial)]),
             Op::Purge { id, force } => Write::Purge { keys: vec![key(id)], force },
+            Op::Expire { age, limit } => Write::Expire {
+                status: RuntimeStatus::Completed,
+                through: at(i64::from(serial) - i64::from(age)),
+                limit,
+            },
         }
     }
 

@@ -411,6 +411,136 @@ async fn each_instance_is_taken_once() {
     assert_eq!(keys.iter().collect::<HashSet<_>>().len(), 200, "none is taken twice");
 }
 
+/// Ends instances that are there, one tick after the other.
+async fn end(store: &Postgres, keys: &[InstanceKey]) {
+    let turn = |(n, key): (usize, &InstanceKey)| TurnCommit {
+        status: RuntimeStatus::Completed,
+        turn_time: Timestamp::from_ticks(n as i64),
+        ..turn(*key, "e", 1, 1)
+    };
+    let turns = keys.iter().enumerate().map(turn).map(|turn| Write::Turn(Box::new(turn)));
+    assert!(commit(store, turns.collect()).await.iter().all(|written| *written == Written::Done));
+}
+
+async fn expire(store: &Postgres, limit: usize) -> (Vec<InstanceKey>, Option<Timestamp>) {
+    let write = Write::Expire { status: RuntimeStatus::Completed, through: Timestamp::from_ticks(1_000), limit };
+    match commit(store, vec![write]).await.remove(0) {
+        Written::Expired { gone, oldest } => (gone.into_iter().map(|gone| gone.key).collect(), oldest),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_that_remove_old_instances_share_the_work() {
+    let schema = Schema::new();
+    let stores = join_all((0..4).map(|_| schema.store())).await;
+    let ids: Vec<_> = (0..200).map(|n| format!("i-{n}")).collect();
+    let created = commit(&stores[0], ids.iter().map(|id| Write::Create(create(id, "e"))).collect()).await;
+    let keys = created.into_iter().map(|written| match written {
+        Written::Created(started) => started.key,
+        other => panic!("{other:?}"),
+    });
+    end(&stores[0], &keys.collect::<Vec<_>>()).await;
+    let removers = stores.iter().map(|store| async move {
+        let mut all = Vec::new();
+        loop {
+            let (gone, oldest) = expire(store, 10).await;
+            all.extend(gone);
+            if oldest.is_none() {
+                return all;
+            }
+        }
+    });
+    let gone: Vec<_> = join_all(removers).await.into_iter().flatten().collect();
+    assert_eq!(gone.len(), 200, "all are removed");
+    assert_eq!(gone.iter().collect::<HashSet<_>>().len(), 200, "none is told twice");
+}
+
+#[tokio::test]
+async fn an_old_instance_that_somebody_holds_is_left_for_later() {
+    let schema = Schema::new();
+    let store = schema.store().await;
+    let keys = [start(&store, "a").await, start(&store, "b").await];
+    end(&store, &keys).await;
+    let mut client = schema.client().await;
+    let holder = client.transaction().await.unwrap();
+    holder.query("SELECT FROM instances WHERE id = 'a' FOR UPDATE", &[]).await.unwrap();
+    assert_eq!(expire(&store, 10).await, (vec![keys[1]], Some(Timestamp::from_ticks(0))), "it counts as left");
+    holder.rollback().await.unwrap();
+    assert_eq!(expire(&store, 10).await, (vec![keys[0]], None));
+}
+
+#[tokio::test]
+async fn the_oldest_come_from_an_index_in_order() {
+    let schema = Schema::new();
+    schema.store().await;
+    let client = schema.client().await;
+    client.batch_execute("SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off").await.unwrap();
+    let plan = "EXPLAIN SELECT key, history_len FROM instances
+        WHERE status = 'Completed' AND ended IS NOT NULL AND ended <= 9 ORDER BY ended, key LIMIT 9 FOR UPDATE SKIP LOCKED";
+    let plan: Vec<String> = client.query(plan, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
+    let plan = plan.join("\n");
+    assert!(plan.contains("Index Scan using instances_ended") && !plan.contains("Sort"), "{plan}");
+}
+
+/// Many starts of workers, of which these are the first: one that ended in order, one that crashed, and one that nobody has
+/// swept up after.
+async fn three_and_many_more(store: &Postgres, schema: &Schema, ended: &str) -> [WorkerId; 3] {
+    let workers = [attach(store).await, attach(store).await, attach(store).await];
+    let ended = format!("CAST(extract(epoch FROM now() - interval '{ended}') * 10000000 AS bigint)");
+    let sql = format!(
+        "UPDATE workers SET lease_until = {ended}, settled = worker <> {last}, swept = 1;
+         UPDATE workers SET drained = {ended} WHERE worker = {first};
+         SELECT setval(pg_get_serial_sequence('workers', 'worker'), {last} + 2000)",
+        first = workers[0].0,
+        last = workers[2].0
+    );
+    schema.client().await.batch_execute(&sql).await.unwrap();
+    workers
+}
+
+#[tokio::test]
+async fn workers_that_are_long_gone_are_forgotten() {
+    let schema = Schema::new();
+    let store = schema.store().await;
+    let old = three_and_many_more(&store, &schema, "25 hours").await;
+    let owned = CreateInstance { owner: Some(old[1]), ..create("a", "e") };
+    commit(&store, vec![Write::Create(owned)]).await;
+    let new = attach(&store).await;
+    let left = schema.client().await.query("SELECT worker FROM workers ORDER BY worker", &[]).await.unwrap();
+    let left: Vec<_> = left.iter().map(|row| WorkerId(row.get(0))).collect();
+    assert_eq!(left, [old[2], new], "only those stay that somebody has still to sweep up after");
+    // Whoever comes back from so long ago does no harm: what it calls waits for others.
+    let key = store.instance("a").await.unwrap().unwrap().key;
+    let call = |n| NewActivity {
+        call: CallId::new(0, TaskId(n)),
+        name: "Pack".to_owned(),
+        input: Payload::null(),
+        options: None,
+        runner: Some(old[1]),
+        claim: 7,
+    };
+    let turn = TurnCommit { new_activities: vec![call(1), call(2)], ..turn(key, "e", 1, 1) };
+    assert_eq!(commit(&store, vec![Write::Turn(Box::new(turn))]).await, [Written::Done]);
+    let claim = |worker| Write::ClaimActivities { worker, first_claim: 100, limit: 10, runs: None };
+    assert_eq!(commit(&store, vec![claim(old[1])]).await, [Written::Activities(Vec::new())]);
+    let taken = commit(&store, vec![claim(new)]).await.remove(0);
+    assert!(matches!(&taken, Written::Activities(rows) if rows.len() == 2), "{taken:?}");
+    // And what it owned goes on elsewhere, with the care that a crash asks for.
+    let again = commit(&store, vec![Write::Claim { key, worker: new, runs: None }]).await.remove(0);
+    assert!(matches!(&again, Written::Claimed(claimed) if claimed.owner_lost), "{again:?}");
+}
+
+#[tokio::test]
+async fn workers_of_today_are_remembered_however_many_came_since() {
+    let schema = Schema::new();
+    let store = schema.store().await;
+    three_and_many_more(&store, &schema, "23 hours").await;
+    attach(&store).await;
+    let count: i64 = schema.client().await.query_one("SELECT count(*) FROM workers", &[]).await.unwrap().get(0);
+    assert_eq!(count, 4);
+}
+
 #[tokio::test]
 async fn large_batches_with_turns_children_and_messages_are_one_commit() {
     let schema = Schema::new();

@@ -27,13 +27,15 @@ const ACTIVITIES: &str = concat!(
 );
 
 /// What this very claim took when it was made before, else what waits. Calls that somebody else is just taking are passed
-/// over, so that nobody waits here.
+/// over, so that nobody waits here. A worker that is settled gets nothing before its next heartbeat: nobody would sweep up after it
+/// again.
 const CLAIM_ACTIVITIES: &str = concat!(
     "WITH again AS MATERIALIZED (
         SELECT key, call FROM activities WHERE place = 2 AND claim >= $2 AND claim < $3 AND runner = $1),
     waiting AS MATERIALIZED (
         SELECT key, call FROM activities
         WHERE place = 1 AND ($5::text[] IS NULL OR lower(name) = ANY($5)) AND NOT EXISTS (SELECT FROM again)
+            AND EXISTS (SELECT FROM workers WHERE worker = $1 AND NOT settled)
         ORDER BY key, call LIMIT $4 FOR UPDATE SKIP LOCKED),
     numbered AS (SELECT key, call, row_number() OVER (ORDER BY key, call) - 1 AS number FROM waiting),
     taken AS (

@@ -24,8 +24,8 @@ pub(super) fn apply<'a>(work: &mut Work<'a>, write: &'a Write) -> Result<Option<
         Write::ClaimActivities { worker, first_claim, limit, runs } => {
             return Ok(Some(Answer::Activities(claim::ActivityClaim::new(*worker, *first_claim, *limit, runs))));
         }
-        // A stage of its own.
-        Write::ClaimReady { .. } => None,
+        // Stages of their own.
+        Write::ClaimReady { .. } | Write::Expire { .. } => None,
     };
     Ok(written.map(Answer::Known))
 }

@@ -19,6 +19,7 @@ mod commit;
 mod connection;
 mod create;
 mod error;
+mod expire;
 mod list;
 mod message;
 mod next;

@@ -123,6 +123,15 @@ pub(super) const SWEEP: &str = concat!(
 const REVIVE: &str = "WITH me AS (UPDATE workers SET swept = NULL, settled = false WHERE worker = $1 RETURNING worker)
     UPDATE activities a SET place = 2 FROM me WHERE a.runner = me.worker AND a.place = 1";
 
+/// How many starts of workers are remembered, and for how long at least. One before them counts as lost even if it was drained,
+/// so that what it owned and nobody has touched since is tried with care, once. Its calls wait for a runner, because it is
+/// settled; should it still come back, its next heartbeat tells it that it is gone, and what it writes until then does not
+/// depend on its row.
+const FORGET: &str = concat!(
+    "DELETE FROM workers WHERE worker <= $1::bigint - 1000 AND settled AND coalesce(drained, lease_until) + 864000000000 <= ",
+    now!()
+);
+
 pub(super) async fn attach(connection: &Connection, name: &str, lease: Duration) -> Result<Attached> {
     let sql = concat!(
         "INSERT INTO workers (name, started, lease_until) SELECT $1, now, now + $2::bigint FROM (SELECT ",
@@ -130,7 +139,9 @@ pub(super) async fn attach(connection: &Connection, name: &str, lease: Duration)
         " AS now) AS clock RETURNING worker, started"
     );
     let row = connection.one(sql, &[&name, &ticks(lease)]).await?;
-    Ok(Attached { worker: WorkerId(get(&row, 0)?), now: Some(Timestamp::from_ticks(get(&row, 1)?)) })
+    let worker: i64 = get(&row, 0)?;
+    connection.query(FORGET, &[&worker]).await?;
+    Ok(Attached { worker: WorkerId(worker), now: Some(Timestamp::from_ticks(get(&row, 1)?)) })
 }
 
 pub(super) async fn detach(connection: &Connection, worker: WorkerId) -> Result<()> {

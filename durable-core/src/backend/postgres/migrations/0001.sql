@@ -42,6 +42,7 @@ CREATE TABLE instances (
     stalled       text,                            -- why the instance cannot go on at present
     created       bigint NOT NULL,
     updated       bigint NOT NULL,
+    ended         bigint,                          -- when it last changed, once it is finished
     owner         bigint,                          -- the worker that runs it
     epoch         bigint NOT NULL,                 -- how often it changed hands
     turn          bigint NOT NULL DEFAULT 0,       -- the last committed turn; 0 before the first
@@ -145,6 +146,9 @@ CREATE INDEX instances_by_parent ON instances (parent, parent_call) WHERE parent
 -- Lists by status. Completed instances are nearly all there are, so a scan by id finds them as fast as an index would, and
 -- the index stays as small as the part of the hub that is alive or needs attention.
 CREATE INDEX instances_by_status ON instances (status, id) WHERE status <> 'Completed';
+
+-- What has ended, the oldest first. Only the last turn of an instance writes an entry.
+CREATE INDEX instances_ended ON instances (status, ended, key) WHERE ended IS NOT NULL;
 
 CREATE INDEX instances_by_name ON instances (lower(name), id);
 

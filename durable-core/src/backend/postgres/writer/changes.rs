@@ -163,15 +163,18 @@ const COUNT_ATTEMPTS: &str = "UPDATE instances SET crashes = crashes + 1 WHERE k
 const STALL: &str = "UPDATE instances i SET stalled = u.reason, crashes = 0
     FROM unnest($1::bigint[], $2::text[]) AS u (key, reason) WHERE i.key = u.key";
 
-const TURN: &str =
+const TURN: &str = concat!(
     "UPDATE instances i SET status = u.status, turn = u.turn, turn_time = u.turn_time, updated = u.turn_time,
-        output = u.output, reason = u.reason, custom_status = coalesce(u.custom_status, i.custom_status),
+        ended = CASE WHEN u.status IN ",
+    finished!(),
+    " THEN u.turn_time END, output = u.output, reason = u.reason, custom_status = coalesce(u.custom_status, i.custom_status),
         history_len = i.history_len + u.events, inbox_seq = u.inbox_seq, epoch = u.epoch, owner = u.owner,
         watched = u.watched, crashes = 0, stalled = NULL
     FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::bigint[],
         $9::bigint[], $10::bigint[], $11::bigint[], $12::boolean[])
         AS u (key, status, turn, turn_time, output, reason, custom_status, events, inbox_seq, epoch, owner, watched)
-    WHERE i.key = u.key";
+    WHERE i.key = u.key"
+);
 
 const HOLD: &str =
     "UPDATE instances i SET inbox_seq = u.inbox_seq, epoch = u.epoch, owner = u.owner, watched = u.watched
@@ -186,8 +189,8 @@ const CONTINUE: &str = "WITH u AS (SELECT * FROM unnest($1::bigint[], $2::text[]
     FROM u WHERE i.key = u.key";
 
 const REWIND: &str =
-    "UPDATE instances i SET status = u.status, output = NULL, reason = NULL, stalled = NULL, crashes = 0,
-        updated = u.updated, history_len = u.history_len
+    "UPDATE instances i SET status = u.status, ended = NULL, output = NULL, reason = NULL, stalled = NULL,
+        crashes = 0, updated = u.updated, history_len = u.history_len
     FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[]) AS u (key, status, updated, history_len)
     WHERE i.key = u.key";
 
@@ -209,10 +212,10 @@ const INSERT_MESSAGES: &str = "INSERT INTO inbox (key, seq, time, kind, task_id,
     SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::text[],
         $8::text[])";
 
-/// A runner whose calls were swept up may still commit, as long as nobody has taken the instance.
+/// A runner whose calls were swept up may still commit, as long as nobody has taken the instance. So may one that is forgotten.
 const INSERT_CALLS: &str = "INSERT INTO activities (key, call, name, input, options, runner, claim, deliveries, place)
-    SELECT u.*, 1, CASE WHEN u.runner IS NULL OR u.runner = ANY(ARRAY(SELECT worker FROM workers
-            WHERE worker = ANY($6::bigint[]) AND swept IS NOT NULL)) THEN 1 ELSE 0 END
+    SELECT u.*, 1, CASE WHEN u.runner = ANY(ARRAY(SELECT worker FROM workers
+            WHERE worker = ANY($6::bigint[]) AND swept IS NULL)) THEN 0 ELSE 1 END
     FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[])
         AS u (key, call, name, input, options, runner, claim)";
 

@@ -140,7 +140,7 @@ impl<'a> Needs<'a> {
                 self.keys.extend(keys.iter().map(|key| key.0));
                 self.owners = true;
             }
-            Write::ClaimReady { .. } | Write::ClaimActivities { .. } => {}
+            Write::ClaimReady { .. } | Write::ClaimActivities { .. } | Write::Expire { .. } => {}
         }
     }
 
@@ -385,9 +385,17 @@ fn read_timer_of(work: &mut Work<'_>, row: &Row) -> Result<()> {
 
 /// Claims of instances that were just locked: their rows, messages and timers.
 pub(in super::super) async fn load_claimed(connection: &Connection, keys: &[i64]) -> Result<Work<'static>> {
-    let needs = Needs { claimed: keys.to_vec(), keys: keys.to_vec(), ..Needs::default() };
+    load_locked(connection, &Needs { claimed: keys.to_vec(), keys: keys.to_vec(), ..Needs::default() }).await
+}
+
+/// Instances that were just locked, and who of their owners lives.
+pub(in super::super) async fn load_found(connection: &Connection, keys: &[i64]) -> Result<Work<'static>> {
+    load_locked(connection, &Needs { keys: keys.to_vec(), owners: true, ..Needs::default() }).await
+}
+
+async fn load_locked(connection: &Connection, needs: &Needs<'static>) -> Result<Work<'static>> {
     let (mut steps, mut reads) = (Vec::new(), Vec::new());
-    add_steps(&needs, &mut steps, &mut reads);
+    add_steps(needs, &mut steps, &mut reads);
     let answers = connection.run(&steps).await?;
     let mut work = Work::default();
     for (rows, read) in answers.iter().zip(reads) {

@@ -12,14 +12,14 @@ mod stage;
 mod work;
 
 pub(super) use self::changes::free_text;
-pub(super) use self::load::load_claimed;
+pub(super) use self::load::{load_claimed, load_found};
 pub(super) use self::stage::Answer;
 pub(super) use self::work::{Instance, Work};
-use super::claim;
 use super::commit::apply;
 use super::connection::{Connection, Step};
-use super::error::Result;
+use super::error::{Failure, Result};
 use super::pool::Pooled;
+use super::{claim, expire};
 use crate::backend::{Write, Written};
 
 /// How often a batch may come too late for an id that somebody else takes, before this is told as an error.
@@ -52,22 +52,20 @@ async fn attempt(connection: &mut Pooled<'_>, batch: &[Write]) -> Result<Vec<Wri
 async fn transact(connection: &Pooled<'_>, batch: &[Write]) -> Result<Vec<Written>> {
     let mut answers = Vec::with_capacity(batch.len());
     let mut begins = true;
-    if batch.len() > 1 && batch.iter().any(|write| matches!(write, Write::ClaimReady { .. })) {
-        // Whoever holds what it has found ready must not wait for other locks any more.
+    if batch.len() > 1 && batch.iter().any(is_search) {
+        // Whoever holds what it has found must not wait for other locks any more.
         load::load(connection, begins, batch).await?;
         begins = false;
     }
     while let Some(first) = batch.get(answers.len()) {
-        if let Write::ClaimReady { worker, after, limit, runs, again } = first {
-            let taken = claim::claim_ready(connection, begins, *worker, *after, *limit, runs, *again).await?;
-            answers.push(taken);
+        if is_search(first) {
+            answers.push(search(connection, begins, first).await?);
             if answers.len() == batch.len() {
                 connection.query("COMMIT", &[]).await?;
             }
         } else {
             let rest = &batch[answers.len()..];
-            let rest =
-                &rest[..rest.iter().position(|write| matches!(write, Write::ClaimReady { .. })).unwrap_or(rest.len())];
+            let rest = &rest[..rest.iter().position(is_search).unwrap_or(rest.len())];
             let mut work = load::load(connection, begins, rest).await?;
             let mut done = Vec::new();
             for write in rest {
@@ -87,6 +85,21 @@ async fn transact(connection: &Pooled<'_>, batch: &[Write]) -> Result<Vec<Writte
         begins = false;
     }
     Ok(answers)
+}
+
+/// Whether a write is a stage of its own: it must find what it is about.
+fn is_search(write: &Write) -> bool {
+    matches!(write, Write::ClaimReady { .. } | Write::Expire { .. })
+}
+
+async fn search(connection: &Connection, begins: bool, write: &Write) -> Result<Written> {
+    match write {
+        Write::ClaimReady { worker, after, limit, runs, again } => {
+            claim::claim_ready(connection, begins, *worker, *after, *limit, runs, *again).await
+        }
+        Write::Expire { status, through, limit } => expire::expire(connection, begins, *status, *through, *limit).await,
+        _ => Err(Failure::corrupt("a write that knows what it is about was to find it")),
+    }
 }
 
 /// Writes what a stage has changed that answers nothing but what is known.
