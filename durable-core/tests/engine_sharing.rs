@@ -127,6 +127,19 @@ async fn an_event_reaches_an_instance_of_another_worker() {
     assert_eq!(epoch(&fleet, "x").await, 1, "it stayed where it was");
 }
 
+/// A turn that needs the history waits for the store as its commit would: the instance is not to blame.
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_away_for_a_moment_stalls_nobody() {
+    let (fleet, log) = (Fleet::new(), log());
+    let a = fleet.launch(|hub| worker("a", &log)(hub).warm_instances(0)).await.unwrap();
+    waiting(&a, "x").await;
+    a.faults().fail_histories(4);
+    let begin = Instant::now();
+    raise(&a, "x").await;
+    assert_eq!(output(&a, "x").await, "now");
+    assert!(begin.elapsed() < AT_ONCE, "{:?}", begin.elapsed());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_client_waits_for_an_instance_of_another_worker() {
     let (_fleet, a, b, _) = two().await;

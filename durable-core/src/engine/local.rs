@@ -15,7 +15,7 @@ use super::activities::{Activities, Waiting};
 use super::apply::{Placement, Surroundings, apply};
 use super::catalogue::Catalogue;
 use super::clock::Clock;
-use super::group::{Group, Patience, shut_down};
+use super::group::{Group, Patience, Pauses, shut_down};
 use super::instances::Instances;
 use super::options::EngineOptions;
 use super::retention::Ends;
@@ -180,9 +180,21 @@ impl WorkSource for LocalEngine {
     }
 
     async fn read_history(&self, lease: &TurnLease) -> Result<Vec<HistoryRecord>, SourceError> {
-        let header = self.inner.instances.lock().header(lease).ok_or(SourceError::LeaseLost)?;
-        let backend = self.inner.backend().map_err(|Closed| SourceError::Closed)?;
-        Ok(records(backend.history(lease.key).await?, &header)?)
+        let mut pauses = Pauses::new(self.inner.options.commit_retry_ceiling);
+        loop {
+            let header = self.inner.instances.lock().header(lease).ok_or(SourceError::LeaseLost)?;
+            let backend = self.inner.backend().map_err(|Closed| SourceError::Closed)?;
+            match backend.history(lease.key).await {
+                Ok(rows) => return Ok(records(rows, &header)?),
+                // The code is not to blame, so the turn waits as its commit would.
+                Err(error) if error.is_retryable() && !self.inner.closed.is_cancelled() => {
+                    tracing::debug!(instance = %header.instance, %error, "the store does not give a history, trying again");
+                }
+                Err(error) => return Err(error.into()),
+            }
+            drop(backend);
+            pauses.pause(&self.inner.closed).await;
+        }
     }
 
     async fn complete_turn(&self, lease: TurnLease, outcome: TurnOutcome) -> Result<(), SourceError> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -25,6 +25,8 @@ pub(crate) struct Recipe {
 /// One process. Dropping it kills it.
 pub(crate) struct Worker {
     process: Child,
+    /// It ends when this does, and waiting for the process would close it.
+    _lifeline: Option<ChildStdin>,
     pub(crate) base: String,
     /// What marks its connections.
     pub(crate) name: String,
@@ -61,7 +63,7 @@ impl Worker {
         let keep = Arc::clone(&log);
         std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| keep.lock().unwrap().push(line)));
         let base = format!("http://{address}/runtime/webhooks/durabletask");
-        Some(Self { process, base, name: name.to_owned(), log })
+        Some(Self { _lifeline: process.stdin.take(), process, base, name: name.to_owned(), log })
     }
 
     pub(crate) fn signal(&self, signal: &str) {

@@ -80,11 +80,11 @@ impl Load {
     async fn send(&self, dice: &mut Dice, method: Method, path: &str, body: &str) -> (u16, String) {
         let mut refused = 0;
         loop {
-            let base = {
+            let uri = {
                 let bases = self.bases.lock().unwrap();
-                bases[usize::try_from(dice.below(bases.len() as u64)).unwrap()].clone()
+                format!("{}/{path}", bases[usize::try_from(dice.below(bases.len() as u64)).unwrap()])
             };
-            let sent = self.http.send(method.clone(), &format!("{base}/{path}"), body);
+            let sent = self.http.send(method.clone(), &uri, body);
             match tokio::time::timeout(PATIENCE, sent).await {
                 Ok(Some((503, _)) | None) | Err(_) => {}
                 Ok(Some((500, body))) => {
