@@ -175,9 +175,12 @@ async fn faults_lose_nothing_and_nobody_acts_for_another() {
     );
     (0..3).for_each(|at| fleet.listen(at));
     eprintln!("what the workers complained of: {:#?}", fleet.said);
-    // Each fault may concern each worker, which has a few things to say about it, and each of them once.
+    for never in ["panicked", "stalled", "was not committed", "poison", "cannot be read"] {
+        assert!(!fleet.said.keys().any(|text| text.contains(never)), "nobody has to say '{never}'");
+    }
+    // A process hears of some of the faults, and has a few things to say about each.
     let (most, loudest) = &fleet.loudest;
-    assert!(*most < 20 + 10 * faults, "{faults} faults made one process say {most} things: {loudest}");
+    assert!(*most < 10 + 4 * faults, "{faults} faults made one process say {most} things: {loudest}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
