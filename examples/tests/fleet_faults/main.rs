@@ -248,3 +248,51 @@ async fn each<F: Future<Output = ()> + Send>(
         actor.await.unwrap();
     }
 }
+
+/// A process that is stopped in the middle of a transaction has locks, which its connection keeps.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_stops_within_a_transaction_holds_the_others_up_for_moments() {
+    if was_worker().await {
+        return;
+    }
+    let (url, _server) = postgres::start();
+    let mut fleet = Fleet::start(Recipe {
+        test: "a_worker_that_stops_within_a_transaction_holds_the_others_up_for_moments",
+        url: url.clone(),
+        schema: "fleet".to_owned(),
+        heartbeat: HEARTBEAT,
+    });
+    let observer = Observer::connect(&url, "fleet").await;
+    observer.install().await;
+    fleet.add();
+    fleet.add();
+    let load = Load::new(fleet.bases());
+    let callers: Vec<_> = (0..CALLERS).map(|n| tokio::spawn(load.clone().call(Dice(n)))).collect();
+    let in_transaction = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'w0.0'
+        AND state = 'idle in transaction' AND state_change < clock_timestamp() - interval '50 ms'";
+    loop {
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        fleet.workers[0].signal("STOP");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        if observer.client.query_one(in_transaction, &[]).await.unwrap().get::<_, i64>(0) > 0 {
+            break;
+        }
+        fleet.workers[0].signal("CONT");
+    }
+    *load.longest.lock().unwrap() = Duration::ZERO;
+    *load.bases.lock().unwrap() = fleet.bases().split_off(1);
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    load.is_over.store(true, Ordering::Relaxed);
+    for caller in callers {
+        caller.await.unwrap();
+    }
+    fleet.workers[0].signal("CONT");
+    observer.quiet(Duration::from_secs(30)).await;
+    let accepted = load.accepted.lock().unwrap().clone();
+    observer.check(&accepted).await;
+    let longest = *load.longest.lock().unwrap();
+    eprintln!("the longest wait was {longest:?}");
+    (0..3).for_each(|at| fleet.listen(at));
+    eprintln!("{:#?}", fleet.said);
+    assert!(longest < Duration::from_secs(6), "{longest:?}");
+}
