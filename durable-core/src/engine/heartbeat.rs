@@ -1,5 +1,6 @@
 //! Showing a shared store that this worker lives, and looking around at the same time.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::clock::Clock;
@@ -81,6 +82,7 @@ impl LocalEngine {
                     tracing::warn!(
                         "this worker was silent for longer than its lease; others may have taken what it owned"
                     );
+                    self.doubt_results(sharing);
                 }
                 sharing.clock.adjust(pulse.now, sent, inner.clock.elapsed());
                 sharing.lease.set(sent + lease);
@@ -101,6 +103,20 @@ impl LocalEngine {
             self.inner.waiters.changed(&id);
         }
         self.fetch(pulse.own.into_iter().map(|(key, last)| (key, Some(last))).collect()).await;
+    }
+
+    /// While this worker was silent, others may have run its calls, and told the results. What its own runs gave and no turn
+    /// has consumed goes through the store, which takes one result of each call.
+    fn doubt_results(&self, sharing: &Sharing) {
+        let inner = &self.inner;
+        sharing.first_safe_claim.store(inner.next_claim.load(Ordering::SeqCst), Ordering::SeqCst);
+        let unstored = inner.instances.lock().take_unstored();
+        for (key, execution, results) in unstored {
+            inner.made_room();
+            self.end_trial(key);
+            results.into_iter().for_each(|message| self.store_message(key, &execution, message));
+            self.load(key, None);
+        }
     }
 
     /// The store does not know this worker any more: whatever it owned has others now. It begins anew as another one.

@@ -103,7 +103,7 @@ const NEVER: &[(&str, &str)] = &[
     ),
     (
         "what was scheduled did not complete exactly once",
-        "SELECT i.id, h.task_id::text FROM history h JOIN instances i USING (key)
+        "SELECT i.id, h.task_id || ': ' || string_agg(h.kind || ' in turn ' || h.turn, ', ' ORDER BY h.seq) FROM history h JOIN instances i USING (key)
          WHERE h.kind IN ('TaskScheduled', 'TimerCreated', 'SubOrchestrationInstanceCreated', 'TaskCompleted', 'TimerFired',
                           'SubOrchestrationInstanceCompleted')
          GROUP BY i.id, h.key, h.task_id
@@ -171,6 +171,9 @@ impl Observer {
         for (what, sql) in NEVER {
             let found = self.client.query(*sql, &[]).await.unwrap();
             let found: Vec<(String, String)> = found.iter().map(|row| (row.get(0), row.get(1))).collect();
+            if let Some((id, _)) = found.first() {
+                self.show(id).await;
+            }
             assert!(found.is_empty(), "{what}, {} times: {:?}", found.len(), &found[..found.len().min(10)]);
         }
         let rows = self.client.query("SELECT id, output, parent IS NULL FROM instances", &[]).await.unwrap();
@@ -181,6 +184,20 @@ impl Observer {
         }
         let roots = rows.iter().filter(|row| row.get(2)).count();
         assert_eq!(roots, accepted.len(), "what nobody was told of was not started either");
+    }
+
+    /// What is known of an instance.
+    async fn show(&self, id: &str) {
+        for sql in [
+            "SELECT format('%s %s %s: epoch %s to %s, owner %s to %s, turn %s to %s, by %s', n, at, id, old_epoch, new_epoch,
+                 old_owner, new_owner, old_turn, new_turn, process) FROM trace WHERE id = $1 ORDER BY n",
+            "SELECT format('%s in turn %s at %s: %s %s', seq, h.turn, to_timestamp(time / 1e7), kind, task_id)
+             FROM history h JOIN instances i USING (key) WHERE id = $1 ORDER BY seq",
+            "SELECT format('worker %s is %s', worker, process) FROM processes WHERE $1 <> '' ORDER BY worker",
+        ] {
+            let rows = self.client.query(sql, &[&id]).await.unwrap();
+            rows.iter().for_each(|row| eprintln!("{}", row.get::<_, String>(0)));
+        }
     }
 
     /// What happened, for people.

@@ -106,6 +106,31 @@ impl Instances {
         left
     }
 
+    /// Forgets the instances that have results of activities which only memory holds. Gives those.
+    pub(in crate::engine) fn take_unstored(&mut self) -> Vec<(InstanceKey, ExecutionId, Vec<Message>)> {
+        let mut unstored = Vec::new();
+        for (key, entry) in &mut self.entries {
+            let Some(known) = &entry.known else { continue };
+            let received = match &mut entry.phase {
+                Phase::Running(turn) => std::mem::take(&mut turn.received),
+                _ => Vec::new(),
+            };
+            let pending = entry.pending.iter().cloned();
+            let results: Vec<_> = received.iter().cloned().chain(pending).filter(|m| m.origin.is_volatile()).collect();
+            if results.is_empty() {
+                if let Phase::Running(turn) = &mut entry.phase {
+                    turn.received = received;
+                }
+            } else {
+                unstored.push((*key, known.header.execution.clone(), results));
+            }
+        }
+        for (key, ..) in &unstored {
+            self.remove(*key);
+        }
+        unstored
+    }
+
     /// Forgets everything.
     pub(in crate::engine) fn clear(&mut self) {
         self.entries.clear();
