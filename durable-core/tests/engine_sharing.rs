@@ -161,6 +161,29 @@ async fn a_call_that_two_workers_run_completes_once() {
     assert_eq!(count(&a, "x", "TaskCompleted").await, 1);
 }
 
+/// The result of a call came in a turn that was refused, since another worker has the instance by now: the call is run again.
+#[tokio::test(start_paused = true)]
+async fn a_result_in_a_refused_turn_is_not_the_last_of_its_call() {
+    let fleet = Fleet::new();
+    let a = fleet.launch(|hub| {
+        hub.orchestrator(work_then_wait).activity_fn("work", |_: u64| async {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            Ok::<_, ActivityError>("a".to_owned())
+        })
+    });
+    let a = a.await.unwrap();
+    let b = fleet.launch(|hub| hub.orchestrator(work_then_wait)).await.unwrap();
+    a.client().start(work_then_wait, ()).id("x").await.unwrap();
+    fleet.pass(Duration::from_secs(1)).await;
+    a.freeze();
+    fleet.pass(LEASE + 2 * BEAT).await;
+    raise(&b, "x").await;
+    fleet.pass(Duration::from_secs(1)).await;
+    assert_eq!(epoch(&fleet, "x").await, 2, "it went to the other worker");
+    a.thaw();
+    assert_eq!(output(&b, "x").await, "a");
+}
+
 /// A turn that needs the history waits for the store as its commit would: the instance is not to blame.
 #[tokio::test(start_paused = true)]
 async fn a_store_that_is_away_for_a_moment_stalls_nobody() {

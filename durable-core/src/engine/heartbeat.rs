@@ -4,11 +4,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::clock::Clock;
+use super::group::Patience;
 use super::lifecycle::worker_name;
 use super::local::LocalEngine;
 use super::sharing::{BEATS_OF_A_LEASE, Sharing};
 use super::timers::Timers;
-use crate::backend::{BackendError, Heartbeat, InstanceKey, Pulse, SharedBackend};
+use crate::backend::{BackendError, Heartbeat, InstanceKey, Notice, Pulse, SharedBackend, Write};
 use crate::model::InstanceId;
 
 /// How many of our instances one heartbeat names.
@@ -86,6 +87,7 @@ impl LocalEngine {
                 }
                 sharing.clock.adjust(pulse.now, sent, inner.clock.elapsed());
                 sharing.lease.set(sent + lease);
+                self.hand_back_unheard();
                 self.feel(pulse).await;
             }
             Ok(None) => match self.rejoin(sharing, lease).await {
@@ -103,6 +105,19 @@ impl LocalEngine {
             self.inner.waiters.changed(&id);
         }
         self.fetch(pulse.own.into_iter().map(|(key, last)| (key, Some(last))).collect()).await;
+    }
+
+    /// Calls that ran here and whose results went with an instance that others have now must run again. The store knows
+    /// those of them that are over.
+    fn hand_back_unheard(&self) {
+        let calls = self.inner.instances.lock().take_unheard();
+        if !calls.is_empty() {
+            let engine = self.clone();
+            self.inner.submit(Write::HandBack(calls), Patience::Endless, move |_, _| {
+                engine.tell(Notice::Work { instances: false, calls: true });
+                engine.look_for_work(false, true);
+            });
+        }
     }
 
     /// While this worker was silent, others may have run its calls, and told the results. What its own runs gave and no turn
