@@ -37,6 +37,7 @@ fn without_anything_there_are_defaults() {
     assert_eq!((config.max_concurrent_activities(), config.max_concurrent_orchestrators()), (None, None));
     assert_eq!((config.max_orchestration_actions(), config.warm_instances()), (None, None));
     assert_eq!((config.id_reuse(), config.function_timeout(), config.storage_type()), (None, None, None));
+    assert_eq!(config.heartbeat_interval(), None);
     assert_eq!(config.limits(Limits::default()), Limits::default());
     assert_eq!(config.retention(Retention::new()), Retention::new());
     let http = config.http();
@@ -61,8 +62,9 @@ fn every_setting_is_read_from_the_file() {
                 "overridableExistingInstanceStates": "AnyState",
                 "retention": { "all": "7.00:00:00", "completed": "12:00:00", "failed": "-1", "canceled": -1,
                     "terminated": "1.00:00:00" },
-                "storageProvider": { "type": "SQLite", "connectionName": "SHOP_DB", "payloadStorageEnabled": true,
-                    "payloadStorageThresholdBytes": 100, "payloadStorageMaxPayloadBytes": 200 },
+                "storageProvider": { "type": "SQLite", "connectionName": "SHOP_DB", "heartbeatInterval": "00:00:00.25",
+                    "payloadStorageEnabled": true, "payloadStorageThresholdBytes": 100,
+                    "payloadStorageMaxPayloadBytes": 200 },
                 "httpSettings": {
                     "useForwardedHost": true, "publicOrigin": "https://shop.example/", "listen": "0.0.0.0:80",
                     "trustedProxies": ["10.0.0.0/8", "::1"], "keys": { "Ops": "s3cret" }, "readOnly": true,
@@ -81,6 +83,7 @@ fn every_setting_is_read_from_the_file() {
     assert_eq!(config.id_reuse(), Some(IdReusePolicy::replace_any()));
     assert_eq!(config.function_timeout(), Some(Duration::from_secs(600)));
     assert_eq!(config.storage_type(), Some(StorageType::Sqlite));
+    assert_eq!(config.heartbeat_interval(), Some(Duration::from_millis(250)));
     let limits = config.limits(Limits::default());
     assert_eq!((limits.payload, limits.actions_per_turn), (Limit::new(100, 200), Limit::new(7, 7)));
     let ages = [RuntimeStatus::Completed, RuntimeStatus::Failed, RuntimeStatus::Canceled, RuntimeStatus::Terminated];

@@ -127,6 +127,76 @@ async fn an_event_reaches_an_instance_of_another_worker() {
     assert_eq!(epoch(&fleet, "x").await, 1, "it stayed where it was");
 }
 
+#[orchestrator]
+async fn work_then_wait(ctx: OrchestrationContext) -> Result<String, OrchestratorError> {
+    let who = ctx.call_activity::<_, &str>("work", 0_u64).await?;
+    ctx.wait_for_external_event::<String>("go").await?;
+    Ok(who)
+}
+
+/// A worker that was silent for a while is not followed by anybody, since its instance had nothing to do meanwhile; but the
+/// call was taken over, and both workers have a result in the end.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_two_workers_run_completes_once() {
+    let fleet = Fleet::new();
+    let worker = |name: &'static str, seconds| {
+        move |hub: TaskHubBuilder| {
+            hub.orchestrator(work_then_wait).activity_fn("work", move |_: u64| async move {
+                tokio::time::sleep(Duration::from_secs(seconds)).await;
+                Ok::<_, ActivityError>(name.to_owned())
+            })
+        }
+    };
+    let a = fleet.launch(worker("a", 60)).await.unwrap();
+    let _b = fleet.launch(worker("b", 20)).await.unwrap();
+    a.client().start(work_then_wait, ()).id("x").await.unwrap();
+    fleet.pass(BEAT).await;
+    a.freeze();
+    fleet.pass(LEASE + 2 * BEAT).await;
+    a.thaw();
+    fleet.pass(Duration::from_secs(100)).await;
+    raise(&a, "x").await;
+    assert_eq!(output(&a, "x").await, "b");
+    assert_eq!(epoch(&fleet, "x").await, 1, "it stayed where it was");
+    assert_eq!(count(&a, "x", "TaskCompleted").await, 1);
+}
+
+/// The result of a call came in a turn that was refused, since another worker has the instance by now: the call is run again.
+#[tokio::test(start_paused = true)]
+async fn a_result_in_a_refused_turn_is_not_the_last_of_its_call() {
+    let fleet = Fleet::new();
+    let a = fleet.launch(|hub| {
+        hub.orchestrator(work_then_wait).activity_fn("work", |_: u64| async {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            Ok::<_, ActivityError>("a".to_owned())
+        })
+    });
+    let a = a.await.unwrap();
+    let b = fleet.launch(|hub| hub.orchestrator(work_then_wait)).await.unwrap();
+    a.client().start(work_then_wait, ()).id("x").await.unwrap();
+    fleet.pass(Duration::from_secs(1)).await;
+    a.freeze();
+    fleet.pass(LEASE + 2 * BEAT).await;
+    raise(&b, "x").await;
+    fleet.pass(Duration::from_secs(1)).await;
+    assert_eq!(epoch(&fleet, "x").await, 2, "it went to the other worker");
+    a.thaw();
+    assert_eq!(output(&b, "x").await, "a");
+}
+
+/// A turn that needs the history waits for the store as its commit would: the instance is not to blame.
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_away_for_a_moment_stalls_nobody() {
+    let (fleet, log) = (Fleet::new(), log());
+    let a = fleet.launch(|hub| worker("a", &log)(hub).warm_instances(0)).await.unwrap();
+    waiting(&a, "x").await;
+    a.faults().fail_histories(4);
+    let begin = Instant::now();
+    raise(&a, "x").await;
+    assert_eq!(output(&a, "x").await, "now");
+    assert!(begin.elapsed() < AT_ONCE, "{:?}", begin.elapsed());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_client_waits_for_an_instance_of_another_worker() {
     let (_fleet, a, b, _) = two().await;

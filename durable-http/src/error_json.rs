@@ -1,13 +1,12 @@
 //! What a request is refused with, and the error objects on the wire.
 
-use std::error::Error;
-
 use durable_core::client::{ClientError, ClientErrorKind};
 use durable_core::model::{FunctionName, RuntimeStatus};
 use http::{Response, StatusCode};
 use serde::Serialize;
 
 use crate::body::{Body, BoxError, empty, json};
+use crate::outage;
 
 const BAD_ARGUMENT: &str = "One or more of the arguments submitted is incorrect";
 const WENT_WRONG: &str = "Something went wrong while processing your request";
@@ -126,7 +125,7 @@ fn client_error(error: &ClientError) -> Response<Body> {
         }
         _ => {
             // The causes name files and servers: they belong in the log, not in a response.
-            tracing::error!(error = error as &dyn Error, "a request failed");
+            outage::tell(error);
             let exception = Exception::new(error.to_string(), "System.Exception");
             long(StatusCode::INTERNAL_SERVER_ERROR, WENT_WRONG, &exception)
         }

@@ -71,6 +71,7 @@ mod links;
 mod media_type;
 mod openapi;
 mod origin;
+mod outage;
 mod query;
 #[cfg(feature = "remote")]
 mod remote;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -42,6 +42,7 @@ pub struct FaultyBackend {
     ended: watch::Sender<u64>,
     held: watch::Sender<bool>,
     loses_hints: AtomicBool,
+    lost_histories: AtomicU64,
     on_crash: Mutex<Option<Arc<dyn Fn() + Send + Sync>>>,
     refused: Mutex<Option<Refused>>,
 }
@@ -98,7 +99,8 @@ impl FaultyBackend {
     fn of(store: Store) -> Self {
         let (script, on_crash, refused) = Default::default();
         let (ended, held) = (watch::Sender::new(0), watch::Sender::new(false));
-        Self { store, script, ended, held, loses_hints: AtomicBool::new(false), on_crash, refused }
+        let (loses_hints, lost_histories) = (AtomicBool::new(false), AtomicU64::new(0));
+        Self { store, script, ended, held, loses_hints, lost_histories, on_crash, refused }
     }
 
     /// The process dies now: nothing that it still asks for happens, and whoever was given to
@@ -199,6 +201,11 @@ impl FaultyBackend {
     /// Whether hints for other workers get lost from now on. See [`SharedBackend::notify`].
     pub fn lose_hints(&self, lose: bool) {
         self.loses_hints.store(lose, Ordering::Relaxed);
+    }
+
+    /// Has the next `n` calls of [`history`](Backend::history) fail as if the store were away.
+    pub fn fail_histories(&self, n: u64) {
+        self.lost_histories.store(n, Ordering::Relaxed);
     }
 
     /// How many commits have arrived so far.
@@ -329,6 +336,11 @@ impl Backend for FaultyBackend {
 
     async fn history(&self, key: InstanceKey) -> Result<Vec<HistoryRow>, BackendError> {
         let store = self.living().await;
+        let fails =
+            self.lost_histories.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok();
+        if fails {
+            return Err(BackendError::new(BackendErrorKind::Unavailable, "the store is away"));
+        }
         self.store.wait(store.history(key)).await
     }
 

@@ -207,6 +207,12 @@ impl HostConfig {
         limits
     }
 
+    /// `storageProvider.heartbeatInterval`: how often a process shows that it lives, in a store that several share.
+    #[must_use]
+    pub fn heartbeat_interval(&self) -> Option<Duration> {
+        self.found().duration("storageProvider.heartbeatInterval")
+    }
+
     /// `storageProvider.type`.
     #[must_use]
     pub fn storage_type(&self) -> Option<StorageType> {

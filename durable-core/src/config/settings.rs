@@ -97,6 +97,7 @@ const USED: &[Setting] = settings! {
     "extensions.durableTask.storageProvider.payloadStorageEnabled", Kind::Bool, "true";
     "extensions.durableTask.storageProvider.payloadStorageThresholdBytes", BYTES, "1048576";
     "extensions.durableTask.storageProvider.payloadStorageMaxPayloadBytes", BYTES, "67108864";
+    "extensions.durableTask.storageProvider.heartbeatInterval", Kind::Seconds, "00:00:03";
     "extensions.durableTask.httpSettings.useForwardedHost", Kind::Bool, "false";
     "extensions.durableTask.httpSettings.publicOrigin", Kind::Text(origin, "http or https, a host, perhaps a port and a path, such as \"https://example.com\""), "none";
     "extensions.durableTask.httpSettings.trustedProxies", Kind::List(network, "IP addresses, or networks such as \"10.0.0.0/8\""), "none";

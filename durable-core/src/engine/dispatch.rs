@@ -241,12 +241,23 @@ impl LocalEngine {
         };
         let origin = Origin::Activity { call: lease.call, claim: lease.claim };
         let message = Message { time: self.inner.clock.now(), event, origin };
-        let delivery = self.inner.instances.lock().deliver(lease.key, message, Some(&lease.execution));
+        let delivery = if self.may_be_run_by_others(lease) {
+            Delivery::Absent(message)
+        } else {
+            self.inner.instances.lock().deliver(lease.key, message, Some(&lease.execution))
+        };
         match delivery {
             Delivery::Held | Delivery::Gap => {}
             Delivery::Ready => self.inner.turns_ready.add_permits(1),
             Delivery::Absent(message) => self.store_message(lease.key, &lease.execution, message),
         }
+    }
+
+    /// True for a call that this worker has held through a time without a lease.
+    fn may_be_run_by_others(&self, lease: &ActivityLease) -> bool {
+        let Some(sharing) = &self.inner.sharing else { return false };
+        let first_safe = sharing.first_safe_claim.load(std::sync::atomic::Ordering::SeqCst);
+        lease.claim < first_safe || !self.inner.holds_lease()
     }
 
     /// Turns what only memory knows of, the result of an activity or the firing of a timer, into an inbox row, in one commit

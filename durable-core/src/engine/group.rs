@@ -31,6 +31,28 @@ pub(super) enum Patience {
 const SHORT_ATTEMPTS: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 
+/// Pauses between attempts at a store that fails, each twice as long as the one before.
+pub(super) struct Pauses {
+    next: Duration,
+    longest: Duration,
+}
+
+impl Pauses {
+    pub(super) fn new(longest: Duration) -> Self {
+        Self { next: FIRST_PAUSE * 2, longest }
+    }
+
+    /// Ends early when the engine closes.
+    pub(super) async fn pause(&mut self, closed: &CancellationToken) {
+        let pause = self.next.min(self.longest);
+        self.next = pause.saturating_mul(2);
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = closed.cancelled() => {}
+        }
+    }
+}
+
 struct Item {
     patience: Patience,
     done: Done,
@@ -82,6 +104,7 @@ impl Group {
             backend,
             receiver,
             limit: options.writes_per_commit.max(1),
+            pauses: Pauses::new(options.commit_retry_ceiling),
             ceiling: options.commit_retry_ceiling,
             failures: 0,
             closed,
@@ -107,6 +130,7 @@ struct Committer {
     backend: Arc<dyn Backend>,
     receiver: mpsc::UnboundedReceiver<(Write, Item)>,
     limit: usize,
+    pauses: Pauses,
     ceiling: Duration,
     failures: u32,
     closed: CancellationToken,
@@ -132,7 +156,7 @@ impl Committer {
                     }
                     Err(error) if error.is_retryable() || batch.len() == 1 => {
                         waiting = self.fail(&batch, items, &error);
-                        self.pause().await;
+                        self.pauses.pause(&self.closed).await;
                     }
                     Err(_) => waiting = self.one_by_one(&batch, items).await,
                 }
@@ -164,6 +188,7 @@ impl Committer {
         if self.failures > 0 {
             tracing::info!(attempts = self.failures + 1, "the store takes commits again");
             self.failures = 0;
+            self.pauses = Pauses::new(self.ceiling);
         }
         for ((write, item), written) in batch.iter().zip(items).zip(results) {
             (item.done)(write, Ok(written));
@@ -209,13 +234,5 @@ impl Committer {
             }
         }
         kept
-    }
-
-    async fn pause(&self) {
-        let pause = FIRST_PAUSE.saturating_mul(1 << self.failures.min(16)).min(self.ceiling);
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            () = self.closed.cancelled() => {}
-        }
     }
 }

@@ -1,13 +1,15 @@
 //! Showing a shared store that this worker lives, and looking around at the same time.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::clock::Clock;
+use super::group::Patience;
 use super::lifecycle::worker_name;
 use super::local::LocalEngine;
 use super::sharing::{BEATS_OF_A_LEASE, Sharing};
 use super::timers::Timers;
-use crate::backend::{BackendError, Heartbeat, InstanceKey, Pulse, SharedBackend};
+use crate::backend::{BackendError, Heartbeat, InstanceKey, Notice, Pulse, SharedBackend, Write};
 use crate::model::InstanceId;
 
 /// How many of our instances one heartbeat names.
@@ -81,9 +83,11 @@ impl LocalEngine {
                     tracing::warn!(
                         "this worker was silent for longer than its lease; others may have taken what it owned"
                     );
+                    self.doubt_results(sharing);
                 }
                 sharing.clock.adjust(pulse.now, sent, inner.clock.elapsed());
                 sharing.lease.set(sent + lease);
+                self.hand_back_unheard();
                 self.feel(pulse).await;
             }
             Ok(None) => match self.rejoin(sharing, lease).await {
@@ -101,6 +105,33 @@ impl LocalEngine {
             self.inner.waiters.changed(&id);
         }
         self.fetch(pulse.own.into_iter().map(|(key, last)| (key, Some(last))).collect()).await;
+    }
+
+    /// Calls that ran here and whose results went with an instance that others have now must run again. The store knows
+    /// those of them that are over.
+    fn hand_back_unheard(&self) {
+        let calls = self.inner.instances.lock().take_unheard();
+        if !calls.is_empty() {
+            let engine = self.clone();
+            self.inner.submit(Write::HandBack(calls), Patience::Endless, move |_, _| {
+                engine.tell(Notice::Work { instances: false, calls: true });
+                engine.look_for_work(false, true);
+            });
+        }
+    }
+
+    /// While this worker was silent, others may have run its calls, and told the results. What its own runs gave and no turn
+    /// has consumed goes through the store, which takes one result of each call.
+    fn doubt_results(&self, sharing: &Sharing) {
+        let inner = &self.inner;
+        sharing.first_safe_claim.store(inner.next_claim.load(Ordering::SeqCst), Ordering::SeqCst);
+        let unstored = inner.instances.lock().take_unstored();
+        for (key, execution, results) in unstored {
+            inner.made_room();
+            self.end_trial(key);
+            results.into_iter().for_each(|message| self.store_message(key, &execution, message));
+            self.load(key, None);
+        }
     }
 
     /// The store does not know this worker any more: whatever it owned has others now. It begins anew as another one.

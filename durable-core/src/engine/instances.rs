@@ -1,6 +1,6 @@
 //! The instances that this process holds in memory.
 
-mod ownership;
+pub(super) mod ownership;
 
 use std::collections::{HashMap, VecDeque};
 use std::num::NonZeroUsize;
@@ -11,7 +11,7 @@ use lru::LruCache;
 use super::entry::{Entry, Known, Phase, Turn, start_message};
 use super::message::{Message, Origin};
 use super::source::{TurnLease, TurnWork};
-use crate::backend::{InstanceKey, Release, TurnCommit};
+use crate::backend::{HeldCall, InstanceKey, Release, TurnCommit};
 use crate::history::ExecutionHeader;
 use crate::model::{ExecutionId, InstanceId, RuntimeStatus, Timestamp};
 use crate::replay::TurnInput;
@@ -83,6 +83,8 @@ pub(super) struct Instances {
     evicted: Vec<(InstanceId, Release)>,
     /// Paused instances that are not in memory and stay ours, because of messages that no turn has consumed: the last one.
     parked: HashMap<InstanceKey, u64>,
+    /// Calls whose results went with an instance that was forgotten.
+    unheard: Vec<HeldCall>,
 }
 
 impl Instances {
@@ -98,6 +100,7 @@ impl Instances {
             is_shared,
             evicted: Vec::new(),
             parked: HashMap::new(),
+            unheard: Vec::new(),
         }
     }
 
@@ -282,6 +285,13 @@ impl Instances {
             self.parked.remove(&key);
         }
         let entry = self.entries.remove(&key)?;
+        if self.is_shared {
+            let received = match &entry.phase {
+                Phase::Running(turn) => turn.received.as_slice(),
+                _ => &[],
+            };
+            self.unheard.extend(ownership::results(key, received.iter().chain(&entry.pending)));
+        }
         self.stalled -= usize::from(matches!(entry.phase, Phase::Stalled));
         if let Some(known) = entry.known
             && self.keys.get(&known.header.instance) == Some(&key)

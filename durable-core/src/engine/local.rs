@@ -15,8 +15,9 @@ use super::activities::{Activities, Waiting};
 use super::apply::{Placement, Surroundings, apply};
 use super::catalogue::Catalogue;
 use super::clock::Clock;
-use super::group::{Group, Patience, shut_down};
+use super::group::{Group, Patience, Pauses, shut_down};
 use super::instances::Instances;
+use super::instances::ownership::results;
 use super::options::EngineOptions;
 use super::retention::Ends;
 use super::sharing::Sharing;
@@ -25,7 +26,7 @@ use super::stored::records;
 use super::suspects::Suspects;
 use super::timers::Timers;
 use super::waiters::Waiters;
-use crate::backend::{Backend, BackendError, InstanceKey, TurnCommit, WorkerId, Write, Written};
+use crate::backend::{Backend, BackendError, HeldCall, InstanceKey, TurnCommit, WorkerId, Write, Written};
 use crate::history::HistoryRecord;
 use crate::model::{FailureDetails, FunctionName, InstanceId, Payload, TaskHubName, Version};
 use crate::replay::{LeafResult, TurnOutcome};
@@ -180,18 +181,34 @@ impl WorkSource for LocalEngine {
     }
 
     async fn read_history(&self, lease: &TurnLease) -> Result<Vec<HistoryRecord>, SourceError> {
-        let header = self.inner.instances.lock().header(lease).ok_or(SourceError::LeaseLost)?;
-        let backend = self.inner.backend().map_err(|Closed| SourceError::Closed)?;
-        Ok(records(backend.history(lease.key).await?, &header)?)
+        let mut pauses = Pauses::new(self.inner.options.commit_retry_ceiling);
+        loop {
+            let header = self.inner.instances.lock().header(lease).ok_or(SourceError::LeaseLost)?;
+            let backend = self.inner.backend().map_err(|Closed| SourceError::Closed)?;
+            match backend.history(lease.key).await {
+                Ok(rows) => return Ok(records(rows, &header)?),
+                // The code is not to blame, so the turn waits as its commit would.
+                Err(error) if error.is_retryable() && !self.inner.closed.is_cancelled() => {
+                    tracing::debug!(instance = %header.instance, %error, "the store does not give a history, trying again");
+                }
+                Err(error) => return Err(error.into()),
+            }
+            drop(backend);
+            pauses.pause(&self.inner.closed).await;
+        }
     }
 
     async fn complete_turn(&self, lease: TurnLease, outcome: TurnOutcome) -> Result<(), SourceError> {
-        let Some(commit) = self.prepare_turn(&lease, outcome)? else { return Ok(()) };
+        let Some((commit, results)) = self.prepare_turn(&lease, outcome)? else { return Ok(()) };
         let (answer, committed) = oneshot::channel();
         let engine = self.clone();
         self.inner.submit(Write::Turn(Box::new(commit)), Patience::Endless, move |write, written| {
+            let finished = engine.finish_turn(write, written);
+            if finished.is_err() {
+                engine.inner.instances.lock().not_heard(results);
+            }
             // The worker may be gone; the turn is committed all the same.
-            let _ = answer.send(engine.finish_turn(write, written));
+            let _ = answer.send(finished);
         });
         committed.await.map_err(|_gone| SourceError::Closed)?
     }
@@ -246,8 +263,13 @@ impl WorkSource for LocalEngine {
 }
 
 impl LocalEngine {
-    /// The write of a turn; `None` when nothing happened in it, so that there is nothing to write.
-    fn prepare_turn(&self, lease: &TurnLease, outcome: TurnOutcome) -> Result<Option<TurnCommit>, SourceError> {
+    /// The write of a turn, and the calls whose results only it has; `None` when nothing happened in it, so that there is
+    /// nothing to write.
+    fn prepare_turn(
+        &self,
+        lease: &TurnLease,
+        outcome: TurnOutcome,
+    ) -> Result<Option<(TurnCommit, Vec<HeldCall>)>, SourceError> {
         let inner = &self.inner;
         let mut instances = inner.instances.lock();
         let (known, turn) = instances.leased(lease).ok_or(SourceError::LeaseLost)?;
@@ -265,7 +287,8 @@ impl LocalEngine {
         let received = instances.take_received(lease);
         // The lease protects the turn, so others need not wait while it is encoded.
         drop(instances);
-        Ok(Some(apply(&known, time, &received, outcome, &mut World::new(inner, lease.key))))
+        let results = results(lease.key, received.iter()).collect();
+        Ok(Some((apply(&known, time, &received, outcome, &mut World::new(inner, lease.key)), results)))
     }
 }
 

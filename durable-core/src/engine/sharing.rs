@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -17,6 +18,8 @@ pub(super) const BEATS_OF_A_LEASE: u32 = 3;
 pub(super) struct Sharing {
     pub(super) clock: Arc<StoreClock>,
     pub(super) lease: Lease,
+    /// Others may have run the calls of earlier claims: the store decides whose results count.
+    pub(super) first_safe_claim: AtomicI64,
     pub(super) outbox: Outbox,
     /// Something may have been missed: the next heartbeat is due.
     pub(super) missed: Notify,
@@ -27,7 +30,15 @@ pub(super) struct Sharing {
 impl Sharing {
     pub(super) fn new(clock: Arc<StoreClock>, lease_until: Duration) -> Self {
         let lease = Lease { until: Mutex::new(lease_until), renewed: Notify::new() };
-        Self { clock, lease, outbox: Outbox::default(), missed: Notify::new(), renamed: Notify::new() }
+        let first_safe_claim = AtomicI64::new(i64::MIN);
+        Self {
+            clock,
+            lease,
+            first_safe_claim,
+            outbox: Outbox::default(),
+            missed: Notify::new(),
+            renamed: Notify::new(),
+        }
     }
 }
 

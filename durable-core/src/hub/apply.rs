@@ -19,6 +19,7 @@ pub(super) fn config(
     set(&mut engine.warm_instances, config.warm_instances());
     set(&mut worker.warm_instances, config.warm_instances());
     set(&mut worker.max_activities, config.max_concurrent_activities());
+    set(&mut engine.heartbeat_interval, config.heartbeat_interval());
     set(&mut worker.max_turns, config.max_concurrent_orchestrators());
     set(&mut worker.version_match, config.version_match());
     set(&mut worker.version_mismatch, config.version_failure());
@@ -72,6 +73,7 @@ pub(super) fn effective(
     effective.in_code("overridableExistingInstanceStates", &replaced);
     effective.in_code("payloadStorageThresholdBytes", &worker.limits.payload.soft);
     effective.in_code("payloadStorageMaxPayloadBytes", &worker.limits.payload.hard);
+    effective.in_code_duration("storageProvider.heartbeatInterval", Some(engine.heartbeat_interval));
     effective.in_code_duration("functionTimeout", worker.activity_timeout);
     for (name, status) in RETAINED {
         effective.in_code_duration(name, engine.retention.age(status));

@@ -161,7 +161,13 @@ impl Shared {
                 Err(error) => {
                     // What the executor did is not what the store has: it goes, and the instance is read again.
                     self.warm.discard(&header, epoch, turn);
-                    tracing::warn!(instance = %header.instance, %error, "a turn was not committed");
+                    let instance = &header.instance;
+                    if matches!(error, SourceError::LeaseLost) {
+                        // Whatever took the instance away was told once, for all that had a turn at that time.
+                        tracing::debug!(%instance, %error, "a turn was not committed");
+                    } else {
+                        tracing::warn!(%instance, %error, "a turn was not committed");
+                    }
                 }
             }
         }

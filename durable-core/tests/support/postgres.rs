@@ -1,9 +1,9 @@
 //! A PostgreSQL server for tests: the one that `DURABLE_TEST_POSTGRES` names, or one that lives as long as the test process.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -16,19 +16,30 @@ const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../durable-core/tests
 
 struct Server {
     url: String,
-    /// When this process ends, however it does, its standard input ends and the server stops. `None` for somebody else's server.
-    own: Option<Child>,
+    /// `None` for somebody else's server.
+    own: Option<Own>,
+}
+
+/// A server that this process has started.
+pub(crate) struct Own {
+    /// When this process ends, however it does, its standard input ends and the server stops.
+    script: Child,
+    told: BufReader<ChildStdout>,
 }
 
 fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(|| match std::env::var(VARIABLE) {
         Ok(url) if !url.is_empty() => Server { url, own: None },
-        _ => start(),
+        _ => {
+            let (url, own) = start();
+            Server { url, own: Some(own) }
+        }
     })
 }
 
-fn start() -> Server {
+/// Starts a server for this test alone, and gives the URL of a database.
+pub(crate) fn start() -> (String, Own) {
     let missing = format!(
         "these tests need PostgreSQL: install its server (Debian: `apt-get install postgresql`), or set {VARIABLE} to the \
          URL of a database in which they may make schemas"
@@ -38,14 +49,32 @@ fn start() -> Server {
     command.arg(SCRIPT).arg(&programs).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("a shell can be started");
     let mut home = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut home).unwrap();
+    let mut told = BufReader::new(child.stdout.take().unwrap());
+    told.read_line(&mut home).unwrap();
     if home.is_empty() {
-        let mut told = String::new();
-        child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
-        panic!("the server in {} does not start: {told}\n{missing}", programs.display());
+        let mut why = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut why).unwrap();
+        panic!("the server in {} does not start: {why}\n{missing}", programs.display());
     }
     let url = format!("postgres://durable@{}/postgres", home.trim().replace('/', "%2F"));
-    Server { url, own: Some(child) }
+    (url, Own { script: child, told })
+}
+
+impl Own {
+    /// Restarts the server: `fast` ends its connections in order, `immediate` is like a crash. Blocks until it is there again.
+    pub(crate) fn restart(&mut self, mode: &str) {
+        writeln!(self.script.stdin.as_mut().unwrap(), "{mode}").unwrap();
+        let mut up = String::new();
+        self.told.read_line(&mut up).unwrap();
+        assert_eq!(up.trim(), "up", "the server does not come back");
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        drop(self.script.stdin.take());
+        let _ = self.script.wait();
+    }
 }
 
 /// Where `initdb` and its like lie, of the newest version that is installed.

@@ -1,5 +1,6 @@
 #!/bin/sh
-# A PostgreSQL server for tests: prints where its socket lies, and is gone when its standard input ends.
+# A PostgreSQL server for tests: prints where its socket lies, and is gone when its standard input ends. A line there with a
+# shutdown mode of pg_ctl restarts it in this way; `up` is printed when it is there again.
 # Usage: postgres.sh DIRECTORY_OF_THE_PROGRAMS
 set -eu
 programs=$1
@@ -27,4 +28,10 @@ trap 'exit 1' HUP INT TERM
     exit 1
 }
 echo "$home"
-cat >/dev/null
+while read -r mode; do
+    "$programs/pg_ctl" -D "$home/data" -l "$home/log" -w -t 60 -m "$mode" restart >"$home/start" 2>&1 </dev/null || {
+        cat "$home/start" "$home/log" >&2
+        exit 1
+    }
+    echo up
+done

@@ -35,6 +35,7 @@ const MAY_SLEEP: &[(&str, &str)] = &[
     ("durable-core/tests/engine_sharing.rs", "time is virtual in a fleet"),
     ("durable-core/tests/engine_waiting.rs", "the mistake that the engine is to find"),
     ("durable-core/tests/telemetry.rs", "time is virtual in a world"),
+    ("examples/tests/fleet_faults/", "faults of processes come at times of their own"),
     ("durable-testing/src/clock.rs", "it follows tokio's paused time"),
     ("durable-testing/src/fleet.rs", "time is virtual in a fleet"),
     ("durable-testing/src/world/time.rs", "time is virtual there"),

@@ -1,7 +1,7 @@
 //! Instances that come from other workers of a shared store, and go to them.
 
 use super::{Entry, Instances};
-use crate::backend::{CallId, InstanceKey, NewTimer, Release};
+use crate::backend::{CallId, HeldCall, InstanceKey, NewTimer, Release};
 use crate::engine::entry::{Known, Phase};
 use crate::engine::message::{Message, Origin};
 use crate::model::{ExecutionId, InstanceId};
@@ -106,6 +106,43 @@ impl Instances {
         left
     }
 
+    /// Forgets the instances that have results of activities which only memory holds. Gives those.
+    pub(in crate::engine) fn take_unstored(&mut self) -> Vec<(InstanceKey, ExecutionId, Vec<Message>)> {
+        let mut unstored = Vec::new();
+        for (key, entry) in &mut self.entries {
+            let Some(known) = &entry.known else { continue };
+            let received = match &mut entry.phase {
+                Phase::Running(turn) => std::mem::take(&mut turn.received),
+                _ => Vec::new(),
+            };
+            let pending = entry.pending.iter().cloned();
+            let results: Vec<_> = received.iter().cloned().chain(pending).filter(|m| m.origin.is_volatile()).collect();
+            if results.is_empty() {
+                if let Phase::Running(turn) = &mut entry.phase {
+                    turn.received = received;
+                }
+            } else {
+                unstored.push((*key, known.header.execution.clone(), results));
+            }
+        }
+        for (key, ..) in &unstored {
+            self.remove(*key);
+        }
+        unstored
+    }
+
+    /// Notes calls whose results were part of a turn that did not happen.
+    pub(in crate::engine) fn not_heard(&mut self, calls: Vec<HeldCall>) {
+        if self.is_shared {
+            self.unheard.extend(calls);
+        }
+    }
+
+    /// Calls whose results memory has lost. Some of them may have been stored nevertheless, or taken over.
+    pub(in crate::engine) fn take_unheard(&mut self) -> Vec<HeldCall> {
+        std::mem::take(&mut self.unheard)
+    }
+
     /// Forgets everything.
     pub(in crate::engine) fn clear(&mut self) {
         self.entries.clear();
@@ -115,7 +152,19 @@ impl Instances {
         self.stalled = 0;
         self.evicted.clear();
         self.parked.clear();
+        self.unheard.clear();
     }
+}
+
+/// The calls whose results are among these messages and nowhere else.
+pub(in crate::engine) fn results<'a>(
+    key: InstanceKey,
+    messages: impl Iterator<Item = &'a Message>,
+) -> impl Iterator<Item = HeldCall> {
+    messages.filter_map(move |message| match message.origin {
+        Origin::Activity { call, claim } => Some(HeldCall { key, call, claim }),
+        _ => None,
+    })
 }
 
 /// How an instance is given up that is not in memory any more.
