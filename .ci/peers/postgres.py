@@ -48,6 +48,12 @@ class Postgres:
         self.databases += 1
         return f"postgres://postgres@localhost/peer_{self.databases}?host={self.directory}"
 
+    def made_database(self):
+        """The address of a database that is there already."""
+        self.new_database()
+        self.ask(f"create database peer_{self.databases}")
+        return f"postgres://postgres@{self.directory.replace('/', '%2F')}/peer_{self.databases}"
+
     def drop_database(self):
         """Removes the newest database, and writes all that would otherwise be written while something else is measured."""
         self.ask(f"drop database if exists peer_{self.databases} with (force)")

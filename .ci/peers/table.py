@@ -40,10 +40,12 @@ def table(rows):
         cell = grouped.setdefault((row["workload"], row["size"]), {})
         cell.setdefault((row["system"], row["config"]), []).append(row)
     for (workload, size), systems in grouped.items():
-        ours = systems.pop(("ours", "default"))
+        ours, on_postgres = systems.pop(("ours", "default")), systems.pop(("ours", "postgres"), None)
         for (system, config), theirs in systems.items():
-            for name in speeds(ours[0]):
-                lines.append([workload, str(size), f"{system} {config}", name, *compared(name, ours, theirs)])
+            sides = [("", ours)] if system != "dbos" or not on_postgres else [("", ours), (", ours on PostgreSQL", on_postgres)]
+            for where, mine in sides:
+                for name in speeds(mine[0]):
+                    lines.append([workload, str(size), f"{system} {config}{where}", name, *compared(name, mine, theirs)])
     widths = [max(map(len, column)) for column in zip(*lines)]
     text = "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines)
     return (

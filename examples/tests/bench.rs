@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use serde_json::Value;
@@ -9,6 +10,8 @@ use serde_json::Value;
 /// The rows that the benchmark prints.
 fn bench(arguments: &[&str]) -> Vec<Value> {
     let dir = tempfile::tempdir().unwrap();
+    // The server of PostgreSQL has another user when this one is root.
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     let mut program = Command::new(env!("CARGO_BIN_EXE_bench"));
     let output =
         program.args(arguments).args(["--json", "--seconds", "0.05", "--dir"]).arg(dir.path()).output().unwrap();
@@ -87,6 +90,34 @@ fn w8_lets_timers_fire_and_idles() {
 fn a_store_in_memory_has_no_budgets() {
     let rows = bench(&["w2", "--backend", "memory", "--width", "10", "--repeat", "1"]);
     assert_eq!(rows[0]["budgets"], serde_json::json!([]));
+}
+
+#[test]
+fn workers_share_a_store_in_postgresql() {
+    let shared = |arguments: &[&str], figures: &[&str]| {
+        let rows = bench(&[arguments, &["--backend", "postgres", "--workers", "1,2"]].concat());
+        let workers: Vec<_> = rows.iter().map(|row| row["workers"].as_f64().unwrap()).collect();
+        assert_eq!(workers, [1.0, 2.0]);
+        for row in &rows {
+            assert!(figures.iter().all(|figure| row[*figure].as_f64().unwrap() > 0.0), "{row}");
+            assert_eq!(row["errors"], 0.0, "{row}");
+        }
+        rows
+    };
+    let rows = shared(&["w1", "--concurrent", "4", "--count", "8"], &["orch_per_s", "ceiling_steps_per_s"]);
+    // As above; what the workers do besides, such as looking for work, is not much.
+    assert!(rows.iter().all(|row| row["commits_per_step"].as_f64().unwrap() <= 2.0), "{rows:?}");
+    shared(&["w2", "--width", "20", "--repeat", "1"], &["activities_per_s", "commits"]);
+    shared(&["w5", "--count", "10", "--at-once", "4"], &["park_per_s", "raise_per_s", "bare_raise_per_s"]);
+}
+
+#[test]
+fn a_hub_on_postgresql_is_measured_like_others() {
+    let rows = bench(&["w1", "--backend", "postgres", "--concurrent", "1,256", "--count", "10"]);
+    assert_eq!(rows[0]["budgets"], serde_json::json!([]), "they are made for files");
+    let commits = rows[0]["commits_per_step"].as_f64().unwrap() * 6.0;
+    assert!(commits < 8.5, "one for the start, one for each turn, and one to give the instance up: {commits}");
+    assert!(rows[1]["ceiling ratio"].as_f64().unwrap() > 0.0);
 }
 
 #[test]

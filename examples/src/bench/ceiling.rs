@@ -14,12 +14,12 @@ use super::usage::Usage;
 use super::{Outcome, on_this_thread};
 
 /// How many steps an instance lives, as in the workload it is compared with: five activities have six turns.
-const STEPS: i64 = 6;
+pub(super) const STEPS: i64 = 6;
 
 /// As wide as the engine's rows: a history row beside its keys, the call of an activity, an instance beside its id.
-const EVENT: &str = "TaskCompleted no_op 17640000000000000 17640000000000000";
-const CALL: &str = "no_op null 1099511627777";
-const INSTANCE: &str = "7c9e6679742540de944be07fc1f90ae7 sequence Running 17640000000000 1764000000000";
+pub(super) const EVENT: &str = "TaskCompleted no_op 17640000000000000 17640000000000000";
+pub(super) const CALL: &str = "no_op null 1099511627777";
+pub(super) const INSTANCE: &str = "7c9e6679742540de944be07fc1f90ae7 sequence Running 17640000000000 1764000000000";
 
 /// The bare schema: integer keys, and one index, by which an instance is found by its id. No step touches it.
 const SCHEMA: &str = "
@@ -27,6 +27,19 @@ const SCHEMA: &str = "
     CREATE TABLE history (key INTEGER, seq INTEGER, body TEXT NOT NULL, PRIMARY KEY (key, seq)) WITHOUT ROWID;
     CREATE TABLE activities (key INTEGER, call INTEGER, body TEXT NOT NULL, PRIMARY KEY (key, call)) WITHOUT ROWID;
     CREATE TABLE inbox (key INTEGER, seq INTEGER, body TEXT NOT NULL, PRIMARY KEY (key, seq)) WITHOUT ROWID;";
+
+/// What a place allows at most.
+pub(super) trait Ceiling {
+    /// How long the commit of a single step takes: the unit of all latencies.
+    fn single_commits(&mut self, count: usize) -> Outcome<Latencies>;
+
+    /// Steps in a second, and microseconds of processor time for each, when `producers` instances share each transaction.
+    fn steps(&mut self, producers: i64, time: Duration) -> Outcome<(f64, f64)>;
+
+    /// Instances in a second that are created and then wait, and such that get an event and end, when `group` of them
+    /// share each transaction. Each takes two commits: for the message, and for the turn.
+    fn parks_and_raises_per_s(&mut self, count: i64, group: i64) -> Outcome<(f64, f64)>;
+}
 
 /// A file of its own with one connection, set up as the engine's store is.
 #[derive(Debug)]
@@ -56,8 +69,23 @@ impl Bare {
         Ok(Self { conn, next_key: 1, _dir: dir })
     }
 
-    /// How long the commit of a single step takes: the unit of all latencies.
-    pub(super) fn single_commits(&mut self, count: usize) -> Outcome<Latencies> {
+    /// Instances for steps to come, in one commit that no figure counts.
+    fn create(&mut self, count: i64) -> Outcome<std::ops::Range<i64>> {
+        let keys = self.next_key..self.next_key + count;
+        self.next_key = keys.end;
+        self.in_one_commit(|conn| keys.clone().try_for_each(|key| create(conn, key)))?;
+        Ok(keys)
+    }
+
+    fn in_one_commit(&mut self, write: impl FnOnce(&Connection) -> rusqlite::Result<()>) -> Outcome<()> {
+        let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        write(&tx)?;
+        Ok(tx.commit()?)
+    }
+}
+
+impl Ceiling for Bare {
+    fn single_commits(&mut self, count: usize) -> Outcome<Latencies> {
         on_this_thread(|| {
             let keys = self.create(1)?;
             let mut times = Latencies::default();
@@ -70,8 +98,7 @@ impl Bare {
         })
     }
 
-    /// Steps in a second, and microseconds of processor time for each, when `producers` instances share each transaction.
-    pub(super) fn steps(&mut self, producers: i64, time: Duration) -> Outcome<(f64, f64)> {
+    fn steps(&mut self, producers: i64, time: Duration) -> Outcome<(f64, f64)> {
         on_this_thread(|| {
             let (mut wall, mut cpu_us, mut steps) = (Duration::ZERO, 0.0, 0.0);
             while wall < time {
@@ -89,9 +116,7 @@ impl Bare {
         })
     }
 
-    /// Instances in a second that are created and then wait, and such that get an event and end, when `group` of them
-    /// share each transaction. Each takes two commits: for the message, and for the turn.
-    pub(super) fn parks_and_raises_per_s(&mut self, count: i64, group: i64) -> Outcome<(f64, f64)> {
+    fn parks_and_raises_per_s(&mut self, count: i64, group: i64) -> Outcome<(f64, f64)> {
         on_this_thread(|| {
             let first = self.next_key;
             self.next_key += count;
@@ -109,20 +134,6 @@ impl Bare {
             };
             Ok((groups(self, [create, park])?, groups(self, [receive, finish])?))
         })
-    }
-
-    /// Instances for steps to come, in one commit that no figure counts.
-    fn create(&mut self, count: i64) -> Outcome<std::ops::Range<i64>> {
-        let keys = self.next_key..self.next_key + count;
-        self.next_key = keys.end;
-        self.in_one_commit(|conn| keys.clone().try_for_each(|key| create(conn, key)))?;
-        Ok(keys)
-    }
-
-    fn in_one_commit(&mut self, write: impl FnOnce(&Connection) -> rusqlite::Result<()>) -> Outcome<()> {
-        let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        write(&tx)?;
-        Ok(tx.commit()?)
     }
 }
 
@@ -153,7 +164,7 @@ fn create(conn: &Connection, key: i64) -> rusqlite::Result<()> {
 }
 
 /// As long as a GUID, and in no order.
-fn id(key: i64) -> String {
+pub(super) fn id(key: i64) -> String {
     let mixed = key.cast_unsigned().wrapping_mul(0x9e37_79b9_7f4a_7c15);
     format!("{mixed:016x}{:016x}", mixed.rotate_left(29))
 }

@@ -10,12 +10,13 @@ use durable_core::backend::{
     SharedBackend, TimerRow, TurnCommit, WorkerId, Write, Written,
 };
 use durable_core::model::RuntimeStatus;
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::Outcome;
 
 /// What was committed so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Seen {
     /// Transactions, each of which waits for the disk once.
     pub(super) commits: u64,
@@ -27,6 +28,21 @@ pub(super) struct Seen {
     pub(super) finished: u64,
     /// Those of them that ended otherwise than by completing.
     pub(super) failed: u64,
+    /// Activities that were taken over.
+    pub(super) taken: u64,
+}
+
+impl Seen {
+    pub(super) fn plus(self, more: Self) -> Self {
+        Self {
+            commits: self.commits + more.commits,
+            turns: self.turns + more.turns,
+            parked: self.parked + more.parked,
+            finished: self.finished + more.finished,
+            failed: self.failed + more.failed,
+            taken: self.taken + more.taken,
+        }
+    }
 }
 
 /// Is told of every turn, once it is durable.
@@ -70,6 +86,9 @@ impl Counts {
     fn note(&self, batch: &[Write], written: &[Written]) {
         let mut new = Seen { commits: 1, ..Seen::default() };
         for (write, written) in batch.iter().zip(written) {
+            if let Written::Activities(rows) = written {
+                new.taken += rows.len() as u64;
+            }
             let (Write::Turn(turn), Written::Done | Written::Committed(_)) = (write, written) else { continue };
             new.turns += 1;
             new.finished += u64::from(turn.status.is_terminal());
@@ -79,13 +98,7 @@ impl Counts {
                 on_turn(turn);
             }
         }
-        self.seen.send_modify(|seen| {
-            seen.commits += new.commits;
-            seen.turns += new.turns;
-            seen.parked += new.parked;
-            seen.finished += new.finished;
-            seen.failed += new.failed;
-        });
+        self.seen.send_modify(|seen| *seen = seen.plus(new));
     }
 
     fn checked<T>(&self, result: Result<T, BackendError>) -> Result<T, BackendError> {

@@ -5,6 +5,7 @@ use clap::Args;
 use super::latencies::{Latencies, ms};
 use super::report::{Limit, Row};
 use super::usage::Usage;
+use super::workers::{self, Crew, Order};
 use super::{Bench, Outcome, functions, hub};
 
 /// The row whose time has a limit, in milliseconds.
@@ -21,6 +22,8 @@ pub(super) struct Sizes {
     /// How many instances are measured, one after the other; the median counts.
     #[arg(long, default_value_t = 3)]
     repeat: u32,
+    #[command(flatten)]
+    shared: workers::Shared,
 }
 
 pub(super) async fn measure(bench: &mut Bench, sizes: &Sizes) -> Outcome<()> {
@@ -28,11 +31,18 @@ pub(super) async fn measure(bench: &mut Bench, sizes: &Sizes) -> Outcome<()> {
         "W2: one instance that calls so many activities at once",
         &[
             "total: from the call of start until the client has the result, the median of the repetitions",
-            "growth: the time of an activity as a multiple of that in the row before; all else as in W1",
+            "growth: the time of an activity as a multiple of that in the row before; elsewhere: activities that other workers than",
+            "  that of the instance have taken over; all else as in W1",
         ],
     )?;
     let mut smaller = None;
     for width in &sizes.width {
+        for workers in &sizes.shared.workers {
+            shared_row(bench, *width, sizes.repeat, *workers).await?;
+        }
+        if !sizes.shared.workers.is_empty() {
+            continue;
+        }
         smaller = Some(row(bench, *width, sizes.repeat, smaller).await?);
     }
     Ok(())
@@ -76,4 +86,35 @@ async fn row(bench: &mut Bench, width: u32, repeat: u32, smaller: Option<f64>) -
     }
     bench.print(row)?;
     Ok(each)
+}
+
+/// As `row`, with several worker processes. One of them has the instance, and all run its activities.
+async fn shared_row(bench: &mut Bench, width: u32, repeat: u32, workers: u64) -> Outcome<()> {
+    let before = bench.look().await?;
+    let store = bench.store()?;
+    let mut crew = Crew::start(workers, &store).await?;
+    crew.one(0, Order::FanOut { width: 100 }).await?;
+
+    let (used, seen, own) = (crew.used().await?, crew.seen(), crew.seen_by(0));
+    let mut times = Latencies::default();
+    for _ in 0..repeat.max(1) {
+        times.extend(crew.one(0, Order::FanOut { width }).await?.latencies());
+    }
+    let (now_used, now, now_own) = (crew.used().await?, crew.seen(), crew.seen_by(0));
+    crew.end().await?;
+    let canary = bench.since(&before)?;
+
+    let (total, calls) = (ms(times.median()), f64::from(width));
+    let all_calls = calls * times.count() as f64;
+    let elsewhere = (now.taken - seen.taken) - (now_own.taken - own.taken);
+    let row = Row::new("w2", width.into(), canary)
+        .figure("workers", workers as f64)
+        .figure("total_ms", total)
+        .figure("max_ms", ms(times.max()))
+        .figure("activities_per_s", calls / total * 1e3)
+        .figure("elsewhere_percent", elsewhere as f64 / all_calls * 100.0)
+        .figure("commits", (now.commits - seen.commits) as f64 / times.count() as f64)
+        .figure("cpu_us_per_activity", (now_used.cpu - used.cpu).as_secs_f64() * 1e6 / all_calls)
+        .figure("errors", now_used.errors as f64);
+    bench.print(row)
 }

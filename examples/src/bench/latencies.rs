@@ -15,6 +15,10 @@ impl Latencies {
         self.0.extend(others.0);
     }
 
+    pub(super) fn into_times(self) -> Vec<Duration> {
+        self.0
+    }
+
     pub(super) fn count(&self) -> usize {
         self.0.len()
     }

@@ -1,9 +1,10 @@
 //! The benchmark: one workload a file, each with its budgets.
 //!
 //! Budgets are ratios to a bare loop on the same disk in the same minutes, because absolute figures say more about the
-//! machine than about the engine. `ceiling.rs` has the bare loops.
+//! machine than about the engine. `ceiling.rs` has the bare loops, and `ceiling_postgres.rs` those of PostgreSQL.
 
 mod ceiling;
+mod ceiling_postgres;
 mod counted;
 mod crowd;
 mod due_timers;
@@ -19,8 +20,10 @@ mod park_and_raise;
 mod population;
 mod report;
 mod sequence;
+mod server;
 mod store;
 mod usage;
+mod workers;
 
 use std::error::Error;
 use std::time::{Duration, Instant};
@@ -28,7 +31,7 @@ use std::time::{Duration, Instant};
 use durable_core::hub::TaskHubBuilder;
 use durable_core::prelude::*;
 
-use self::ceiling::Bare;
+use self::ceiling::Ceiling;
 use self::counted::Counts;
 use self::functions::SharedMarks;
 use self::latencies::ms;
@@ -49,7 +52,7 @@ const GLANCE: Duration = Duration::from_secs(1);
 /// What all workloads need.
 struct Bench {
     place: Place,
-    bare: Bare,
+    bare: Box<dyn Ceiling>,
     report: Report,
     /// How long a row takes that has no other end.
     time: Duration,
@@ -59,7 +62,7 @@ struct Bench {
 
 impl Bench {
     fn new(place: Place, is_json: bool, time: Duration, patience: Duration) -> Outcome<Self> {
-        let bare = Bare::open(place.dir())?;
+        let bare = place.ceiling()?;
         Ok(Self { place, bare, report: Report::new(is_json), time, patience })
     }
 
@@ -91,9 +94,13 @@ impl Bench {
         self.place.store(Counts::new(None))
     }
 
-    /// Prints a row. Where nothing is durable, there is no ceiling to compare with.
+    /// Prints a row. The budgets are those of a file; where nothing is durable, there is not even a ceiling to compare with.
     fn print(&mut self, row: Row) -> Outcome<()> {
-        let row = if self.place.is_durable() { row } else { row.without_budgets() };
+        let row = match (self.place.is_file(), self.place.is_durable()) {
+            (true, _) => row,
+            (_, true) => row.with_budgets_as_figures(),
+            (_, false) => row.without_budgets(),
+        };
         Ok(self.report.row(&row)?)
     }
 }

@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use super::store::{Place, StoreKind};
 use super::{
     Bench, Outcome, due_timers, fan_out, http_api, idle_latency, load, long_sequence, park_and_raise, population,
-    sequence,
+    sequence, workers,
 };
 
 /// Measures durable orchestrations beside what the disk allows. Measure release builds, on a machine that does nothing else.
@@ -31,7 +31,9 @@ struct Common {
     /// for temporary files.
     #[arg(long, global = true, value_name = "DIR")]
     dir: Option<PathBuf>,
-    /// `sqlite`, a new file for each row; `sqlite:PATH`, this file for all of them; or `memory`, which has no budgets.
+    /// `sqlite`, a new file for each row; `sqlite:PATH`, this file for all of them; `postgres://...`, a new schema for each row in
+    /// this database; `postgres`, the same on a server with stock configuration that is started for it; or `memory`, which has
+    /// no budgets. Those of PostgreSQL are figures.
     #[arg(long, global = true, value_name = "STORE", default_value = "sqlite")]
     backend: StoreKind,
     /// For how long a row is measured that has no other end.
@@ -72,6 +74,7 @@ enum Part {
     Warm(population::Warm),
     StartUp(population::StartUp),
     Load(load::Load),
+    Worker(workers::Worker),
 }
 
 impl Part {
@@ -81,6 +84,7 @@ impl Part {
             Self::Warm(part) => part.run().await?,
             Self::StartUp(part) => part.run().await?,
             Self::Load(part) => part.run().await?,
+            Self::Worker(part) => return part.run().await,
         };
         Ok(writeln!(std::io::stdout().lock(), "{result}")?)
     }
@@ -96,7 +100,7 @@ impl Options {
         let Common { json, dir, backend, seconds, wait_for_quiet } = self.common;
         let time = Duration::try_from_secs_f64(seconds)?;
         let patience = Duration::try_from_secs_f64(wait_for_quiet)?;
-        let bench = || Bench::new(Place::new(backend, dir), json, time, patience);
+        let bench = || Bench::new(Place::new(backend, dir)?, json, time, patience);
         match self.workload {
             Workload::W1(sizes) => sequence::measure(&mut bench()?, &sizes).await,
             Workload::W2(sizes) => fan_out::measure(&mut bench()?, &sizes).await,
@@ -118,7 +122,7 @@ async fn all(bench: &mut Bench) -> Outcome<()> {
     long_sequence::measure(bench, &defaults()).await?;
     idle_latency::measure(bench, &defaults()).await?;
     park_and_raise::measure(bench, &defaults()).await?;
-    if bench.place.is_durable() {
+    if bench.place.is_file() {
         population::measure(bench, &defaults()).await?;
     }
     http_api::measure(bench, &defaults()).await?;

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use super::crowd::crowd;
 use super::report::{Limit, Row};
 use super::usage::Usage;
+use super::workers::{self, Crew, Order};
 use super::{Bench, Outcome, functions, hub};
 
 /// What the engine must reach of the bare loop.
@@ -25,6 +26,8 @@ pub(super) struct Sizes {
     /// How many waiting instances the hub keeps in memory; what it does by itself when this is not said.
     #[arg(long)]
     warm: Option<usize>,
+    #[command(flatten)]
+    shared: workers::Shared,
 }
 
 pub(super) async fn measure(bench: &mut Bench, sizes: &Sizes) -> Outcome<()> {
@@ -36,6 +39,16 @@ pub(super) async fn measure(bench: &mut Bench, sizes: &Sizes) -> Outcome<()> {
             "  client knows that its event is stored; bare: the same rows in a bare loop, two transactions each",
         ],
     )?;
+    for workers in &sizes.shared.workers {
+        shared_row(bench, sizes, *workers).await?;
+    }
+    if sizes.shared.workers.is_empty() {
+        row(bench, sizes).await?;
+    }
+    Ok(())
+}
+
+async fn row(bench: &mut Bench, sizes: &Sizes) -> Outcome<()> {
     let before = bench.look().await?;
     let (count, group) = (sizes.count.cast_signed(), sizes.at_once.max(1).cast_signed());
     let (park_before, raise_before) = bench.bare.parks_and_raises_per_s(count, group)?;
@@ -76,6 +89,51 @@ pub(super) async fn measure(bench: &mut Bench, sizes: &Sizes) -> Outcome<()> {
         .figure("errors", store.counts.errors() as f64)
         .budget("bare loop ratio of park", parked.rate(all) / bare_park, Limit::AtLeast(BUDGET))
         .budget("bare loop ratio of raise", raised.rate(all) / bare_raise, Limit::AtLeast(BUDGET));
+    bench.print(row)
+}
+
+/// As `row`, by several worker processes. The clients of each start their share of the instances, and raise the events of those
+/// that the next worker has.
+async fn shared_row(bench: &mut Bench, sizes: &Sizes, workers: u64) -> Outcome<()> {
+    let before = bench.look().await?;
+    let (count, group) = (sizes.count.cast_signed(), sizes.at_once.max(1).cast_signed());
+    let (park_before, raise_before) = bench.bare.parks_and_raises_per_s(count, group)?;
+
+    let store = bench.store()?;
+    let mut crew = Crew::start(workers, &store).await?;
+    let numbers = |worker| (sizes.count * worker / workers, sizes.count * (worker + 1) / workers);
+    let at_once = (sizes.at_once / workers).max(1);
+    let begun = Usage::now();
+    crew.all(|worker| Order::Park { numbers: numbers(worker), at_once }).await?;
+    crew.until(|seen| seen.parked >= sizes.count).await?;
+    let parked = begun.spent();
+
+    let (used, seen, begun) = (crew.used().await?, crew.seen(), Usage::now());
+    crew.all(|worker| Order::Raise { numbers: numbers((worker + 1) % workers), at_once }).await?;
+    let acknowledged = begun.spent();
+    crew.until(|seen| seen.finished >= sizes.count).await?;
+    let (raised, now_used, now) = (begun.spent(), crew.used().await?, crew.seen());
+    crew.end().await?;
+    if now.failed > 0 {
+        return Err(format!("{} instances did not complete", now.failed).into());
+    }
+
+    let (park_after, raise_after) = bench.bare.parks_and_raises_per_s(count, group)?;
+    let canary = bench.since(&before)?;
+    let all = sizes.count as f64;
+    let (bare_park, bare_raise) = (f64::midpoint(park_before, park_after), f64::midpoint(raise_before, raise_after));
+    let row = Row::new("w5", sizes.count, canary)
+        .figure("workers", workers as f64)
+        .figure("park_per_s", parked.rate(all))
+        .figure("bare_park_per_s", bare_park)
+        .figure("acknowledged_per_s", acknowledged.rate(all))
+        .figure("raise_per_s", raised.rate(all))
+        .figure("bare_raise_per_s", bare_raise)
+        .figure("cpu_us_per_raise", (now_used.cpu - used.cpu).as_secs_f64() * 1e6 / all)
+        .figure("commits", (now.commits - seen.commits) as f64)
+        .figure("errors", now_used.errors as f64)
+        .figure("bare loop ratio of park", parked.rate(all) / bare_park)
+        .figure("bare loop ratio of raise", raised.rate(all) / bare_raise);
     bench.print(row)
 }
 

@@ -33,7 +33,7 @@ pub(super) struct Sizes {
 }
 
 pub(super) async fn measure(bench: &mut Bench, sizes: &Sizes) -> Outcome<()> {
-    if !bench.place.is_durable() {
+    if !bench.place.is_file() {
         return Err("W6 starts a hub in another process, so it needs a file".into());
     }
     bench.report.begin(
@@ -67,7 +67,7 @@ async fn cold(bench: &mut Bench, count: u64) -> Outcome<()> {
     let before = bench.look().await?;
     let empty = bench.store()?;
     hub(&empty)?.start().await?.shutdown().await?;
-    let base: StartedUp = in_its_own_process(StartUp { file: empty.file().to_owned() }.to_args()).await?;
+    let base: StartedUp = in_its_own_process(StartUp { file: empty.file()?.to_owned() }.to_args()).await?;
 
     let store = bench.store()?;
     let hub = hub(&store)?.warm_instances(1).start().await?;
@@ -75,8 +75,8 @@ async fn cold(bench: &mut Bench, count: u64) -> Outcome<()> {
     park(&hub, &store, count).await?;
     let parked = begun.spent();
     hub.shutdown().await?;
-    let size = std::fs::metadata(store.file())?.len() as f64;
-    let full: StartedUp = in_its_own_process(StartUp { file: store.file().to_owned() }.to_args()).await?;
+    let size = std::fs::metadata(store.file()?)?.len() as f64;
+    let full: StartedUp = in_its_own_process(StartUp { file: store.file()?.to_owned() }.to_args()).await?;
     let canary = bench.since(&before)?;
 
     let all = count as f64;
@@ -144,7 +144,7 @@ impl Warm {
     }
 
     pub(super) async fn run(self) -> Outcome<serde_json::Value> {
-        let store = Place::fresh(self.dir).store(super::Counts::new(None))?;
+        let store = Place::fresh(self.dir)?.store(super::Counts::new(None))?;
         let hub = hub(&store)?.warm_instances(usize::try_from(self.warm)?).start().await?;
         park(&hub, &store, FIRST).await?;
         let before = resident();
@@ -177,7 +177,7 @@ impl StartUp {
 
     pub(super) async fn run(self) -> Outcome<serde_json::Value> {
         let begun = Usage::now();
-        let store = Place::file(&self.file).store(super::Counts::new(None))?;
+        let store = Place::file(&self.file)?.store(super::Counts::new(None))?;
         let hub = hub(&store)?.start().await?;
         let open_ms = ms(begun.spent().wall);
         hub.client().start(functions::sequence, 1).await?.output().await?;
@@ -189,11 +189,11 @@ impl StartUp {
 }
 
 impl Place {
-    fn fresh(dir: PathBuf) -> Self {
+    fn fresh(dir: PathBuf) -> Outcome<Self> {
         Self::new(super::store::StoreKind::Fresh, Some(dir))
     }
 
-    fn file(file: &Path) -> Self {
+    fn file(file: &Path) -> Outcome<Self> {
         Self::new(super::store::StoreKind::File(file.to_owned()), None)
     }
 }

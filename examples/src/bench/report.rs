@@ -89,6 +89,12 @@ impl Row {
         self
     }
 
+    /// What is told, but has no limit here.
+    pub(super) fn with_budgets_as_figures(mut self) -> Self {
+        self.figures.extend(self.budgets.drain(..).map(|budget| (budget.name, budget.value)));
+        self
+    }
+
     pub(super) fn without_budgets(mut self) -> Self {
         self.budgets.clear();
         self

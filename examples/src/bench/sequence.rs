@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use super::latencies::{Latencies, ms};
 use super::report::{Limit, Row};
 use super::usage::Usage;
+use super::workers::{self, Crew, Order, share};
 use super::{Bench, Outcome, functions, hub};
 
 const ACTIVITIES: u32 = 5;
@@ -29,6 +30,8 @@ pub(super) struct Sizes {
     /// How many instances run in all, instead of for a time.
     #[arg(long)]
     count: Option<u64>,
+    #[command(flatten)]
+    shared: workers::Shared,
 }
 
 pub(super) async fn measure(bench: &mut Bench, sizes: &Sizes) -> Outcome<()> {
@@ -42,7 +45,12 @@ pub(super) async fn measure(bench: &mut Bench, sizes: &Sizes) -> Outcome<()> {
         ],
     )?;
     for concurrent in &sizes.concurrent {
-        row(bench, *concurrent, sizes.count).await?;
+        for workers in &sizes.shared.workers {
+            shared_row(bench, *concurrent, sizes.count, *workers).await?;
+        }
+        if sizes.shared.workers.is_empty() {
+            row(bench, *concurrent, sizes.count).await?;
+        }
     }
     Ok(())
 }
@@ -88,6 +96,42 @@ async fn row(bench: &mut Bench, concurrent: u64, count: Option<u64>) -> Outcome<
     bench.print(row)
 }
 
+/// As `row`, by several worker processes, each with its share of the clients.
+async fn shared_row(bench: &mut Bench, concurrent: u64, count: Option<u64>, workers: u64) -> Outcome<()> {
+    let before = bench.look().await?;
+    let (ceiling_before, _) = bench.bare.steps(PRODUCERS.cast_signed(), bench.time / 2)?;
+
+    let store = bench.store()?;
+    let mut crew = Crew::start(workers, &store).await?;
+    let clients = |worker| share(concurrent, workers, worker);
+    let seconds = bench.time.as_secs_f64();
+    let order = |worker, count| Order::Sequences { clients: clients(worker), count, seconds };
+    crew.all(|worker| order(worker, Some(clients(worker)))).await?;
+    let (begun, used, seen) = (Usage::now(), crew.used().await?, crew.seen());
+    let done = crew.all(|worker| order(worker, count.map(|count| share(count, workers, worker)))).await?;
+    let (spent, now_used, now) = (begun.spent(), crew.used().await?, crew.seen());
+    crew.end().await?;
+
+    let (ceiling_after, _) = bench.bare.steps(PRODUCERS.cast_signed(), bench.time / 2)?;
+    let canary = bench.since(&before)?;
+    let mut latencies = Latencies::default();
+    done.into_iter().for_each(|done| latencies.extend(done.latencies()));
+    let all = latencies.count() as f64;
+    let (steps, rate, ceiling) = (all * STEPS, spent.rate(all), f64::midpoint(ceiling_before, ceiling_after));
+    let row = Row::new("w1", concurrent, canary)
+        .figure("workers", workers as f64)
+        .figure("orch_per_s", rate)
+        .figure("activities_per_s", rate * f64::from(ACTIVITIES))
+        .figure("p50_ms", ms(latencies.median()))
+        .figure("p99_ms", ms(latencies.percentile(99)))
+        .figure("commits_per_step", (now.commits - seen.commits) as f64 / steps)
+        .figure("cpu_us_per_step", (now_used.cpu - used.cpu).as_secs_f64() * 1e6 / steps)
+        .figure("errors", now_used.errors as f64)
+        .figure("ceiling_steps_per_s", ceiling)
+        .figure("ceiling ratio", rate * STEPS / ceiling);
+    bench.print(row)
+}
+
 fn ceiling(bench: &mut Bench, is_wanted: bool) -> Outcome<Option<(f64, f64)>> {
     let time = bench.time / 2;
     is_wanted.then(|| bench.bare.steps(PRODUCERS.cast_signed(), time)).transpose()
@@ -95,7 +139,7 @@ fn ceiling(bench: &mut Bench, is_wanted: bool) -> Outcome<Option<(f64, f64)>> {
 
 /// When to stop.
 #[derive(Debug, Clone, Copy)]
-enum Budget {
+pub(super) enum Budget {
     /// After so many instances in all.
     Count(u64),
     /// When no instance starts after this.
@@ -103,7 +147,7 @@ enum Budget {
 }
 
 /// So many clients at once, each of which starts an instance, waits for its result, and starts the next.
-async fn run(hub: &TaskHub, concurrent: u64, budget: Budget) -> Outcome<Latencies> {
+pub(super) async fn run(hub: &TaskHub, concurrent: u64, budget: Budget) -> Outcome<Latencies> {
     let started = Arc::new(AtomicU64::new(0));
     let mut clients = JoinSet::new();
     for _ in 0..concurrent {
