@@ -180,19 +180,23 @@ impl LocalEngine {
     ) -> Result<Option<InstanceStatus>, ClientError> {
         let deadline = timeout.map(|timeout| self.inner.clock.now().saturating_add(timeout));
         loop {
+            let mut watched = false;
             // Registered before the look, so that an end between the look and the wait is not missed.
             let waiting = self.inner.waiters.register(id);
             let notified = waiting.notified();
             tokio::pin!(notified);
             notified.as_mut().enable();
-            self.watch(id).await?;
             let late = deadline.is_some_and(|deadline| self.inner.clock.now() >= deadline);
-            if late || !self.is_surely_open(id, until) {
+            let mut looks = !self.is_surely_open(id, until) || late;
+            while looks {
                 let status = self.status(id).await?;
                 let done = status.as_ref().is_none_or(|status| until.is_reached(status.runtime_status));
                 if done || late {
                     return Ok(status);
                 }
+                // It may have ended before it was watched.
+                looks = !watched && self.watch(id).await?;
+                watched = looks;
             }
             if self.inner.is_closing() {
                 return Err(ClientError::new(ClientErrorKind::ShutDown));
@@ -218,13 +222,14 @@ impl LocalEngine {
         until == WaitUntil::Finished && self.inner.sharing.is_none() && self.inner.instances.lock().key_of(id).is_some()
     }
 
-    /// Has other workers tell of an instance that may be theirs.
-    async fn watch(&self, id: &InstanceId) -> Result<(), ClientError> {
-        if self.inner.sharing.is_some() && self.inner.instances.lock().key_of(id).is_none() {
+    /// Has other workers tell of an instance that may be theirs. False when it is ours.
+    async fn watch(&self, id: &InstanceId) -> Result<bool, ClientError> {
+        let theirs = self.inner.sharing.is_some() && self.inner.instances.lock().key_of(id).is_none();
+        if theirs {
             let watch = Write::Watch { id: id.as_str().to_owned() };
             self.write(watch, Patience::Short, |_| {}).await?;
         }
-        Ok(())
+        Ok(theirs)
     }
 
     async fn read_events(&self, id: &InstanceId) -> Result<Option<Vec<HistoryEvent>>, ClientError> {
