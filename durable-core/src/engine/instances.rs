@@ -342,11 +342,6 @@ impl Instances {
         }
     }
 
-    /// What is needed to read the history of a leased instance.
-    pub(super) fn header(&self, lease: &TurnLease) -> Option<Arc<ExecutionHeader>> {
-        self.leased(lease).map(|(known, _)| Arc::clone(&known.header))
-    }
-
     /// The leased turn is durable. A finished instance is forgotten.
     pub(super) fn committed(&mut self, commit: &TurnCommit) -> AfterTurn {
         let key = commit.key;

@@ -15,6 +15,7 @@ use super::activities::{Activities, Waiting};
 use super::apply::{Placement, Surroundings, apply};
 use super::catalogue::Catalogue;
 use super::clock::Clock;
+use super::entry::Known;
 use super::group::{Group, Patience, Pauses, shut_down};
 use super::instances::Instances;
 use super::instances::ownership::results;
@@ -183,9 +184,16 @@ impl WorkSource for LocalEngine {
     async fn read_history(&self, lease: &TurnLease) -> Result<Vec<HistoryRecord>, SourceError> {
         let mut pauses = Pauses::new(self.inner.options.commit_retry_ceiling);
         loop {
-            let header = self.inner.instances.lock().header(lease).ok_or(SourceError::LeaseLost)?;
+            let leased = self.inner.instances.lock().leased(lease).map(|(known, _)| known.clone());
+            let Known { header, standing } = leased.ok_or(SourceError::LeaseLost)?;
             let backend = self.inner.backend().map_err(|Closed| SourceError::Closed)?;
             match backend.history(lease.key).await {
+                Ok(rows) if self.inner.sharing.is_some() && rows.iter().any(|row| row.turn > standing.turn) => {
+                    // Somebody else has had turns of it: what is known here is of no use.
+                    self.disown(lease.key);
+                    self.load(lease.key, None);
+                    return Err(SourceError::LeaseLost);
+                }
                 Ok(rows) => return Ok(records(rows, &header)?),
                 // The code is not to blame, so the turn waits as its commit would.
                 Err(error) if error.is_retryable() && !self.inner.closed.is_cancelled() => {

@@ -62,7 +62,7 @@ const NEVER: &[(&str, &str)] = &[
     (
         "a turn was committed by somebody who is not the owner",
         "SELECT t.id, t.process FROM trace t LEFT JOIN processes p ON p.worker = t.old_owner
-         WHERE t.new_turn > t.old_turn AND p.process IS DISTINCT FROM t.process",
+         WHERE t.new_turn > t.old_turn AND t.old_owner IS NOT NULL AND p.process IS DISTINCT FROM t.process",
     ),
     (
         "a turn changed the epoch",

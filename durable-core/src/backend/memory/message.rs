@@ -30,10 +30,21 @@ impl Tables {
         if stale {
             return Written::Refused;
         }
+        if matches!(message.completes, Some(Completes::Activity(..))) && self.owner(key).is_none() {
+            self.dethrone(key);
+        }
         let event = NewEvent { time: message.time, event: message.event };
         match self.deliver(key, event) {
             Some(arrived) => Written::Queued { key, seq: arrived.seq, owner: arrived.owner },
             None => Written::Finished { status },
+        }
+    }
+
+    /// Takes an instance from its dead owner, which may have run the same call, and comes back with a turn that has its result.
+    fn dethrone(&mut self, key: InstanceKey) {
+        if let Some(instance) = self.instances.get_mut(&key).filter(|instance| instance.owner.is_some()) {
+            instance.row.epoch += 1;
+            instance.owner = None;
         }
     }
 

@@ -26,7 +26,19 @@ pub(super) fn message<'a>(work: &mut Work<'a>, message: &'a NewMessage) -> Writt
     if status.is_terminal() {
         return Written::Finished { status };
     }
+    if matches!(message.completes, Some(Completes::Activity(..))) && owner.is_none() {
+        dethrone(work, key);
+    }
     Written::Queued { key, seq: work.deliver(key, message.time, &message.event), owner }
+}
+
+/// Takes an instance from its dead owner, which may have run the same call, and comes back with a turn that has its result.
+fn dethrone(work: &mut Work<'_>, key: InstanceKey) {
+    if let Some(instance) = work.instances.get_mut(&key).filter(|instance| instance.owner.is_some()) {
+        instance.epoch += 1;
+        instance.owner = None;
+        instance.is_held = true;
+    }
 }
 
 /// Whether the message belongs to another execution than the present one. A call that was taken over later than its
