@@ -44,16 +44,7 @@ impl Worker {
             .env(URL, format!("{}?application_name={name}", recipe.url))
             .env(SCHEMA, &recipe.schema)
             // One of the workers replays at every turn, so it gives up and takes over all the time.
-<<<<<<< HEAD
-            .env(
-                WARM,
-                (std::env::var("FLEET_WARM").is_ok()
-                    || !name.starts_with("w2") && std::env::var("FLEET_COLD").is_err())
-                .to_string(),
-            )
-=======
             .env(WARM, (!name.starts_with("w2")).to_string())
->>>>>>> wt-chaos
             .env(HEARTBEAT, format!("00:00:{:09.6}", recipe.heartbeat.as_secs_f64()))
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
