@@ -4,6 +4,7 @@
 //! `DURABLE_FLEET_SECONDS` makes the test longer than it is in the everyday loop; `DURABLE_FLEET_SEED` repeats the faults of a
 //! run that printed it, as far as the machine does.
 
+#![expect(clippy::print_stderr, reason = "a run that nobody can repeat tells what it did")]
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod fleet;
