@@ -19,6 +19,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::BoxFuture;
+
 pub use self::error::{BackendError, BackendErrorKind};
 pub use self::rows::{
     ActivityRow, Attached, CallId, CountRow, HistoryRow, InboxRow, InstanceFilter, InstanceKey, InstanceRow, NewEvent,
@@ -144,8 +146,13 @@ impl<B: Backend + ?Sized> Backend for Arc<B> {
         (**self).detach(worker).await
     }
 
-    async fn commit(&self, batch: Arc<Vec<Write>>) -> Result<Vec<Written>, BackendError> {
-        (**self).commit(batch).await
+    // As the macro would write it, without a future around the future: this one is made for each commit.
+    fn commit<'a, 'b>(&'a self, batch: Arc<Vec<Write>>) -> BoxFuture<'b, Result<Vec<Written>, BackendError>>
+    where
+        'a: 'b,
+        Self: 'b,
+    {
+        (**self).commit(batch)
     }
 
     async fn ready(

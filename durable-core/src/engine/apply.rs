@@ -70,6 +70,9 @@ pub(super) fn apply(
     world: &mut impl Surroundings,
 ) -> TurnCommit {
     let mut turn = Turn { commit: empty(before, turn_time), before, turn_time };
+    let decided = outcome.actions.len() + outcome.markers.len() + outcome.canceled.len();
+    // Exactly, since a store may keep it for long.
+    turn.commit.history.reserve_exact(received.len() + decided + usize::from(outcome.completion.is_some()));
     turn.commit.custom_status = outcome.custom_status;
     turn.receive(received);
     let runs = |id: &TaskId| !outcome.drop_tasks && outcome.canceled.binary_search(id).is_err();

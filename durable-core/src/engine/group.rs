@@ -67,6 +67,10 @@ struct Waiting {
 
 impl Waiting {
     fn push(&mut self, write: Write, item: Item) {
+        if self.writes.is_empty() {
+            // Mostly there is only one, and a store may keep it for long.
+            self.writes.reserve_exact(1);
+        }
         self.writes.push(write);
         self.items.push(item);
     }
@@ -165,13 +169,13 @@ impl Committer {
     }
 
     /// Begins to commit these writes and what else is in the queue, as much as one commit takes; `None` when there is nothing.
-    async fn begin(&mut self, Waiting { mut writes, mut items }: Waiting) -> Option<Underway> {
-        while writes.len() < self.limit
+    async fn begin(&mut self, mut waiting: Waiting) -> Option<Underway> {
+        while waiting.writes.len() < self.limit
             && let Ok((write, item)) = self.receiver.try_recv()
         {
-            writes.push(write);
-            items.push(item);
+            waiting.push(write, item);
         }
+        let Waiting { writes, items } = waiting;
         if writes.is_empty() {
             return None;
         }

@@ -14,7 +14,7 @@ use super::source::{TurnLease, TurnWork};
 use crate::backend::{HeldCall, InstanceKey, Release, TurnCommit};
 use crate::history::ExecutionHeader;
 use crate::model::{ExecutionId, InstanceId, RuntimeStatus, Timestamp};
-use crate::replay::TurnInput;
+use crate::replay::{NumberHash, NumberMap, TurnInput};
 
 pub(super) use self::ownership::{Left, Presence};
 
@@ -71,10 +71,10 @@ pub(super) enum AfterLoad {
 /// All instances in memory, and the order in which they run.
 #[derive(Debug)]
 pub(super) struct Instances {
-    entries: HashMap<InstanceKey, Entry>,
+    entries: NumberMap<InstanceKey, Entry>,
     keys: HashMap<InstanceId, InstanceKey>,
     ready: VecDeque<InstanceKey>,
-    idle: LruCache<InstanceKey, ()>,
+    idle: LruCache<InstanceKey, (), NumberHash>,
     stalled: usize,
     next_token: u64,
     /// Others use the same store, and may own what is not in memory here.
@@ -91,10 +91,10 @@ impl Instances {
     pub(super) fn new(warm: usize, is_shared: bool) -> Self {
         let warm = NonZeroUsize::new(warm).unwrap_or(NonZeroUsize::MIN);
         Self {
-            entries: HashMap::new(),
+            entries: NumberMap::default(),
             keys: HashMap::new(),
             ready: VecDeque::new(),
-            idle: LruCache::new(warm),
+            idle: LruCache::with_hasher(warm, NumberHash::default()),
             stalled: 0,
             next_token: 0,
             is_shared,

@@ -328,14 +328,14 @@ async fn watch_timers(engine: LocalEngine) {
             inner.timers.lock().end_page(page.ok());
             continue;
         }
-        let due = inner.timers.lock().take_due(inner.clock.now());
-        if !due.is_empty() {
-            due.into_iter().for_each(|timer| engine.timer_is_due(timer));
-            continue;
-        }
         let next = inner.timers.lock().next_due();
         match next {
             Some(next) => {
+                let due = inner.timers.lock().take_due(inner.clock.now());
+                if !due.is_empty() {
+                    due.into_iter().for_each(|timer| engine.timer_is_due(timer));
+                    continue;
+                }
                 tokio::select! {
                     () = inner.clock.sleep_until(next) => {}
                     () = inner.timers_changed.notified() => {}

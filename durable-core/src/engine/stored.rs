@@ -147,9 +147,11 @@ pub(super) fn records(
     rows: Vec<HistoryRow>,
     header: &Arc<ExecutionHeader>,
 ) -> Result<Vec<HistoryRecord>, CorruptHistory> {
-    let record = |row: HistoryRow| {
+    // A collected `Result` does not know how much will come, and grows again and again.
+    let mut records = Vec::with_capacity(rows.len());
+    for row in rows {
         let kind = decode_event(row.event, header)?;
-        Ok(HistoryRecord { turn: row.turn, turn_time: row.turn_time, time: row.time, kind })
-    };
-    rows.into_iter().map(record).collect()
+        records.push(HistoryRecord { turn: row.turn, turn_time: row.turn_time, time: row.time, kind });
+    }
+    Ok(records)
 }

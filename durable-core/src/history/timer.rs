@@ -1,8 +1,9 @@
 //! The detail of a timer's events: `{"fireAt":"2024-05-01T12:00:00Z","source":"src/a.rs:1:2"}`.
 //!
-//! A year of hourly timers has thousands of them. So the usual form is read by hand, and every other one by serde.
+//! A year of hourly timers has thousands of them. So the usual form is written and read by hand, and every other one by serde.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
@@ -16,13 +17,43 @@ pub(super) struct TimerDetail<'a> {
     pub(super) source: Option<Cow<'a, str>>,
 }
 
+/// Without decimals, as most are.
+const LENGTH_OF_A_TIME: usize = "2024-05-01T12:00:00Z".len();
 const FIRE_AT: &str = r#"{"fireAt":""#;
 const SOURCE: &str = r#"","source":""#;
 const END: &str = r#""}"#;
 
 pub(super) fn write(fire_at: Timestamp, source: Option<&SourceLocation>) -> String {
-    let source = source.map(|source| Cow::Owned(source.to_string()));
-    serde_json::to_string(&TimerDetail { fire_at, source }).unwrap_or_default()
+    let length = source.map_or(0, |source| SOURCE.len() + length(source));
+    let mut json = String::with_capacity(FIRE_AT.len() + LENGTH_OF_A_TIME + length + END.len());
+    json.push_str(FIRE_AT);
+    // Writing into a string does not fail.
+    let _ = write!(json, "{fire_at}");
+    if let Some(source) = source {
+        json.push_str(SOURCE);
+        let start = json.len();
+        let _ = write!(json, "{source}");
+        if !is_plain(&json[start..]) {
+            let source = Some(Cow::Owned(source.to_string()));
+            return serde_json::to_string(&TimerDetail { fire_at, source }).unwrap_or_default();
+        }
+    }
+    json.push_str(END);
+    json
+}
+
+/// About how long the text of a place is: what is longer costs a further allocation.
+fn length(source: &SourceLocation) -> usize {
+    match source {
+        SourceLocation::Here(location) => location.file().len() + ":1000:10".len(),
+        SourceLocation::Stored(text) => text.len(),
+    }
+}
+
+/// True for what stands in JSON as it is.
+fn is_plain(text: &str) -> bool {
+    // Not a search that ends early: the whole text is looked at in a few steps.
+    text.bytes().fold(true, |plain, byte| plain & (byte != b'"') & (byte != b'\\') & (byte >= b' '))
 }
 
 pub(super) fn read(json: &str) -> Result<TimerDetail<'_>, serde_json::Error> {
@@ -32,15 +63,14 @@ pub(super) fn read(json: &str) -> Result<TimerDetail<'_>, serde_json::Error> {
 /// Reads a detail with nothing unusual in it.
 fn usual(json: &str) -> Option<TimerDetail<'_>> {
     let inside = json.strip_prefix(FIRE_AT)?.strip_suffix(END)?;
-    let (fire_at, source) = match inside.split_once(SOURCE) {
-        Some((fire_at, source)) => (fire_at, Some(source)),
+    // The time ends with the first quote, and one with an escape in it is no time.
+    let (fire_at, source) = match inside.bytes().position(|byte| byte == b'"') {
+        Some(end) => (&inside[..end], Some(inside[end..].strip_prefix(SOURCE)?)),
         None => (inside, None),
     };
-    let is_plain = |text: &str| text.bytes().all(|byte| byte != b'"' && byte != b'\\' && byte >= b' ');
     if !source.is_none_or(is_plain) {
         return None;
     }
-    // A time with a quote or an escape in it is no time.
     Some(TimerDetail { fire_at: fire_at.parse().ok()?, source: source.map(Cow::Borrowed) })
 }
 
@@ -55,6 +85,8 @@ mod tests {
         for source in sources.map(Some).into_iter().chain([None]) {
             let location = source.map(|text| SourceLocation::Stored(text.into()));
             let json = write(at, location.as_ref());
+            let by_serde = TimerDetail { fire_at: at, source: source.map(Cow::Borrowed) };
+            assert_eq!(json, serde_json::to_string(&by_serde).unwrap());
             let expected = TimerDetail { fire_at: at, source: source.map(Cow::Borrowed) };
             assert_eq!(read(&json).unwrap(), expected, "{json}");
             assert_eq!(serde_json::from_str::<TimerDetail<'_>>(&json).unwrap(), expected, "{json}");

@@ -56,16 +56,14 @@ pub(super) fn read(text: &str) -> Option<i64> {
     }
     let (year, month, day) = (number(&text[0..4])?, number(&text[5..7])?, number(&text[8..10])?);
     let (hour, minute, second) = (number(&text[11..13])?, number(&text[14..16])?, number(&text[17..19])?);
-    let days = days(year, month, day);
-    // A day that there is not comes back as another one.
-    if year == 0 || date(days) != (year, month, day) || hour > 23 || minute > 59 || second > 59 {
+    if year == 0 || day == 0 || day > length(year, month) || hour > 23 || minute > 59 || second > 59 {
         return None;
     }
     let mut fraction = 0;
     if let [_, decimals @ ..] = decimals {
         fraction = number(decimals)? * 10_i64.pow(7 - decimals.len() as u32);
     }
-    let seconds = days * SECONDS_PER_DAY + hour * 3_600 + minute * 60 + second;
+    let seconds = days(year, month, day) * SECONDS_PER_DAY + hour * 3_600 + minute * 60 + second;
     Some(seconds * TICKS_PER_SECOND + fraction)
 }
 
@@ -91,6 +89,17 @@ fn date(days: i64) -> (i64, i64, i64) {
     let day = day - (153 * month + 2) / 5 + 1;
     let is_next_year = month >= 10;
     (year + era * 400 + i64::from(is_next_year), if is_next_year { month - 9 } else { month + 3 }, day)
+}
+
+/// The days of a month; none of one that there is not.
+fn length(year: i64, month: i64) -> i64 {
+    match month {
+        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
+        4 | 6 | 9 | 11 => 30,
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        _ => 0,
+    }
 }
 
 /// The reverse of [`date`].

@@ -4,11 +4,14 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 /// A map by sequence numbers. Nobody outside chooses the keys, so a hash need not be safe against keys that collide on purpose.
-pub(super) type NumberMap<K, V> = HashMap<K, V, BuildHasherDefault<NumberHasher>>;
+pub(crate) type NumberMap<K, V> = HashMap<K, V, NumberHash>;
+
+/// The hash of such a map.
+pub(crate) type NumberHash = BuildHasherDefault<NumberHasher>;
 
 /// Spreads consecutive numbers over all bits.
 #[derive(Debug, Default)]
-pub(super) struct NumberHasher(u64);
+pub(crate) struct NumberHasher(u64);
 
 impl NumberHasher {
     /// An odd number without a pattern: 2^64 divided by the golden ratio.

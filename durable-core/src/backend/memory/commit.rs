@@ -5,27 +5,27 @@ use crate::backend::{CallId, InstanceKey, Write, Written};
 use crate::model::Payload;
 
 impl Tables {
-    pub(super) fn apply(&mut self, write: Write) -> Written {
+    pub(super) fn apply(&mut self, write: &Write) -> Written {
         match write {
-            Write::Create(create) => self.create(create),
-            Write::Turn(turn) => self.turn(*turn),
-            Write::Message(message) => self.message(message),
-            Write::Claim { key, worker, runs } => self.claim(key, worker, &runs),
+            Write::Create(create) => self.create(create.clone()),
+            Write::Turn(turn) => self.turn(turn),
+            Write::Message(message) => self.message(message.clone()),
+            Write::Claim { key, worker, runs } => self.claim(*key, *worker, runs),
             Write::ClaimReady { worker, after, limit, runs, again } => {
-                self.claim_ready(worker, after, limit, &runs, again)
+                self.claim_ready(*worker, *after, *limit, runs, *again)
             }
-            Write::Release(releases) => self.release(&releases),
-            Write::HandBack(calls) => self.hand_back(&calls),
-            Write::Watch { id } => self.watch(&id),
-            Write::Attempt { key, epoch } => self.attempt(key, epoch),
+            Write::Release(releases) => self.release(releases),
+            Write::HandBack(calls) => self.hand_back(calls),
+            Write::Watch { id } => self.watch(id),
+            Write::Attempt { key, epoch } => self.attempt(*key, *epoch),
             Write::ClaimActivities { worker, first_claim, limit, runs } => {
-                self.claim_activities(worker, first_claim, limit, &runs)
+                self.claim_activities(*worker, *first_claim, *limit, runs)
             }
-            Write::Stall { key, epoch, reason } => self.stall(key, epoch, reason),
-            Write::Progress { key, call, claim, progress } => self.progress(key, call, claim, progress),
-            Write::Rewind(rewinds) => self.rewind(rewinds),
-            Write::Purge { keys, force } => self.purge(&keys, force),
-            Write::Expire { status, through, limit } => self.expire(status, through, limit),
+            Write::Stall { key, epoch, reason } => self.stall(*key, *epoch, reason.clone()),
+            Write::Progress { key, call, claim, progress } => self.progress(*key, *call, *claim, progress.clone()),
+            Write::Rewind(rewinds) => self.rewind(rewinds.clone()),
+            Write::Purge { keys, force } => self.purge(keys, *force),
+            Write::Expire { status, through, limit } => self.expire(*status, *through, *limit),
         }
     }
 

@@ -106,7 +106,7 @@ impl Backend for Memory {
 
     async fn commit(&self, batch: Arc<Vec<Write>>) -> Result<Vec<Written>, BackendError> {
         let mut tables = self.lock();
-        Ok(batch.iter().map(|write| tables.apply(write.clone())).collect())
+        Ok(batch.iter().map(|write| tables.apply(write)).collect())
     }
 
     async fn ready(

@@ -5,14 +5,14 @@ use crate::backend::NextExecution;
 
 impl Instance {
     /// What belongs to the instance stays: its calls, its custom status and the messages that no turn has consumed.
-    pub(super) fn continue_as(&mut self, next: NextExecution) {
+    pub(super) fn continue_as(&mut self, next: &NextExecution) {
         let row = &mut self.row;
-        row.execution = next.execution;
-        row.version = next.version;
-        row.input = next.input;
+        row.execution.clone_from(&next.execution);
+        row.version.clone_from(&next.version);
+        row.input = next.input.clone();
         row.generation = next.generation;
         row.history_len = 0;
         self.history.clear();
-        self.inbox.extend(next.carried.into_iter().map(|carried| (carried.seq, carried)));
+        self.inbox.extend(next.carried.iter().map(|carried| (carried.seq, carried.clone())));
     }
 }

@@ -7,19 +7,14 @@ use crate::backend::{
 };
 
 impl Tables {
-    pub(super) fn reach(
-        &mut self,
-        key: InstanceKey,
-        children: Vec<NewChild>,
-        messages: Vec<OutgoingMessage>,
-    ) -> Written {
+    pub(super) fn reach(&mut self, key: InstanceKey, children: &[NewChild], messages: &[OutgoingMessage]) -> Written {
         let watched = self.is_seen(key);
         if children.is_empty() && messages.is_empty() && !watched {
             return Written::Done;
         }
         let mut committed = Committed { watched, ..Committed::default() };
         for child in children {
-            let (started, arrived) = self.create_child(key, child);
+            let (started, arrived) = self.create_child(key, child.clone());
             committed.started.push(started);
             committed.arrived.extend(arrived);
         }

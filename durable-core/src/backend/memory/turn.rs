@@ -11,23 +11,23 @@ enum Fence {
 }
 
 impl Tables {
-    pub(super) fn turn(&mut self, mut turn: TurnCommit) -> Written {
+    pub(super) fn turn(&mut self, turn: &TurnCommit) -> Written {
         let Some(instance) = self.instances.get_mut(&turn.key) else { return Written::Refused };
-        match instance.fence(&turn) {
+        match instance.fence(turn) {
             Fence::Fits => {}
-            Fence::Applied => return self.reached_before(&turn),
+            Fence::Applied => return self.reached_before(turn),
             Fence::Refused => return Written::Refused,
         }
-        instance.record(&turn);
-        instance.inbox = instance.inbox.split_off(&(turn.inbox_through + 1));
-        self.end_tasks(&turn);
-        if let (Some(next), Some(instance)) = (turn.next.take(), self.instances.get_mut(&turn.key)) {
-            instance.continue_as(*next);
+        instance.record(turn);
+        if !instance.inbox.is_empty() {
+            instance.inbox = instance.inbox.split_off(&(turn.inbox_through + 1));
         }
-        let key = turn.key;
-        let (children, messages) = (std::mem::take(&mut turn.children), std::mem::take(&mut turn.messages));
+        self.end_tasks(turn);
+        if let (Some(next), Some(instance)) = (&turn.next, self.instances.get_mut(&turn.key)) {
+            instance.continue_as(next);
+        }
         self.begin_tasks(turn);
-        self.reach(key, children, messages)
+        self.reach(turn.key, &turn.children, &turn.messages)
     }
 
     fn end_tasks(&mut self, turn: &TurnCommit) {
@@ -58,21 +58,21 @@ impl Tables {
         }
     }
 
-    fn begin_tasks(&mut self, turn: TurnCommit) {
+    fn begin_tasks(&mut self, turn: &TurnCommit) {
         let Self { instances, orphans, workers, .. } = self;
         let key = turn.key;
         let Some(instance) = instances.get_mut(&key) else { return };
         // One that was found dead may still commit, as long as nobody has taken the instance.
         let is_swept = |runner: WorkerId| workers.get(&runner).is_some_and(|worker| worker.is_swept);
-        for new in turn.new_activities {
+        for new in &turn.new_activities {
             if new.runner.is_none_or(is_swept) {
                 orphans.insert((key, new.call));
             }
             let (call, runner) = (new.call, new.runner);
-            instance.activities.insert(call, Activity::new(new, runner));
+            instance.activities.insert(call, Activity::new(new.clone(), runner));
         }
-        for new in turn.new_timers {
-            self.set_timer(key, new);
+        for new in &turn.new_timers {
+            self.set_timer(key, *new);
         }
     }
 }
