@@ -572,7 +572,7 @@ async fn texts_with_a_nul_do_not_stop_an_instance() {
     let key = start(&store, "a").await;
     let mut turn = turn(key, "e", 1, 1);
     turn.reason = Some("no\0".to_owned());
-    turn.history[0].event.detail = Some("\0".to_owned());
+    turn.history[0].event.detail = Some("\0".into());
     assert_eq!(commit(&store, vec![Write::Turn(Box::new(turn))]).await, [Written::Done]);
     assert_eq!(store.instance("a").await.unwrap().unwrap().reason.as_deref(), Some("no\u{fffd}"));
     assert_eq!(store.history(key).await.unwrap()[0].event.detail.as_deref(), Some("\u{fffd}"));

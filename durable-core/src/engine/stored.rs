@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::backend::{CreateInstance, HistoryRow, InstanceRow, NextExecution};
-use crate::history::{CorruptHistory, ExecutionHeader, HistoryRecord, ParentInstance, TaskOptions, decode_event};
+use crate::history::{CorruptHistory, EventReader, ExecutionHeader, HistoryRecord, ParentInstance, TaskOptions};
 use crate::model::{ExecutionId, FunctionName, InstanceId, Tags, TaskId, Timestamp, TraceContext, Version};
 
 /// What the store keeps about a start without knowing it.
@@ -149,8 +149,9 @@ pub(super) fn records(
 ) -> Result<Vec<HistoryRecord>, CorruptHistory> {
     // A collected `Result` does not know how much will come, and grows again and again.
     let mut records = Vec::with_capacity(rows.len());
+    let mut reader = EventReader::default();
     for row in rows {
-        let kind = decode_event(row.event, header)?;
+        let kind = reader.read(row.event, header)?;
         records.push(HistoryRecord { turn: row.turn, turn_time: row.turn_time, time: row.time, kind });
     }
     Ok(records)

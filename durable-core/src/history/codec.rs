@@ -27,7 +27,7 @@ pub struct StoredEvent {
     /// Input, result or event payload.
     pub payload: Option<Payload>,
     /// What has no column of its own, as text or JSON, depending on the kind.
-    pub detail: Option<String>,
+    pub detail: Option<Arc<str>>,
 }
 
 /// A stored event that this program cannot read: written by a newer version, or damaged.
@@ -87,10 +87,10 @@ pub fn encode_event(event: &EventKind) -> StoredEvent {
         EventKind::ExecutionTerminated { reason, recursive }
         | EventKind::ExecutionSuspended { reason, recursive }
         | EventKind::ExecutionResumed { reason, recursive } => {
-            row.detail.clone_from(reason);
+            row.detail = reason.as_deref().map(Into::into);
             row.name = recursive.then_some(Cow::Borrowed(RECURSIVE));
         }
-        EventKind::ExecutionRewound { reason } => row.detail.clone_from(reason),
+        EventKind::ExecutionRewound { reason } => row.detail = reason.as_deref().map(Into::into),
         EventKind::TaskScheduled { .. }
         | EventKind::SubOrchestrationInstanceCreated { .. }
         | EventKind::EventSent { .. }
@@ -127,7 +127,7 @@ fn encode_action(row: &mut StoredEvent, event: &EventKind) {
             row.name = owned(name.as_str());
             row.payload = Some(input.clone());
             row.detail = if *options == TaskOptions::default() {
-                text(source)
+                source.as_ref().map(place)
             } else {
                 Some(to_json(&TaskDetail { options: *options, source: text(source) }))
             };
@@ -160,8 +160,15 @@ fn owned(text: &str) -> Option<Cow<'static, str>> {
     Some(Cow::Owned(text.to_owned()))
 }
 
-fn to_json<T: Serialize>(value: &T) -> String {
-    serde_json::to_string(value).unwrap_or_else(|error| format!("\"{error}\""))
+fn place(source: &SourceLocation) -> Arc<str> {
+    match source {
+        SourceLocation::Stored(text) => Arc::clone(text),
+        SourceLocation::Here(_) => source.to_string().into(),
+    }
+}
+
+fn to_json<T: Serialize>(value: &T) -> Arc<str> {
+    serde_json::to_string(value).unwrap_or_else(|error| format!("\"{error}\"")).into()
 }
 
 /// Reads a row back.
@@ -178,32 +185,56 @@ pub(super) fn decode_with(
     row: StoredEvent,
     header: Option<&Arc<ExecutionHeader>>,
 ) -> Result<EventKind, CorruptHistory> {
-    let kind = row.kind.clone();
-    Columns(row).decode(header).map_err(|problem| CorruptHistory { kind: kind.into_owned(), problem })
+    EventReader::default().decode(row, header)
 }
 
-struct Columns(StoredEvent);
+/// Reads the rows of a history one after the other.
+#[derive(Default)]
+pub(crate) struct EventReader {
+    /// The place in the source that was read last: mostly it is that of the next timer as well.
+    place: Option<Arc<str>>,
+}
 
-impl Columns {
+impl EventReader {
+    /// As [`decode_event`].
+    pub(crate) fn read(
+        &mut self,
+        row: StoredEvent,
+        header: &Arc<ExecutionHeader>,
+    ) -> Result<EventKind, CorruptHistory> {
+        self.decode(row, Some(header))
+    }
+
+    fn decode(&mut self, row: StoredEvent, header: Option<&Arc<ExecutionHeader>>) -> Result<EventKind, CorruptHistory> {
+        let kind = row.kind.clone();
+        let columns = Columns { row, place: &mut self.place };
+        columns.decode(header).map_err(|problem| CorruptHistory { kind: kind.into_owned(), problem })
+    }
+}
+
+struct Columns<'a> {
+    row: StoredEvent,
+    place: &'a mut Option<Arc<str>>,
+}
+
+impl Columns<'_> {
     fn decode(mut self, header: Option<&Arc<ExecutionHeader>>) -> Result<EventKind, String> {
-        Ok(match &*self.0.kind.clone() {
+        Ok(match &*self.row.kind.clone() {
             "ExecutionStarted" => EventKind::ExecutionStarted(header.cloned().ok_or("it has no header")?),
             "ExecutionCompleted" => EventKind::ExecutionCompleted {
                 id: self.task()?,
                 status: self.name()?.parse::<RuntimeStatus>().map_err(|error| error.to_string())?,
-                result: self.0.payload.take(),
-                failure: self.0.detail.is_some().then(|| self.detail()).transpose()?,
+                result: self.row.payload.take(),
+                failure: self.row.detail.is_some().then(|| self.detail()).transpose()?,
             },
             "ExecutionTerminated" => {
-                EventKind::ExecutionTerminated { recursive: self.recursive(), reason: self.0.detail.take() }
+                EventKind::ExecutionTerminated { recursive: self.recursive(), reason: self.reason() }
             }
             "ExecutionSuspended" => {
-                EventKind::ExecutionSuspended { recursive: self.recursive(), reason: self.0.detail.take() }
+                EventKind::ExecutionSuspended { recursive: self.recursive(), reason: self.reason() }
             }
-            "ExecutionResumed" => {
-                EventKind::ExecutionResumed { recursive: self.recursive(), reason: self.0.detail.take() }
-            }
-            "ExecutionRewound" => EventKind::ExecutionRewound { reason: self.0.detail.take() },
+            "ExecutionResumed" => EventKind::ExecutionResumed { recursive: self.recursive(), reason: self.reason() },
+            "ExecutionRewound" => EventKind::ExecutionRewound { reason: self.reason() },
             "TaskScheduled" => self.scheduled()?,
             "TaskCompleted" => EventKind::TaskCompleted { task_id: self.task()?, result: self.payload()? },
             "TaskFailed" => EventKind::TaskFailed { task_id: self.task()?, failure: self.detail::<FailureDetails>()? },
@@ -216,11 +247,11 @@ impl Columns {
                 EventKind::SubOrchestrationInstanceFailed { task_id: self.task()?, failure: self.detail()? }
             }
             "TimerCreated" => {
-                let TimerDetail { fire_at, source } = self.timer()?;
-                let source = source.map(|source| SourceLocation::Stored(source.as_ref().into()));
+                let TimerDetail { fire_at, source } = timer(&self.row)?;
+                let source = source.map(|source| SourceLocation::Stored(known(self.place, &source)));
                 EventKind::TimerCreated { id: self.task()?, fire_at, source }
             }
-            "TimerFired" => EventKind::TimerFired { timer_id: self.task()?, fire_at: self.timer()?.fire_at },
+            "TimerFired" => EventKind::TimerFired { timer_id: self.task()?, fire_at: timer(&self.row)?.fire_at },
             "EventSent" => {
                 let SentDetail { instance, source } = self.detail()?;
                 EventKind::EventSent {
@@ -238,14 +269,13 @@ impl Columns {
     }
 
     fn scheduled(&mut self) -> Result<EventKind, String> {
-        let (options, source) = match self.0.detail.take() {
+        let (options, source) = match self.row.detail.take() {
             Some(json) if json.starts_with('{') => {
                 let detail: TaskDetail = serde_json::from_str(&json).map_err(|error| error.to_string())?;
-                (detail.options, detail.source)
+                (detail.options, detail.source.map(stored))
             }
-            source => (TaskOptions::default(), source),
+            source => (TaskOptions::default(), source.map(SourceLocation::Stored)),
         };
-        let source = source.map(stored);
         Ok(EventKind::TaskScheduled {
             id: self.task()?,
             name: self.function()?,
@@ -271,7 +301,7 @@ impl Columns {
     }
 
     fn recursive(&self) -> bool {
-        self.0.name.as_deref() == Some(RECURSIVE)
+        self.row.name.as_deref() == Some(RECURSIVE)
     }
 
     fn event_name(&mut self) -> Result<EventName, String> {
@@ -279,11 +309,11 @@ impl Columns {
     }
 
     fn task(&self) -> Result<TaskId, String> {
-        self.0.task_id.ok_or_else(|| "it has no task id".to_owned())
+        self.row.task_id.ok_or_else(|| "it has no task id".to_owned())
     }
 
     fn name(&mut self) -> Result<Cow<'static, str>, String> {
-        self.0.name.take().ok_or_else(|| "it has no name".to_owned())
+        self.row.name.take().ok_or_else(|| "it has no name".to_owned())
     }
 
     fn function(&mut self) -> Result<FunctionName, String> {
@@ -291,17 +321,29 @@ impl Columns {
     }
 
     fn payload(&mut self) -> Result<Payload, String> {
-        self.0.payload.take().ok_or_else(|| "it has no payload".to_owned())
+        self.row.payload.take().ok_or_else(|| "it has no payload".to_owned())
     }
 
-    fn timer(&self) -> Result<TimerDetail<'_>, String> {
-        let detail = self.0.detail.as_deref().ok_or_else(|| "it has no detail".to_owned())?;
-        timer::read(detail).map_err(|error| error.to_string())
+    fn reason(&mut self) -> Option<String> {
+        self.row.detail.take().map(|reason| reason.as_ref().to_owned())
     }
 
     fn detail<T: for<'de> Deserialize<'de>>(&self) -> Result<T, String> {
-        let detail = self.0.detail.as_deref().ok_or_else(|| "it has no detail".to_owned())?;
+        let detail = self.row.detail.as_deref().ok_or_else(|| "it has no detail".to_owned())?;
         serde_json::from_str(detail).map_err(|error| error.to_string())
+    }
+}
+
+fn timer(row: &StoredEvent) -> Result<TimerDetail<'_>, String> {
+    let detail = row.detail.as_deref().ok_or_else(|| "it has no detail".to_owned())?;
+    timer::read(detail).map_err(|error| error.to_string())
+}
+
+/// A text that is shared with the one before, when it is the same.
+fn known(last: &mut Option<Arc<str>>, text: &str) -> Arc<str> {
+    match last {
+        Some(last) if **last == *text => Arc::clone(last),
+        _ => Arc::clone(last.insert(text.into())),
     }
 }
 

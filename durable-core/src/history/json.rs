@@ -73,7 +73,7 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Payload>
 impl Serialize for HistoryEvent {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let StoredEvent { kind, task_id, name, payload, detail } = encode_event(&self.kind);
-        let detail = detail.map(|detail| shown(&self.kind, detail)).transpose().map_err(ser::Error::custom)?;
+        let detail = detail.map(|detail| shown(&self.kind, &detail)).transpose().map_err(ser::Error::custom)?;
         let header = match &self.kind {
             EventKind::ExecutionStarted(header) => Some(HeaderJson::of(header)),
             _ => None,
@@ -85,7 +85,7 @@ impl Serialize for HistoryEvent {
 }
 
 /// A reason is a text even when it looks like an object.
-fn shown(kind: &EventKind, detail: String) -> serde_json::Result<Box<RawValue>> {
+fn shown(kind: &EventKind, detail: &str) -> serde_json::Result<Box<RawValue>> {
     let is_reason = matches!(
         kind,
         EventKind::ExecutionTerminated { .. }
@@ -94,9 +94,9 @@ fn shown(kind: &EventKind, detail: String) -> serde_json::Result<Box<RawValue>> 
             | EventKind::ExecutionRewound { .. }
     );
     if detail.starts_with('{') && !is_reason {
-        RawValue::from_string(detail)
+        RawValue::from_string(detail.to_owned())
     } else {
-        serde_json::value::to_raw_value(&detail)
+        serde_json::value::to_raw_value(detail)
     }
 }
 
@@ -110,7 +110,7 @@ impl<'de> Deserialize<'de> for HistoryEvent {
             _ => {
                 let detail = detail.map(|detail| stored(&detail)).transpose().map_err(D::Error::custom)?;
                 let header = header.map(HeaderJson::read).transpose().map_err(D::Error::custom)?;
-                let row = StoredEvent { kind: event_type, task_id, name, payload, detail };
+                let row = StoredEvent { kind: event_type, task_id, name, payload, detail: detail.map(Into::into) };
                 decode_with(row, header.as_ref()).map_err(D::Error::custom)?
             }
         };

@@ -9,6 +9,7 @@ mod project;
 mod timer;
 
 pub use self::action::{Action, ChildStart, Completion, Continuation, TaskOptions};
+pub(crate) use self::codec::EventReader;
 pub use self::codec::{CorruptHistory, StoredEvent, decode_event, encode_event};
 pub use self::event::{EventKind, HistoryEvent, HistoryRecord};
 pub use self::header::{ExecutionHeader, ParentInstance};

@@ -3,7 +3,9 @@
 //! A year of hourly timers has thousands of them. So the usual form is written and read by hand, and every other one by serde.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -17,37 +19,43 @@ pub(super) struct TimerDetail<'a> {
     pub(super) source: Option<Cow<'a, str>>,
 }
 
-/// Without decimals, as most are.
-const LENGTH_OF_A_TIME: usize = "2024-05-01T12:00:00Z".len();
 const FIRE_AT: &str = r#"{"fireAt":""#;
 const SOURCE: &str = r#"","source":""#;
 const END: &str = r#""}"#;
 
-pub(super) fn write(fire_at: Timestamp, source: Option<&SourceLocation>) -> String {
-    let length = source.map_or(0, |source| SOURCE.len() + length(source));
-    let mut json = String::with_capacity(FIRE_AT.len() + LENGTH_OF_A_TIME + length + END.len());
+thread_local! {
+    /// Where details are written before it is known how long they are.
+    static SCRATCH: Cell<String> = const { Cell::new(String::new()) };
+}
+
+pub(super) fn write(fire_at: Timestamp, source: Option<&SourceLocation>) -> Arc<str> {
+    let mut json = SCRATCH.take();
+    json.clear();
+    let detail = match write_usual(&mut json, fire_at, source) {
+        Some(()) => json.as_str().into(),
+        None => {
+            let source = source.map(|source| Cow::Owned(source.to_string()));
+            serde_json::to_string(&TimerDetail { fire_at, source }).unwrap_or_default().into()
+        }
+    };
+    SCRATCH.set(json);
+    detail
+}
+
+/// Writes a detail with nothing unusual in it.
+fn write_usual(json: &mut String, fire_at: Timestamp, source: Option<&SourceLocation>) -> Option<()> {
     json.push_str(FIRE_AT);
-    // Writing into a string does not fail.
-    let _ = write!(json, "{fire_at}");
+    write!(json, "{fire_at}").ok()?;
     if let Some(source) = source {
         json.push_str(SOURCE);
         let start = json.len();
-        let _ = write!(json, "{source}");
+        write!(json, "{source}").ok()?;
         if !is_plain(&json[start..]) {
-            let source = Some(Cow::Owned(source.to_string()));
-            return serde_json::to_string(&TimerDetail { fire_at, source }).unwrap_or_default();
+            return None;
         }
     }
     json.push_str(END);
-    json
-}
-
-/// About how long the text of a place is: what is longer costs a further allocation.
-fn length(source: &SourceLocation) -> usize {
-    match source {
-        SourceLocation::Here(location) => location.file().len() + ":1000:10".len(),
-        SourceLocation::Stored(text) => text.len(),
-    }
+    Some(())
 }
 
 /// True for what stands in JSON as it is.
@@ -86,7 +94,7 @@ mod tests {
             let location = source.map(|text| SourceLocation::Stored(text.into()));
             let json = write(at, location.as_ref());
             let by_serde = TimerDetail { fire_at: at, source: source.map(Cow::Borrowed) };
-            assert_eq!(json, serde_json::to_string(&by_serde).unwrap());
+            assert_eq!(*json, serde_json::to_string(&by_serde).unwrap());
             let expected = TimerDetail { fire_at: at, source: source.map(Cow::Borrowed) };
             assert_eq!(read(&json).unwrap(), expected, "{json}");
             assert_eq!(serde_json::from_str::<TimerDetail<'_>>(&json).unwrap(), expected, "{json}");

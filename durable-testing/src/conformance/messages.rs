@@ -40,7 +40,7 @@ pub async fn messages_keep_all_their_parts(store: Arc<dyn Backend>) {
         task_id: Some(TaskId(u32::MAX)),
         name: Some("Grüße 😀".into()),
         payload: Some(json(r#"{"b": 1.50, "a":  [ ]}"#)),
-        detail: Some("{\"m\":\"it's \\\"bad\\\"\"}".to_owned()),
+        detail: Some("{\"m\":\"it's \\\"bad\\\"\"}".into()),
     };
     let bare = StoredEvent { kind: "X".into(), task_id: None, name: None, payload: None, detail: None };
     for (n, event) in [(1, &full), (2, &bare)] {

@@ -49,10 +49,10 @@ pub async fn events_keep_all_their_parts(store: Arc<dyn Backend>) {
         task_id: Some(TaskId(u32::MAX)),
         name: Some("Grüße 😀".into()),
         payload: Some(json(r#"{"b": 1.50, "a":  [ ]}"#)),
-        detail: Some("src/main.rs:1:2".to_owned()),
+        detail: Some("src/main.rs:1:2".into()),
     };
     let bare = StoredEvent { kind: "X".into(), task_id: None, name: None, payload: None, detail: None };
-    let empty = StoredEvent { name: Some("".into()), detail: Some(String::new()), ..bare.clone() };
+    let empty = StoredEvent { name: Some("".into()), detail: Some("".into()), ..bare.clone() };
     let events = [full, bare, empty];
     let history = events.iter().map(|event| NewEvent { time: at(9), event: event.clone() }).collect();
     hub.done(TurnCommit { history, ..turn("a", key, 1) }).await;

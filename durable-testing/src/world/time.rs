@@ -361,7 +361,12 @@ impl WorldClock {
 
     /// Something was due.
     pub(super) fn pulse(&self) {
-        *self.0.last_pulse.lock() = self.coarse();
+        self.pulse_at(self.coarse());
+    }
+
+    /// Something was due at this time.
+    fn pulse_at(&self, time: Timestamp) {
+        *self.0.last_pulse.lock() = time;
         self.0.pulse.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -378,12 +383,13 @@ impl Clock for WorldClock {
     fn sleep_until(&self, deadline: Timestamp) -> BoxFuture<'static, ()> {
         let clock = self.clone();
         Box::pin(async move {
-            let left = deadline.saturating_since(clock.coarse());
+            let start = clock.coarse();
+            let left = deadline.saturating_since(start);
             // Down to the millisecond, and the rest is made up for.
             let left = Duration::from_millis(u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
             if !left.is_zero() {
                 sleep(left).await;
-                clock.pulse();
+                clock.pulse_at(start.saturating_add(left));
             }
             let mut exact = clock.0.exact.lock();
             *exact = deadline.max(*exact);

@@ -125,7 +125,7 @@ fn event(row: &Row) -> Result<StoredEvent> {
         task_id: get::<Option<i64>>(row, 1)?.map(|task| number(task).map(TaskId)).transpose()?,
         name: get::<Option<String>>(row, 2)?.map(Into::into),
         payload: optional_payload(row, 3)?,
-        detail: get(row, 4)?,
+        detail: get::<Option<String>>(row, 4)?.map(Into::into),
     })
 }
 
