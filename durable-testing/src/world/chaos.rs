@@ -11,7 +11,8 @@ use parking_lot::Mutex;
 
 use super::WorldBuilder;
 use super::journal::Journal;
-use super::mocks::{Mocks, Run};
+use super::mock_tables::Run;
+use super::mocks::Mocks;
 use crate::faults::{Fault, FaultyBackend};
 
 /// Runs a story once undisturbed, and then once for each of its commits and each of these faults: the process dies just before

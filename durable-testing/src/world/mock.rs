@@ -10,7 +10,8 @@ use durable_core::model::{FailureDetails, FunctionName, Payload};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::mocks::{Answer, MockCall, Mocks, Steps};
+use super::answers::{Answer, Steps};
+use super::mocks::{MockCall, Mocks};
 
 /// What is mocked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! A world for tests: the real engine on virtual time.
 
+mod answers;
 mod assert;
 mod builder;
 pub mod chaos;
@@ -23,11 +24,14 @@ mod leaks;
 mod ledger;
 mod logs;
 mod mock;
+mod mock_runs;
+mod mock_tables;
 mod mocks;
 mod orders;
 mod past;
 mod shapes;
 mod snapshot;
+mod stand_ins;
 mod store;
 mod texts;
 mod time;

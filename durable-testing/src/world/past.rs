@@ -19,7 +19,7 @@ use super::cut::{Cut, Past};
 use super::executions::AllEnded;
 use super::journal::{Execution, Executions};
 use super::ledger::{Ledger, now};
-use super::mocks::Tables;
+use super::mock_tables::Tables;
 use super::time::Moment;
 use super::travel::rows;
 use super::travel_error::{Kind, TravelError};

@@ -12,7 +12,7 @@ use durable_core::model::{InstanceId, Timestamp};
 use super::core::Plan;
 use super::cut::{Cut, Past};
 use super::ledger::{Place, now};
-use super::mocks::Tables;
+use super::mock_tables::Tables;
 use super::past::{Beginning, retraced, whole_milliseconds};
 use super::travel_error::{Kind, TravelError};
 use super::{Instance, World, WorldBuilder};
