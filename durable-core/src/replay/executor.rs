@@ -96,6 +96,11 @@ impl Executor {
         Self::new(header, Arc::new(|_, _| Box::pin(std::future::pending())), Limits::default(), None)
     }
 
+    /// The code that it runs.
+    pub(crate) fn program(&self) -> &Program {
+        &self.program
+    }
+
     /// Whose executor this is.
     #[must_use]
     pub fn header(&self) -> &Arc<ExecutionHeader> {
@@ -135,6 +140,7 @@ impl Executor {
             matching::compare_markers(first.turn, recorded(), &outcome, |marker| {
                 self.handle.shared.state.lock().markers.is_waived(marker)
             })?;
+            self.handle.shared.state.lock().reuse(outcome.actions);
         }
         Ok(())
     }

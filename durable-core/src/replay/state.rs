@@ -342,6 +342,14 @@ impl State {
         unread.map(|(name, input)| EventKind::EventRaised { name, input }).collect()
     }
 
+    /// Takes the place of actions that nobody needs any more, for those of the next turn.
+    pub(super) fn reuse(&mut self, mut actions: Vec<(TaskId, Action)>) {
+        if self.produced.is_empty() {
+            actions.clear();
+            self.produced = actions;
+        }
+    }
+
     /// True when `task` was ever given out.
     pub(super) fn knows(&self, task: TaskId) -> bool {
         task.0 < self.next_task

@@ -112,8 +112,8 @@ impl Shared {
     async fn decide_checked(&self, work: &mut TurnWork, executor: Result<Box<Executor>, Trouble>) -> Decided {
         let input = work.input.clone();
         let decided = self.decide(work, executor);
-        if let Ok((outcome, Some(_))) = &decided {
-            self.check(work, &input, outcome).await;
+        if let Ok((outcome, Some(executor))) = &decided {
+            self.check(work, &input, outcome, executor.program()).await;
         }
         decided
     }
@@ -127,8 +127,8 @@ impl Shared {
         }
     }
 
-    async fn check(&self, work: &TurnWork, input: &TurnInput, outcome: &TurnOutcome) {
-        let (Some(check), Ok(program)) = (&self.check, self.program(work)) else { return };
+    async fn check(&self, work: &TurnWork, input: &TurnInput, outcome: &TurnOutcome, program: &Program) {
+        let Some(check) = &self.check else { return };
         let header = &work.header;
         let history = if !check.wants_history(header, input, outcome) {
             None
@@ -139,7 +139,7 @@ impl Shared {
         };
         let WorkerOptions { limits, event_order: order, .. } = self.options;
         let history = history.as_deref();
-        let turn = CheckedTurn { header, history, input, outcome, program: &program, limits, order };
+        let turn = CheckedTurn { header, history, input, outcome, program, limits, order };
         without_budget(|| check.check(&turn));
     }
 
