@@ -21,6 +21,8 @@ pub(super) struct TimerDetail<'a> {
 
 const FIRE_AT: &str = r#"{"fireAt":""#;
 const SOURCE: &str = r#"","source":""#;
+/// That of a time without decimals.
+const LENGTH_OF_MOST: usize = "2024-05-01T12:00:00Z".len();
 const END: &str = r#""}"#;
 
 thread_local! {
@@ -72,7 +74,11 @@ pub(super) fn read(json: &str) -> Result<TimerDetail<'_>, serde_json::Error> {
 fn usual(json: &str) -> Option<TimerDetail<'_>> {
     let inside = json.strip_prefix(FIRE_AT)?.strip_suffix(END)?;
     // The time ends with the first quote, and one with an escape in it is no time.
-    let (fire_at, source) = match inside.bytes().position(|byte| byte == b'"') {
+    let end = match inside.as_bytes().get(LENGTH_OF_MOST) {
+        Some(b'"') => Some(LENGTH_OF_MOST),
+        _ => inside.bytes().position(|byte| byte == b'"'),
+    };
+    let (fire_at, source) = match end {
         Some(end) => (&inside[..end], Some(inside[end..].strip_prefix(SOURCE)?)),
         None => (inside, None),
     };

@@ -45,9 +45,11 @@ pub(super) fn write(ticks: i64) -> Option<Text> {
 
 /// Reads a time in this form; `None` for every other form, and for times that there are not.
 pub(super) fn read(text: &str) -> Option<i64> {
-    let (text, decimals) = match text.as_bytes() {
-        [text @ .., b'Z'] if text.len() == 19 => (text, &[][..]),
-        [text @ .., b'Z'] if (21..=27).contains(&text.len()) && text[19] == b'.' => text.split_at(19),
+    // An array of known length, so that no access to it needs a check.
+    let (text, decimals) = text.as_bytes().split_first_chunk::<19>()?;
+    let decimals = match decimals {
+        [b'Z'] => &[][..],
+        [b'.', decimals @ .., b'Z'] if (1..=7).contains(&decimals.len()) => decimals,
         _ => return None,
     };
     let marks = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
@@ -60,7 +62,7 @@ pub(super) fn read(text: &str) -> Option<i64> {
         return None;
     }
     let mut fraction = 0;
-    if let [_, decimals @ ..] = decimals {
+    if !decimals.is_empty() {
         fraction = number(decimals)? * 10_i64.pow(7 - decimals.len() as u32);
     }
     let seconds = days(year, month, day) * SECONDS_PER_DAY + hour * 3_600 + minute * 60 + second;
@@ -75,6 +77,7 @@ fn put(place: &mut [u8], mut number: i64) {
     }
 }
 
+#[inline]
 fn number(digits: &[u8]) -> Option<i64> {
     digits.iter().try_fold(0, |number, digit| digit.is_ascii_digit().then(|| number * 10 + i64::from(digit - b'0')))
 }
