@@ -18,6 +18,7 @@ pub mod events;
 pub mod faults;
 pub mod fleet;
 pub mod mock_client;
+mod or_fail;
 pub mod recorded;
 mod script;
 mod store;

@@ -13,6 +13,7 @@ use durable_core::replay::{Executor, Program, ReplayFault, TurnInput, TurnOutcom
 use serde::Serialize;
 
 use crate::events::{child_completed, child_failed, completed, failed, fired, raised, recorded, resumed, suspended};
+use crate::or_fail::OrFail as _;
 
 /// An orchestrator with a scripted world: no store, no runtime, no other thread.
 ///
@@ -65,11 +66,12 @@ impl Script {
     /// # Panics
     ///
     /// When the input has no JSON form, or the turn has a fault.
+    #[track_caller]
     pub fn new<M, F: OrchestratorItem<M>>(
         orchestrator: F,
         input: <F::Definition as OrchestratorDefinition>::Input,
     ) -> Self {
-        Self::try_new(orchestrator, input).unwrap_or_else(|fault| panic!("{fault}"))
+        Self::try_new(orchestrator, input).or_fail(|fault| fault.to_string())
     }
 
     /// Like [`new`](Self::new), and gives the fault of the first turn.
@@ -137,6 +139,7 @@ impl Script {
     ///
     /// When the last turn did not continue as new, or the next one has a fault.
     #[must_use]
+    #[track_caller]
     pub fn next_execution(&self) -> Self {
         let Some(Completion::ContinuedAsNew(next)) = self.completion() else {
             panic!("the orchestrator has not continued as new: {:?}", self.completion())
@@ -146,7 +149,7 @@ impl Script {
         header.execution = ExecutionId::from_stored(&format!("{:032x}", header.generation));
         header.input = next.input.clone();
         header.version = next.version.clone().or(header.version);
-        Self::start(header, self.program.clone(), self.limits, &next.carried).unwrap_or_else(|fault| panic!("{fault}"))
+        Self::start(header, self.program.clone(), self.limits, &next.carried).or_fail(|fault| fault.to_string())
     }
 
     /// Runs one turn with these events, and replays everything.
@@ -154,8 +157,9 @@ impl Script {
     /// # Panics
     ///
     /// When the turn has a fault, or the replay differs.
+    #[track_caller]
     pub fn turn(&mut self, events: impl IntoIterator<Item = EventKind>) {
-        self.try_turn(events).unwrap_or_else(|fault| panic!("{fault}"));
+        self.try_turn(events).or_fail(|fault| fault.to_string());
     }
 
     /// Like [`turn`](Self::turn), and gives the fault.
@@ -167,16 +171,17 @@ impl Script {
     /// # Panics
     ///
     /// When the replay differs from the live run.
+    #[track_caller]
     pub fn try_turn(&mut self, events: impl IntoIterator<Item = EventKind>) -> Result<(), ReplayFault> {
         self.now = self.now.next_tick();
         let events: Vec<_> = events.into_iter().collect();
         let input = TurnInput { turn: self.executor.turn() + 1, time: self.now, events: events.clone() };
         let turn = input.turn;
         let mut cold = self.fresh();
-        cold.replay(&self.history).unwrap_or_else(|fault| panic!("the replay before turn {turn} differs: {fault}"));
+        cold.replay(&self.history).or_fail(|fault| format!("the replay before turn {turn} differs: {fault}"));
         let from_cold = cold.run_turn(input.clone());
         let outcome = self.executor.run_turn(input)?;
-        let from_cold = from_cold.unwrap_or_else(|fault| panic!("turn {turn} faults only after a replay: {fault}"));
+        let from_cold = from_cold.or_fail(|fault| format!("turn {turn} faults only after a replay: {fault}"));
         assert_eq!(from_cold, outcome, "turn {turn} differs after a replay");
         let record = |kind| HistoryRecord { turn, turn_time: self.now, time: self.now, kind };
         self.history.extend(events.into_iter().chain(recorded(&outcome)).map(record));
@@ -250,6 +255,7 @@ impl Script {
     /// # Panics
     ///
     /// As [`turn`](Self::turn).
+    #[track_caller]
     pub fn suspend(&mut self) {
         self.turn([suspended()]);
     }
@@ -259,6 +265,7 @@ impl Script {
     /// # Panics
     ///
     /// As [`turn`](Self::turn).
+    #[track_caller]
     pub fn resume(&mut self) {
         self.turn([resumed()]);
     }
@@ -290,6 +297,7 @@ impl Script {
     /// # Panics
     ///
     /// As [`turn`](Self::turn), and when the name is not valid or the payload has no JSON form.
+    #[track_caller]
     pub fn raise(&mut self, name: &str, payload: impl Serialize) {
         self.turn([raised(name, payload)]);
     }

@@ -6,6 +6,8 @@ use durable_core::client::InstanceStatus;
 use durable_core::model::{FailureDetails, FunctionName, InstanceId, Payload, RuntimeStatus, Timestamp, Version};
 use serde::Serialize;
 
+use crate::or_fail::OrFail as _;
+
 /// The beginning of 2024, when all instances were created that a test says nothing else of.
 pub(super) const CREATED: Timestamp = Timestamp::from_ticks(17_040_672_000_000_000);
 
@@ -35,7 +37,7 @@ impl Instance {
         I: TryInto<InstanceId>,
         I::Error: Display,
     {
-        let name = FunctionName::new(orchestrator).unwrap_or_else(|error| panic!("{error}"));
+        let name = FunctionName::new(orchestrator).or_fail(|error| error.to_string());
         Self(InstanceStatus::pending(valid_id(id), name, Payload::null(), CREATED))
     }
 
@@ -68,7 +70,7 @@ impl Instance {
     /// The tag is not valid.
     #[track_caller]
     pub fn tag(mut self, key: &str, value: &str) -> Self {
-        self.0.tags.insert(key, value).unwrap_or_else(|error| panic!("{error}"));
+        self.0.tags.insert(key, value).or_fail(|error| error.to_string());
         self
     }
 
@@ -79,7 +81,7 @@ impl Instance {
     /// The text is no version.
     #[track_caller]
     pub fn version(mut self, version: &str) -> Self {
-        self.0.version = Some(Version::new(version).unwrap_or_else(|error| panic!("{error}")));
+        self.0.version = Some(Version::new(version).or_fail(|error| error.to_string()));
         self
     }
 
@@ -162,10 +164,10 @@ where
     I: TryInto<InstanceId>,
     I::Error: Display,
 {
-    id.try_into().unwrap_or_else(|error| panic!("{error}"))
+    id.try_into().or_fail(|error| error.to_string())
 }
 
 #[track_caller]
 pub(super) fn payload<T: Serialize + ?Sized>(value: &T) -> Payload {
-    Payload::encode(value).unwrap_or_else(|error| panic!("{error}"))
+    Payload::encode(value).or_fail(|error| error.to_string())
 }

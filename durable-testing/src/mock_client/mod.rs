@@ -29,6 +29,7 @@ use self::instance::valid_id;
 pub use self::named::NamesOrchestrator;
 use self::operation::Operation;
 use self::script::Script;
+use crate::or_fail::OrFail as _;
 
 /// A durable client that answers what it is told to, and writes down what it is asked: for tests of code that takes a
 /// [`Client`] or a [`DurableClient`], such as HTTP starters.
@@ -244,7 +245,7 @@ impl MockClient {
     #[track_caller]
     #[expect(clippy::needless_pass_by_value, reason = "as in `Client::start`")]
     pub fn expect_start<M, F: NamesOrchestrator<M>>(&self, orchestrator: F) -> Expect<'_, operation::Start> {
-        let name = orchestrator.orchestrator_name().unwrap_or_else(|error| panic!("{error}"));
+        let name = orchestrator.orchestrator_name().or_fail(|error| error.to_string());
         self.expect()
             .when(format!("of '{name}'"), move |call| matches!(call, Call::Start(request) if request.name == name))
     }
@@ -260,7 +261,7 @@ impl MockClient {
         I: TryInto<InstanceId>,
         I::Error: Display,
     {
-        let event = EventName::new(event).unwrap_or_else(|error| panic!("{error}"));
+        let event = EventName::new(event).or_fail(|error| error.to_string());
         self.about(id)
             .when(format!("'{event}'"), move |call| matches!(call, Call::RaiseEvent { name, .. } if *name == event))
     }

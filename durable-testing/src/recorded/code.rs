@@ -8,6 +8,8 @@ use durable_core::orchestration::{OrchestratorDefinition, OrchestratorItem};
 use durable_core::registry::Registry;
 use durable_core::replay::EventOrder;
 
+use crate::or_fail::OrFail as _;
+
 /// The orchestrators of a deployment, with the settings of its hub on which a replay depends.
 ///
 /// A history is replayed against the orchestrator that a hub would take: the one of its name and version, or the only one of
@@ -65,7 +67,7 @@ impl Deployment {
 
     #[track_caller]
     pub(super) fn definition<D: OrchestratorDefinition>(mut self) -> Self {
-        self.registry.add_orchestrator::<D>().unwrap_or_else(|error| panic!("{error}"));
+        self.registry.add_orchestrator::<D>().or_fail(|error| error.to_string());
         self
     }
 

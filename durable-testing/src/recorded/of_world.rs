@@ -3,6 +3,7 @@
 use durable_core::history::HistoryEvent;
 
 use crate::World;
+use crate::or_fail::OrFail as _;
 use crate::recorded::RecordedHistory;
 use crate::world::Instance;
 
@@ -16,7 +17,7 @@ impl World {
     #[track_caller]
     pub fn record<O>(&self, run: &Instance<O>) -> RecordedHistory {
         let run = self.instance::<O>(run.id().as_str());
-        RecordedHistory::from_events(run.history()).unwrap_or_else(|error| panic!("'{}': {error}", run.id()))
+        RecordedHistory::from_events(run.history()).or_fail(|error| format!("'{}': {error}", run.id()))
     }
 }
 

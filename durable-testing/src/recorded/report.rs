@@ -10,8 +10,8 @@ use durable_core::replay::{NonDeterminism, ReplayFault, Side, Waits};
 use super::Deployment;
 
 /// Why an execution cannot go on with today's code: the first difference, with both sides and their lines, or that there is
-/// no code.
-#[derive(Debug, Clone, PartialEq)]
+/// no code. As `Debug` it is the same text as otherwise, so that an `unwrap` in a test tells it.
+#[derive(Clone, PartialEq)]
 pub struct ReplayReport {
     instance: InstanceId,
     orchestrator: FunctionName,
@@ -153,6 +153,12 @@ impl Difference {
 
 fn quoted<T: fmt::Display>(names: &[T]) -> String {
     names.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ")
+}
+
+impl fmt::Debug for ReplayReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl fmt::Display for ReplayReport {

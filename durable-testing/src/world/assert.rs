@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::instance::Instance;
 use super::words::{Said, bounds_a_turn};
+use crate::or_fail::OrFail as _;
 
 /// Something with a history, for [`assert_history!`](crate::assert_history).
 pub trait History {
@@ -120,7 +121,7 @@ impl Expected {
     pub fn with(mut self, carried: impl Serialize) -> Self {
         if let Part::Event { payload, .. } = &mut self.0 {
             let carried = Payload::encode(&carried);
-            *payload = Some(carried.unwrap_or_else(|error| panic!("the value has no JSON form: {error}")));
+            *payload = Some(carried.or_fail(|error| format!("the value has no JSON form: {error}")));
         }
         self
     }

@@ -15,6 +15,7 @@ use super::gate::Gate;
 use super::journal::Checks;
 use super::shapes::{Shape, Shapes};
 use super::time::Moment;
+use crate::or_fail::OrFail as _;
 
 /// The beginning of 2024: 2024-01-01T00:00:00Z.
 const START: i64 = 17_040_672_000_000_000;
@@ -101,7 +102,7 @@ impl WorldBuilder {
     /// When it is no name.
     #[track_caller]
     pub fn real(mut self, activity: &str) -> Self {
-        let name = FunctionName::new(activity).unwrap_or_else(|error| panic!("{error}"));
+        let name = FunctionName::new(activity).or_fail(|error| error.to_string());
         self.plan.activities.push(name);
         self
     }

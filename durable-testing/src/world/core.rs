@@ -1,6 +1,7 @@
 //! What a world is made of: a hub on virtual time.
 
 use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -25,6 +26,7 @@ use super::shapes::Shapes;
 use super::stand_ins::Stand;
 use super::time::{Moment, Passed, Time};
 use crate::faults::FaultyBackend;
+use crate::or_fail::OrFail as _;
 use crate::store::Open;
 
 /// Adds something to a hub. It is done again for each hub that takes the place of another.
@@ -140,7 +142,7 @@ impl Core {
     #[track_caller]
     pub(super) fn boot(&self) -> TaskHub {
         let start = self.describe().start();
-        let hub = self.time.run(start).unwrap_or_else(|error| panic!("the world cannot begin: {error:?}"));
+        let hub = self.time.run(start).or_fail(|error| format!("the world cannot begin: {error:?}"));
         *self.hub.lock() = Some(hub.clone());
         hub
     }
@@ -223,13 +225,27 @@ impl Core {
 
 impl Drop for Core {
     fn drop(&mut self) {
-        // A test that fails has said already what is wrong, and a world that ends within itself can do nothing any more.
-        let can_look = self.hub.lock().is_some() && !std::thread::panicking() && !is_inside();
-        let complaint = if can_look { leaks::at_the_end(self) } else { None };
+        // A world that ends within itself can do nothing any more.
+        let can_look = self.hub.lock().is_some() && !is_inside();
+        let is_failing = std::thread::panicking();
+        let complaint = match (can_look, is_failing) {
+            (false, _) => None,
+            (true, false) => leaks::at_the_end(self),
+            // A second panic would end the process.
+            (true, true) => catch_unwind(AssertUnwindSafe(|| leaks::at_the_end(self))).unwrap_or_default(),
+        };
         // Some of what runs is dropped here, and may look for the clock.
         inside(|| drop(self.take_hub()));
-        if let Some(complaint) = complaint {
-            panic!("{complaint}");
+        match complaint {
+            // The test has failed already, mostly because of this.
+            Some(complaint) if is_failing => tell(&complaint),
+            Some(complaint) => panic!("{complaint}"),
+            None => {}
         }
     }
+}
+
+#[expect(clippy::print_stderr, reason = "it stands beside what the test that fails says itself")]
+fn tell(complaint: &str) {
+    eprintln!("{complaint}");
 }

@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::gate::{Chooser, Gate, Trace};
 use super::orders::Orders;
 use super::{World, WorldBuilder};
+use crate::or_fail::OrFail as _;
 
 /// How many orders are run at most, unless told otherwise.
 const MOST: usize = 5_000;
@@ -85,7 +86,7 @@ pub fn explore(world: impl Fn() -> WorldBuilder, story: impl Fn(&World)) -> Expl
 pub fn explore_with(schedule: &str, world: impl Fn() -> WorldBuilder, story: impl Fn(&World)) {
     let parts = schedule.split('.').filter(|part| !part.is_empty());
     let places = parts.map(str::parse).collect::<Result<Vec<usize>, _>>();
-    let places = places.unwrap_or_else(|error| panic!("'{schedule}' is no order of answers: {error}"));
+    let places = places.or_fail(|error| format!("'{schedule}' is no order of answers: {error}"));
     let run = run(&world, &story, Chooser::Places(places));
     if let Some(panic) = run.panic {
         std::panic::resume_unwind(panic);

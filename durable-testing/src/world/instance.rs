@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 
 use super::core::Core;
 use super::deadlock::Deadlock;
+use crate::or_fail::OrFail as _;
 
 /// An instance of a world, whose output is an `O`. Its methods do at once what those of a client wait for.
 pub struct Instance<O> {
@@ -84,7 +85,7 @@ impl<O> Instance<O> {
     #[track_caller]
     pub fn custom_status<T: DeserializeOwned>(&self) -> Option<T> {
         let status = self.status().custom_status?;
-        Some(status.decode().unwrap_or_else(|error| panic!("the custom status of '{}': {error}", self.id)))
+        Some(status.decode().or_fail(|error| format!("the custom status of '{}': {error}", self.id)))
     }
 
     /// Sends an external event.
@@ -94,8 +95,8 @@ impl<O> Instance<O> {
     /// When the instance is finished or not there, and when the payload has no JSON form.
     #[track_caller]
     pub fn raise<T: Serialize + ?Sized>(&self, name: &str, payload: &T) {
-        let name = EventName::new(name).unwrap_or_else(|error| panic!("{error}"));
-        let payload = Payload::encode(payload).unwrap_or_else(|error| panic!("the payload has no JSON form: {error}"));
+        let name = EventName::new(name).or_fail(|error| error.to_string());
+        let payload = Payload::encode(payload).or_fail(|error| format!("the payload has no JSON form: {error}"));
         self.tell("be sent an event", |client| client.raise_event(&self.id, name.clone(), payload.clone()));
     }
 
@@ -214,8 +215,8 @@ impl<O> Instance<O> {
     #[must_use]
     #[track_caller]
     pub fn failure(&self) -> FailureDetails {
-        let status = self.run_until_complete().unwrap_or_else(|deadlock| panic!("{deadlock}"));
-        status.failure.unwrap_or_else(|| panic!("'{}' has not failed, it is {}", self.id, status.runtime_status))
+        let status = self.run_until_complete().or_fail(|deadlock| deadlock.to_string());
+        status.failure.or_fail(|()| format!("'{}' has not failed, it is {}", self.id, status.runtime_status))
     }
 }
 
@@ -228,7 +229,7 @@ impl<O: DeserializeOwned> Instance<O> {
     #[must_use]
     #[track_caller]
     pub fn output(&self) -> O {
-        let status = self.run_until_complete().unwrap_or_else(|deadlock| panic!("{deadlock}"));
+        let status = self.run_until_complete().or_fail(|deadlock| deadlock.to_string());
         let why = match (&status.failure, &status.termination_reason) {
             (Some(failure), _) => format!(": {failure:#}"),
             (None, Some(reason)) => format!(": {reason}"),
@@ -241,7 +242,7 @@ impl<O: DeserializeOwned> Instance<O> {
             status.runtime_status
         );
         let output = status.output.unwrap_or_else(Payload::null);
-        output.decode().unwrap_or_else(|error| panic!("the output of '{}': {error}", self.id))
+        output.decode().or_fail(|error| format!("the output of '{}': {error}", self.id))
     }
 }
 

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 
 use super::answers::{Answer, Steps};
 use super::mocks::{MockCall, Mocks};
+use crate::or_fail::OrFail as _;
 
 /// What is mocked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +75,7 @@ impl<I: DeserializeOwned, O: Serialize> Mock<I, O> {
 
     #[track_caller]
     fn encode(output: &impl Serialize) -> Payload {
-        Payload::encode(output).unwrap_or_else(|error| panic!("the answer has no JSON form: {error}"))
+        Payload::encode(output).or_fail(|error| format!("the answer has no JSON form: {error}"))
     }
 
     /// Returns this value.

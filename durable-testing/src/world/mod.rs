@@ -54,6 +54,7 @@ use self::client::WorldClient;
 use self::core::Core;
 use self::mock::Kind;
 use self::time::Time;
+use crate::or_fail::OrFail as _;
 
 pub use self::assert::{EventType, Expected, History, expect_history};
 pub use self::builder::WorldBuilder;
@@ -230,7 +231,7 @@ impl World {
     #[track_caller]
     #[must_use]
     pub fn started<O>(&self, start: durable_core::client::Start<'_, O>) -> Instance<O> {
-        let handle = block_on(start.into_future()).unwrap_or_else(|error| panic!("the start failed: {error:?}"));
+        let handle = block_on(start.into_future()).or_fail(|error| format!("the start failed: {error:?}"));
         self.0.object();
         Instance::new(Arc::clone(&self.0), handle.id().clone())
     }
@@ -243,7 +244,7 @@ impl World {
     #[track_caller]
     #[must_use]
     pub fn instance<O>(&self, id: &str) -> Instance<O> {
-        let id = InstanceId::new(id).unwrap_or_else(|error| panic!("{error}"));
+        let id = InstanceId::new(id).or_fail(|error| error.to_string());
         Instance::new(Arc::clone(&self.0), id)
     }
 
@@ -378,7 +379,7 @@ impl World {
     #[track_caller]
     #[must_use]
     pub fn mock_named(&self, activity: &str) -> Mock<serde_json::Value, serde_json::Value> {
-        let name = FunctionName::new(activity).unwrap_or_else(|error| panic!("{error}"));
+        let name = FunctionName::new(activity).or_fail(|error| error.to_string());
         Mock::new(Arc::clone(&self.0.mocks), name, Kind::Activity)
     }
 

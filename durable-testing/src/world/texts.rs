@@ -9,6 +9,7 @@ use super::core::Core;
 use super::instance::Instance;
 use super::words::{Numbers, Said, after, bounds_a_turn};
 use super::{World, golden, json};
+use crate::or_fail::OrFail as _;
 
 impl World {
     /// The histories of all instances as text that is the same in every run, in the order in which they were created.
@@ -123,7 +124,7 @@ pub(super) fn statuses(core: &Core) -> Vec<InstanceStatus> {
     let mut query = InstanceQuery::new();
     loop {
         let page = core.time.run(core.inner_client().list(query));
-        let page = page.unwrap_or_else(|error| panic!("the instances cannot be read: {error:?}"));
+        let page = page.or_fail(|error| format!("the instances cannot be read: {error:?}"));
         all.extend(page.instances);
         match page.continuation {
             Some(continuation) => query = InstanceQuery::new().continue_from(continuation),

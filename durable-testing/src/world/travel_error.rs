@@ -6,8 +6,8 @@ use std::fmt;
 use durable_core::model::{FunctionName, InstanceId};
 use durable_core::replay::ReplayFault;
 
-/// Why a world cannot begin at a point of a history.
-#[derive(Debug)]
+/// Why a world cannot begin at a point of a history. As `Debug` it is a text with its cause, so that an `unwrap` in a test tells
+/// it.
 pub struct TravelError(Kind);
 
 #[derive(Debug)]
@@ -84,6 +84,16 @@ impl fmt::Display for TravelError {
                 write!(f, "the code of this world does not fit the history of '{instance}'")
             }
             Kind::NotYet => f.write_str("the world had not begun at this time"),
+        }
+    }
+}
+
+impl fmt::Debug for TravelError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)?;
+        match self.source() {
+            Some(cause) => write!(f, ": {cause}"),
+            None => Ok(()),
         }
     }
 }
