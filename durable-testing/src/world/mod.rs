@@ -144,8 +144,8 @@ pub use self::travel_error::TravelError;
 /// feature `sqlite`, `WorldBuilder::sqlite` has them in a file, and `on_every_store` runs a story in memory and in a file.
 ///
 /// When a world is dropped, the test fails for calls of activities and children that nobody has awaited, and for external events
-/// that a completed instance has not read; [`WorldBuilder::without_leak_checks`] lets them be. [`finish`](Self::finish) ends
-/// a world and is stricter.
+/// that a completed instance has not read; [`WorldBuilder::without_leak_checks`] lets them be. Where the test fails for another
+/// reason, they are printed beside it: mostly they are why. [`finish`](Self::finish) ends a world and is stricter.
 ///
 /// Complaints lead to the line of the call. Of each instance the first one is told, since others mostly follow from it;
 /// [`WorldBuilder::all_complaints`] shows them all.
