@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::scratch;
 use super::timer::{self, TimerDetail};
 use super::{ChildStart, EventKind, ExecutionHeader, TaskOptions};
 use crate::model::{
@@ -163,7 +164,7 @@ fn owned(text: &str) -> Option<Cow<'static, str>> {
 fn place(source: &SourceLocation) -> Arc<str> {
     match source {
         SourceLocation::Stored(text) => Arc::clone(text),
-        SourceLocation::Here(_) => source.to_string().into(),
+        SourceLocation::Here(_) => scratch::text(source),
     }
 }
 

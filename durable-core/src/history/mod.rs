@@ -6,6 +6,7 @@ mod event;
 mod header;
 mod json;
 mod project;
+mod scratch;
 mod timer;
 
 pub use self::action::{Action, ChildStart, Completion, Continuation, TaskOptions};

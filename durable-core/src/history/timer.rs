@@ -3,12 +3,12 @@
 //! A year of hourly timers has thousands of them. So the usual form is written and read by hand, and every other one by serde.
 
 use std::borrow::Cow;
-use std::cell::Cell;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::scratch::shared;
 use crate::model::{SourceLocation, Timestamp};
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -25,39 +25,27 @@ const SOURCE: &str = r#"","source":""#;
 const LENGTH_OF_MOST: usize = "2024-05-01T12:00:00Z".len();
 const END: &str = r#""}"#;
 
-thread_local! {
-    /// Where details are written before it is known how long they are.
-    static SCRATCH: Cell<String> = const { Cell::new(String::new()) };
-}
-
 pub(super) fn write(fire_at: Timestamp, source: Option<&SourceLocation>) -> Arc<str> {
-    let mut json = SCRATCH.take();
-    json.clear();
-    let detail = match write_usual(&mut json, fire_at, source) {
-        Some(()) => json.as_str().into(),
-        None => {
-            let source = source.map(|source| Cow::Owned(source.to_string()));
-            serde_json::to_string(&TimerDetail { fire_at, source }).unwrap_or_default().into()
-        }
-    };
-    SCRATCH.set(json);
-    detail
+    shared(|json| write_usual(json, fire_at, source)).unwrap_or_else(|| {
+        let source = source.map(|source| Cow::Owned(source.to_string()));
+        serde_json::to_string(&TimerDetail { fire_at, source }).unwrap_or_default().into()
+    })
 }
 
 /// Writes a detail with nothing unusual in it.
-fn write_usual(json: &mut String, fire_at: Timestamp, source: Option<&SourceLocation>) -> Option<()> {
+fn write_usual(json: &mut String, fire_at: Timestamp, source: Option<&SourceLocation>) -> fmt::Result {
     json.push_str(FIRE_AT);
-    write!(json, "{fire_at}").ok()?;
+    write!(json, "{fire_at}")?;
     if let Some(source) = source {
         json.push_str(SOURCE);
         let start = json.len();
-        write!(json, "{source}").ok()?;
+        write!(json, "{source}")?;
         if !is_plain(&json[start..]) {
-            return None;
+            return Err(fmt::Error);
         }
     }
     json.push_str(END);
-    Some(())
+    Ok(())
 }
 
 /// True for what stands in JSON as it is.
