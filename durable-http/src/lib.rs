@@ -64,6 +64,7 @@ mod activity;
 mod body;
 mod client_ext;
 mod configured;
+mod connection;
 mod error_json;
 mod health;
 mod history_json;

@@ -112,9 +112,15 @@ impl Links {
 
     /// The links for the answer to a request: by the settings that were left in its extensions.
     pub(crate) fn for_request(request: &impl RequestHead) -> LinkBase {
-        let links = request.extensions().get::<Self>().cloned().unwrap_or_default();
-        let Settings { origins, access } = &*links.settings;
-        LinkBase::new(format!("{}{WEBHOOK_PATH}", origins.of(request)), Pass::of(access))
+        match request.extensions().get::<Self>() {
+            Some(links) => links.base(request),
+            None => Self::default().base(request),
+        }
+    }
+
+    /// The links for the answer to a request, by these settings.
+    pub(crate) fn base(&self, request: &impl RequestHead) -> LinkBase {
+        LinkBase::new(format!("{}{WEBHOOK_PATH}", self.origin(request)), Pass::of(&self.settings.access))
     }
 
     /// The same links, but never with the key itself.
@@ -136,9 +142,14 @@ impl Links {
     /// Where a request was sent to, as callers outside see it.
     pub(crate) fn origin_of(request: &impl RequestHead) -> String {
         match request.extensions().get::<Self>() {
-            Some(links) => links.settings.origins.of(request),
+            Some(links) => links.origin(request),
             None => Origins::default().of(request),
         }
+    }
+
+    /// Where a request was sent to, by these settings.
+    pub(crate) fn origin(&self, request: &impl RequestHead) -> String {
+        self.settings.origins.of(request)
     }
 
     /// The address of the management API with the key that links carry, for links that answer no request.

@@ -7,22 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use durable_core::client::Client;
-use http::{Request, Version};
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
-use tower_service::Service;
 
-use crate::activity::Activity;
-use crate::origin::{LocalAddr, PeerAddr};
+use crate::connection::{Connection, Limits};
+use crate::origin::PeerAddr;
 use crate::serve_error::ServeError;
 use crate::service::DurableService;
-use crate::stall_guard::StallGuard;
 
 const DEFAULT_ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7071);
 const DEFAULT_HEADER_READ_TIMEOUT: Duration = Duration::from_secs(30);
@@ -30,8 +23,6 @@ const DEFAULT_WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 const DEFAULT_SHUTDOWN_GRACE: Duration = Duration::from_secs(30);
 /// Half of what systems usually allow a process to open, so that the hub and its activities keep the other half.
 const DEFAULT_MAX_CONNECTIONS: usize = 512;
-/// The longest request line and header section together.
-const MAX_HEAD_BYTES: u32 = 64 * 1024;
 /// How long to wait after the system refused a connection, for lack of file descriptors for example.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -56,22 +47,11 @@ impl Server {
             service: service.into(),
             addresses: Ok(vec![DEFAULT_ADDRESS]),
             allow_public_without_key: false,
-            limits: Limits {
-                header_read_timeout: DEFAULT_HEADER_READ_TIMEOUT,
-                write_timeout: DEFAULT_WRITE_TIMEOUT,
-                max_connections: DEFAULT_MAX_CONNECTIONS,
-                shutdown_grace: DEFAULT_SHUTDOWN_GRACE,
-            },
+            limits: Limits { header_read_timeout: DEFAULT_HEADER_READ_TIMEOUT, write_timeout: DEFAULT_WRITE_TIMEOUT },
+            max_connections: DEFAULT_MAX_CONNECTIONS,
+            shutdown_grace: DEFAULT_SHUTDOWN_GRACE,
         }
     }
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Limits {
-    header_read_timeout: Duration,
-    write_timeout: Duration,
-    max_connections: usize,
-    shutdown_grace: Duration,
 }
 
 /// The settings of a server; made by [`Server::builder`].
@@ -82,6 +62,8 @@ pub struct ServerBuilder {
     addresses: io::Result<Vec<SocketAddr>>,
     allow_public_without_key: bool,
     limits: Limits,
+    max_connections: usize,
+    shutdown_grace: Duration,
 }
 
 impl ServerBuilder {
@@ -115,14 +97,14 @@ impl ServerBuilder {
 
     /// The most connections at a time, 512 unless set; at least 1. More wait in the queue of the system.
     pub fn max_connections(mut self, max_connections: usize) -> Self {
-        self.limits.max_connections = max_connections.clamp(1, Semaphore::MAX_PERMITS);
+        self.max_connections = max_connections.clamp(1, Semaphore::MAX_PERMITS);
         self
     }
 
     /// How long requests in flight may take to finish once the server stops, 30 seconds unless set. After that their
     /// connections are closed.
     pub fn shutdown_grace(mut self, grace: Duration) -> Self {
-        self.limits.shutdown_grace = grace;
+        self.shutdown_grace = grace;
         self
     }
 
@@ -143,7 +125,8 @@ impl ServerBuilder {
         let refused = |error| ServeError::bind(&addresses, error);
         let listener = TcpListener::bind(&*addresses).await.map_err(refused)?;
         let local_addr = listener.local_addr().map_err(refused)?;
-        Ok(BoundServer { service: self.service, listener, local_addr, limits: self.limits })
+        let Self { service, limits, max_connections, shutdown_grace, .. } = self;
+        Ok(BoundServer { service, listener, local_addr, limits, max_connections, shutdown_grace })
     }
 }
 
@@ -155,6 +138,8 @@ pub struct BoundServer {
     listener: TcpListener,
     local_addr: SocketAddr,
     limits: Limits,
+    max_connections: usize,
+    shutdown_grace: Duration,
 }
 
 impl BoundServer {
@@ -184,10 +169,10 @@ impl BoundServer {
     ///
     /// Dropping the future stops accepting. Connections that are open then are closed.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) {
-        let Self { service, listener, local_addr, limits } = self;
+        let Self { service, listener, local_addr, limits, max_connections, shutdown_grace } = self;
         tracing::info!(address = %local_addr, task_hub = %service.task_hub(), "serving the Durable Functions HTTP API");
         service.log_starters();
-        let slots = Arc::new(Semaphore::new(limits.max_connections));
+        let slots = Arc::new(Semaphore::new(max_connections));
         let graceful = GracefulShutdown::new();
         let abandon = CancellationToken::new();
         let abandon_on_drop = abandon.clone().drop_guard();
@@ -203,7 +188,7 @@ impl BoundServer {
         }
         drop(listener);
         service.stop_waiting();
-        if tokio::time::timeout(limits.shutdown_grace, graceful.shutdown()).await.is_err() {
+        if tokio::time::timeout(shutdown_grace, graceful.shutdown()).await.is_err() {
             tracing::warn!("closed connections whose requests did not finish in time");
         }
         drop(abandon_on_drop);
@@ -226,77 +211,4 @@ async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> Accepted {
             }
         }
     }
-}
-
-/// One connection.
-struct Connection {
-    service: DurableService,
-    peer: PeerAddr,
-    limits: Limits,
-    slot: Option<OwnedSemaphorePermit>,
-}
-
-impl Connection {
-    async fn run(self, stream: TcpStream, watcher: Watcher, abandon: CancellationToken) {
-        // Answers are written whole, so there is nothing to gather; an error here means that the peer has gone.
-        let _ = stream.set_nodelay(true);
-        let local_addr = stream.local_addr().ok().map(LocalAddr);
-        let io = StallGuard::new(stream, self.limits.write_timeout);
-        let activity = Arc::new(Activity::new(io.written()));
-        let (first_request, is_http2) = (CancellationToken::new(), CancellationToken::new());
-        let service = service_fn(|mut request: Request<Incoming>| {
-            first_request.cancel();
-            if request.version() == Version::HTTP_2 {
-                is_http2.cancel();
-            }
-            if let Some(address) = local_addr {
-                request.extensions_mut().insert(address);
-            }
-            request.extensions_mut().insert(self.peer);
-            let (activity, answer) = (Arc::clone(&activity), self.service.clone().call(request));
-            async move { activity.during(answer).await }
-        });
-        // hyper has a timeout for the pauses of HTTP/1.
-        let all_is_said = async {
-            is_http2.cancelled().await;
-            activity.ended(self.limits.header_read_timeout.max(self.limits.write_timeout)).await;
-        };
-        let builder = protocol(self.limits);
-        let connection = watcher.watch(builder.serve_connection(TokioIo::new(io), service));
-        tokio::select! {
-            result = connection => {
-                if let Err(error) = result {
-                    tracing::debug!(%error, "a connection broke off");
-                }
-            }
-            () = never_asked(&first_request, self.limits.header_read_timeout) => {}
-            () = all_is_said => {}
-            () = abandon.cancelled() => {}
-        }
-        drop(self.slot);
-    }
-}
-
-/// Completes when no request has come in time. hyper's own timeout does not count while it tells HTTP/1 from HTTP/2.
-async fn never_asked(first_request: &CancellationToken, timeout: Duration) {
-    if tokio::time::timeout(timeout, first_request.cancelled()).await.is_ok() {
-        std::future::pending::<()>().await;
-    }
-}
-
-fn protocol(limits: Limits) -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    // A client that closes its sending half after the request still gets its answer.
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_read_timeout)
-        .max_buf_size(MAX_HEAD_BYTES as usize)
-        .half_close(true);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_header_list_size(MAX_HEAD_BYTES)
-        .keep_alive_interval(limits.header_read_timeout);
-    builder
 }

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::fmt;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -48,7 +49,11 @@ const DEFAULT_BODY_READ_TIMEOUT: Duration = Duration::from_secs(30);
 ///
 /// It needs a tokio runtime with a timer.
 #[derive(Clone)]
-pub struct DurableService {
+pub struct DurableService(Arc<Shared>);
+
+/// What the clones of a service have in common.
+#[derive(Clone)]
+struct Shared {
     client: Client,
     links: Links,
     manages: bool,
@@ -64,21 +69,26 @@ impl DurableService {
     #[must_use]
     pub fn new(client: Client) -> Self {
         let body_limits = BodyLimits { max_bytes: DEFAULT_MAX_BODY_BYTES, idle: DEFAULT_BODY_READ_TIMEOUT };
-        Self {
+        Self(Arc::new(Shared {
             client,
             links: Links::default(),
             manages: true,
             starters: None,
             route_prefix: vec![DEFAULT_ROUTE_PREFIX.to_owned()],
             body_limits,
-        }
+        }))
+    }
+
+    /// The settings, for a change.
+    fn settings(&mut self) -> &mut Shared {
+        Arc::make_mut(&mut self.0)
     }
 
     /// Asks callers for one of these keys, in the query parameter `code` or the header `x-functions-key`; who has none is
     /// answered with 401. Links carry the first key. The health endpoints ask for none.
     #[must_use]
     pub fn keys(mut self, keys: Keys) -> Self {
-        self.links.access_mut().keys = Some(keys);
+        self.settings().links.access_mut().keys = Some(keys);
         self
     }
 
@@ -98,7 +108,7 @@ impl DurableService {
     /// answer no request are not signed, and carry no key either.
     #[must_use]
     pub fn signed_links(mut self, valid_for: Duration) -> Self {
-        self.links.access_mut().signed_links = Some(valid_for);
+        self.settings().links.access_mut().signed_links = Some(valid_for);
         self
     }
 
@@ -108,14 +118,14 @@ impl DurableService {
     /// that it is one: nginx does, unless it is told to set `X-Forwarded-For` or `X-Real-IP`.
     #[must_use]
     pub fn local_rpc_without_key(mut self) -> Self {
-        self.links.access_mut().local_rpc_is_open = true;
+        self.settings().links.access_mut().local_rpc_is_open = true;
         self
     }
 
     /// Refuses everything that changes something with 403, and all starters.
     #[must_use]
     pub fn read_only(mut self) -> Self {
-        self.links.access_mut().read_only = true;
+        self.settings().links.access_mut().read_only = true;
         self
     }
 
@@ -124,7 +134,7 @@ impl DurableService {
     /// at them. Say it where a layer of yours knows the users.
     #[must_use]
     pub fn allow_other_sites(mut self) -> Self {
-        self.links.access_mut().other_sites_may = true;
+        self.settings().links.access_mut().other_sites_may = true;
         self
     }
 
@@ -132,7 +142,7 @@ impl DurableService {
     /// there, too, so that starters and handlers of yours answer with something else then.
     #[must_use]
     pub fn without_management(mut self) -> Self {
-        self.manages = false;
+        self.settings().manages = false;
         self
     }
 
@@ -145,14 +155,15 @@ impl DurableService {
     /// [`StartersError`] with every mistake: two starters that answer the same requests, or state that a starter asks for and
     /// nobody gave.
     pub fn starters(mut self, starters: Starters) -> Result<Self, StartersError> {
-        self.starters = Some(starters.check(self.starters.as_ref())?);
+        self.settings().starters = Some(starters.check(self.0.starters.as_ref())?);
         Ok(self)
     }
 
     /// Sets what stands before the routes of starters, `api` unless set. It may be empty, and may have several segments.
     #[must_use]
     pub fn route_prefix(mut self, prefix: &str) -> Self {
-        self.route_prefix = prefix.split('/').filter(|segment| !segment.is_empty()).map(str::to_owned).collect();
+        self.settings().route_prefix =
+            prefix.split('/').filter(|segment| !segment.is_empty()).map(str::to_owned).collect();
         self
     }
 
@@ -163,7 +174,7 @@ impl DurableService {
     ///
     /// The text is no such address.
     pub fn public_origin(mut self, origin: &str) -> Result<Self, InvalidSetting> {
-        self.links.origins_mut().public = Some(origin.parse()?);
+        self.settings().links.origins_mut().public = Some(origin.parse()?);
         Ok(self)
     }
 
@@ -179,20 +190,20 @@ impl DurableService {
         mut self,
         proxies: impl IntoIterator<Item = T>,
     ) -> Result<Self, InvalidSetting> {
-        self.links.origins_mut().trusted = networks(proxies)?;
+        self.settings().links.origins_mut().trusted = networks(proxies)?;
         Ok(self)
     }
 
     /// What links of this service look like, for functions of yours beside it.
     #[must_use]
     pub fn links(&self) -> Links {
-        self.links.clone()
+        self.0.links.clone()
     }
 
     /// The largest request body, 16 MiB unless set. A larger one is refused with 413.
     #[must_use]
     pub fn max_body_bytes(mut self, max_bytes: usize) -> Self {
-        self.body_limits.max_bytes = max_bytes;
+        self.settings().body_limits.max_bytes = max_bytes;
         self
     }
 
@@ -200,56 +211,58 @@ impl DurableService {
     /// after that time has come with less than 500 bytes a second.
     #[must_use]
     pub fn body_read_timeout(mut self, timeout: Duration) -> Self {
-        self.body_limits.idle = timeout;
+        self.settings().body_limits.idle = timeout;
         self
     }
 
     /// Answers all requests that wait for an instance with the check-status response, at once and from now on, in this
     /// service and all its clones. Call it when your server begins to stop; [`serve`](crate::serve) does so by itself.
     pub fn stop_waiting(&self) {
-        self.links.closing().cancel();
+        self.0.links.closing().cancel();
     }
 
     pub(crate) fn task_hub(&self) -> &TaskHubName {
-        self.client.task_hub()
+        self.0.client.task_hub()
     }
 
     /// Writes to the log what the starters answer to: nothing else shows that one was forgotten.
     pub(crate) fn log_starters(&self) {
-        for request in self.starters.iter().flat_map(|starters| starters.requests(&self.route_prefix)) {
+        for request in self.0.starters.iter().flat_map(|starters| starters.requests(&self.0.route_prefix)) {
             tracing::info!(%request, "a starter answers");
         }
     }
 
     /// True when everybody who reaches this service may do something.
     pub(crate) fn is_open(&self) -> bool {
-        self.links.access().keys.is_none()
+        self.0.links.access().keys.is_none()
     }
 
     /// The client, knowing where it is served.
     pub(crate) fn client_at(&self, origin: &str) -> Client {
-        self.client_with(&self.links, origin)
+        self.client_with(&self.0.links, origin)
     }
 
     fn client_with(&self, links: &Links, origin: &str) -> Client {
-        let known = self.client.webhook_url().is_some();
-        if known { self.client.clone() } else { self.client.clone().with_webhook_url(links.webhook_url(origin)) }
+        let known = self.0.client.webhook_url().is_some();
+        if known { self.0.client.clone() } else { self.0.client.clone().with_webhook_url(links.webhook_url(origin)) }
     }
 
-    async fn answer<B>(self, request: Request<B>) -> Response<Body>
+    /// The answer to a request, whatever goes wrong.
+    pub(crate) async fn answer<B>(&self, request: Request<B>) -> Response<Body>
     where
         B: http_body::Body + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        let (mut head, body) = request.into_parts();
-        head.extensions.insert(self.links.clone());
+        let (head, body) = request.into_parts();
         let path = router::decode(head.uri.path());
         if let Some(check) = health::find(&head.method, &path) {
-            return health::answer(check, self.client.as_dyn(), self.links.closing().is_cancelled()).await;
+            let is_stopping = self.0.links.closing().is_cancelled();
+            return Box::pin(health::answer(check, self.0.client.as_dyn(), is_stopping)).await;
         }
-        let answer = match router::find(&head.method, &path).filter(|_| self.manages) {
+        let answer = match router::find(&head.method, &path).filter(|_| self.0.manages) {
             Some(found) => self.manage(&head, body, found).await,
-            None => self.start(head, body).await,
+            // The larger one of both, which the other one should not carry around.
+            None => Box::pin(self.start(head, body)).await,
         };
         answer.unwrap_or_else(Refusal::into_response)
     }
@@ -259,18 +272,19 @@ impl DurableService {
         B: http_body::Body + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        let starters = self.starters.as_ref().ok_or(Refusal::NotFound)?;
-        let found = match starters.find(&head.method, head.uri.path(), &self.route_prefix) {
+        let starters = self.0.starters.as_ref().ok_or(Refusal::NotFound)?;
+        let found = match starters.find(&head.method, head.uri.path(), &self.0.route_prefix) {
             Match::Found(found) => found,
             Match::WrongMethod(allowed) => return Ok(wrong_method(&allowed)),
             Match::None => return Err(Refusal::NotFound),
         };
-        let has_key = self.links.access().check_starter(&head, starters.is_anonymous(&found))?;
+        head.extensions.insert(self.0.links.clone());
+        let has_key = self.0.links.access().check_starter(&head, starters.is_anonymous(&found))?;
         // Who has no key is not given one, by whatever way links are made.
-        let links = if has_key { self.links.clone() } else { self.links.clone().signed() };
+        let links = if has_key { self.0.links.clone() } else { self.0.links.clone().signed() };
         let client = self.client_with(&links, &Links::origin_of(&head));
         head.extensions.insert(links);
-        let body = read(body, self.body_limits).await?;
+        let body = read(body, self.0.body_limits).await?;
         Ok(starters.answer(found, client, head, body).await)
     }
 
@@ -281,9 +295,9 @@ impl DurableService {
     {
         let query = Query::parse(head.uri.query());
         // A caller who may not do this is not read to the end.
-        self.links.access().check(head, &query, found, self.client.task_hub())?;
-        let body = if found.route.takes_body() { read(body, self.body_limits).await? } else { Vec::new() };
-        let exchange = Exchange { client: self.client.as_dyn(), head, query, body, closing: self.links.closing() };
+        self.0.links.access().check(head, &query, found, self.0.client.task_hub())?;
+        let body = if found.route.takes_body() { read(body, self.0.body_limits).await? } else { Vec::new() };
+        let exchange = Exchange { client: self.0.client.as_dyn(), head, query, body, links: &self.0.links };
         routes::answer(&exchange, found.route).await
     }
 }
@@ -316,9 +330,9 @@ where
 impl fmt::Debug for DurableService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DurableService")
-            .field("client", &self.client)
-            .field("links", &self.links)
-            .field("body_limits", &self.body_limits)
+            .field("client", &self.0.client)
+            .field("links", &self.0.links)
+            .field("body_limits", &self.0.body_limits)
             .finish_non_exhaustive()
     }
 }

@@ -3,12 +3,13 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
+
+use crate::activity::Activity;
 
 /// A stream whose writes may stand still only for so long.
 pub(crate) struct StallGuard<S> {
@@ -16,24 +17,13 @@ pub(crate) struct StallGuard<S> {
     timeout: Duration,
     /// Runs while a write stands still.
     stalled: Option<Pin<Box<Sleep>>>,
-    written: Arc<AtomicU64>,
+    /// Told of what is written.
+    activity: Arc<Activity>,
 }
 
 impl<S: Unpin> StallGuard<S> {
-    pub(crate) fn new(stream: S, timeout: Duration) -> Self {
-        Self { stream, timeout, stalled: None, written: Arc::default() }
-    }
-
-    /// How many bytes were written; it goes on counting.
-    pub(crate) fn written(&self) -> Arc<AtomicU64> {
-        Arc::clone(&self.written)
-    }
-
-    fn count(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if let Poll::Ready(Ok(bytes)) = written {
-            self.written.fetch_add(bytes as u64, Ordering::Relaxed);
-        }
-        written
+    pub(crate) fn new(stream: S, timeout: Duration, activity: Arc<Activity>) -> Self {
+        Self { stream, timeout, stalled: None, activity }
     }
 
     fn guard<T>(
@@ -61,7 +51,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for StallGuard<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = this.guard(cx, |stream, cx| stream.poll_write(cx, bytes));
-        this.count(written)
+        this.activity.wrote(&written);
+        written
     }
 
     fn poll_write_vectored(
@@ -71,7 +62,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for StallGuard<S> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = this.guard(cx, |stream, cx| stream.poll_write_vectored(cx, slices));
-        this.count(written)
+        this.activity.wrote(&written);
+        written
     }
 
     fn is_write_vectored(&self) -> bool {

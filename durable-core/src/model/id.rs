@@ -29,7 +29,8 @@ impl InstanceId {
         if id.is_empty() {
             return refuse("it is empty");
         }
-        if id.encode_utf16().count() > MAX_INSTANCE_ID_UNITS {
+        // No text has more units than bytes.
+        if id.len() > MAX_INSTANCE_ID_UNITS && id.encode_utf16().count() > MAX_INSTANCE_ID_UNITS {
             return refuse("it is longer than 256 UTF-16 code units");
         }
         if id.starts_with('@') {

@@ -66,7 +66,11 @@ impl Timestamp {
     /// The form with whole seconds that the HTTP API uses: `2024-05-01T12:00:00Z`.
     #[must_use]
     pub fn to_seconds_string(self) -> String {
-        self.to_jiff().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+        let seconds = self.0.div_euclid(TICKS_PER_SECOND);
+        match seconds.checked_mul(TICKS_PER_SECOND).and_then(iso::write) {
+            Some(text) => text.as_str().to_owned(),
+            None => self.to_jiff().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        }
     }
 
     /// The round-trip form of .NET with seven decimals: `2024-05-01T12:00:00.0000000Z`.
@@ -175,6 +179,8 @@ mod tests {
         let time: Timestamp = "2024-05-01T12:00:00.12Z".parse().unwrap();
         assert_eq!(time.to_round_trip_string(), "2024-05-01T12:00:00.1200000Z");
         assert_eq!(time.to_seconds_string(), "2024-05-01T12:00:00Z");
+        assert_eq!(Timestamp::from_ticks(-1).to_seconds_string(), "1969-12-31T23:59:59Z");
+        assert!(Timestamp::from_ticks(i64::MIN).to_seconds_string().starts_with('-'), "a year before the first one");
     }
 
     #[test]

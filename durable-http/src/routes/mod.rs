@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::body::{Body, empty};
 use crate::error_json::Refusal;
+use crate::links::Links;
 use crate::openapi;
 use crate::query::Query;
 use crate::router::Route;
@@ -36,11 +37,15 @@ pub(crate) struct Exchange<'a> {
     pub(crate) query: Query,
     /// The request body; empty for routes that ignore it.
     pub(crate) body: Vec<u8>,
-    /// Cancelled when the server stops, so that nobody waits any longer.
-    pub(crate) closing: &'a CancellationToken,
+    pub(crate) links: &'a Links,
 }
 
 impl Exchange<'_> {
+    /// Cancelled when the server stops, so that nobody waits any longer.
+    fn closing(&self) -> &CancellationToken {
+        self.links.closing()
+    }
+
     /// True when the request is about our task hub: it names none, or ours.
     fn is_about_our_hub(&self) -> bool {
         let hub = self.query.filled("taskHub");

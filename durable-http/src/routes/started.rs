@@ -10,7 +10,7 @@ use super::{Answer, Exchange};
 use crate::body::Body;
 use crate::client_ext::{LONGEST_WAIT, check_intervals, finished_response};
 use crate::error_json::Refusal;
-use crate::links::{FailedAs, Links, check_status_response};
+use crate::links::{FailedAs, check_status_response};
 use crate::status_json::Show;
 
 /// How long to wait. `timeout` alone is enough, since we wait by notification; `pollingInterval` alone means nothing.
@@ -27,7 +27,7 @@ pub(super) async fn answer(exchange: &Exchange<'_>, id: &InstanceId, wait: Optio
     {
         return Ok(response);
     }
-    Ok(check_status_response(&Links::for_request(exchange.head), exchange.client.task_hub(), id, FailedAs::Ok))
+    Ok(check_status_response(&exchange.links.base(exchange.head), exchange.client.task_hub(), id, FailedAs::Ok))
 }
 
 /// The answer about an instance that ends in time. The instance is started, so from here on the worst answer is the
@@ -38,7 +38,7 @@ async fn wait_for(exchange: &Exchange<'_>, id: &InstanceId, timeout: Duration) -
         let show = Show { failed_as: FailedAs::Ok, ..Show::from_query(&exchange.query) };
         finished_response(exchange.client, status.as_ref(), show).await
     };
-    match exchange.closing.run_until_cancelled(wait).await? {
+    match exchange.closing().run_until_cancelled(wait).await? {
         Ok(response) => response,
         Err(error) => {
             tracing::warn!(%id, %error, "waiting for a started instance failed");

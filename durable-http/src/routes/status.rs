@@ -9,7 +9,6 @@ use super::{Answer, Exchange, existing_id};
 use crate::body::json;
 use crate::client_ext::{LONGEST_WAIT, finished_status};
 use crate::error_json::Refusal;
-use crate::links::Links;
 use crate::status_json::{Show, StatusJson};
 
 pub(super) async fn status(exchange: &Exchange<'_>, id: &str) -> Answer {
@@ -32,7 +31,7 @@ pub(super) async fn status(exchange: &Exchange<'_>, id: &str) -> Answer {
 async fn state_of(exchange: &Exchange<'_>, id: &InstanceId) -> Result<Option<InstanceStatus>, ClientError> {
     if let Some(timeout) = exchange.query.seconds("timeout") {
         let wait = exchange.client.wait(id, WaitUntil::Finished, Some(timeout.clamp_to(LONGEST_WAIT)));
-        match exchange.closing.run_until_cancelled(wait).await {
+        match exchange.closing().run_until_cancelled(wait).await {
             Some(Err(error)) if error.is_shut_down() => {}
             Some(waited) => return waited,
             None => {}
@@ -44,5 +43,5 @@ async fn state_of(exchange: &Exchange<'_>, id: &InstanceId) -> Result<Option<Ins
 /// The absolute address of this very request, with its query.
 fn this_request(exchange: &Exchange<'_>) -> Option<HeaderValue> {
     let target = exchange.head.uri.path_and_query()?;
-    HeaderValue::from_bytes(format!("{}{target}", Links::origin_of(exchange.head)).as_bytes()).ok()
+    HeaderValue::from_bytes(format!("{}{target}", exchange.links.origin(exchange.head)).as_bytes()).ok()
 }

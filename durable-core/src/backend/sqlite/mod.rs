@@ -43,7 +43,7 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 
 use self::guard::Guard;
-use self::look::Looks;
+use self::look::{Looks, Snapshots};
 use self::schema::Durability;
 use self::statements::Statements;
 use self::writer::Threads;
@@ -163,11 +163,13 @@ impl SqliteOptions {
             if self.compact {
                 space::compact(&conn)?;
             }
-            let writer = Threads::writer(conn, Arc::clone(&path))?;
+            let snapshots = Arc::<Snapshots>::default();
+            let writer = Threads::writer(conn, Arc::clone(&path), Arc::clone(&snapshots))?;
             let readers = (0..READERS).map(|_| schema::open_reader(&path)).collect::<error::Result<_>>()?;
             let readers = Threads::readers(readers, &path)?;
             let looks = (0..LOOKS).map(|_| schema::open_look(&path)).collect::<error::Result<_>>()?;
-            Ok(Hub { looks: Looks::new(looks), readers, writer, path: Arc::clone(&path), _guard: guard })
+            let looks = Looks::new(looks, snapshots)?;
+            Ok(Hub { looks, readers, writer, path: Arc::clone(&path), _guard: guard })
         };
         let hub = open().map_err(|failure: error::Failure| failure.of_file(asked))?;
         Ok(Sqlite { hub: Arc::new(hub) })

@@ -10,6 +10,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::error::{Failure, Result};
+use super::look::Snapshots;
 use super::space::Log;
 use crate::backend::{BackendError, BackendErrorKind};
 
@@ -24,10 +25,11 @@ pub(super) struct Threads {
 }
 
 impl Threads {
-    /// One thread that writes. Calls that wait at the same time share a transaction, and thereby a flush.
-    pub(super) fn writer(conn: Connection, path: Arc<Path>) -> Result<Self> {
+    /// One thread that writes. Calls that wait at the same time share a transaction, and thereby a flush. No snapshot is kept
+    /// while it writes.
+    pub(super) fn writer(conn: Connection, path: Arc<Path>, snapshots: Arc<Snapshots>) -> Result<Self> {
         let (calls, receiver) = channel();
-        let thread = spawn("durable-sqlite-writer", move || write(&conn, &receiver, &path))?;
+        let thread = spawn("durable-sqlite-writer", move || write(&conn, &receiver, &path, &snapshots))?;
         Ok(Self { calls: Some(calls), threads: vec![thread] })
     }
 
@@ -70,7 +72,7 @@ impl Drop for Threads {
     }
 }
 
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+pub(super) fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
     std::thread::Builder::new().name(name.to_owned()).spawn(run).map_err(|error| {
         Failure::new(BackendErrorKind::Unavailable, format!("a thread for it cannot be started ({error})"))
     })
@@ -116,9 +118,10 @@ fn read(conn: &Connection, calls: &Mutex<Receiver<Box<dyn Call>>>, path: &Path) 
     }
 }
 
-fn write(conn: &Connection, calls: &Receiver<Box<dyn Call>>, path: &Path) {
+fn write(conn: &Connection, calls: &Receiver<Box<dyn Call>>, path: &Path, snapshots: &Snapshots) {
     let mut log = Log::of(path);
     while let Ok(first) = calls.recv() {
+        let _pause = snapshots.pause();
         let mut group = vec![first];
         group.extend(calls.try_iter().take(MOST_CALLS - 1));
         let end = transact(conn, &mut group);
@@ -183,7 +186,7 @@ mod tests {
         let conn = Connection::open(&path).unwrap();
         conn.execute_batch("PRAGMA journal_mode = wal; CREATE TABLE numbers (n PRIMARY KEY)").unwrap();
         let other = Connection::open(&path).unwrap();
-        (Threads::writer(conn, Arc::from(path)).unwrap(), other, dir)
+        (Threads::writer(conn, Arc::from(path), Arc::default()).unwrap(), other, dir)
     }
 
     fn count(conn: &Connection) -> i64 {
