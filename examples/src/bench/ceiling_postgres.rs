@@ -242,14 +242,13 @@ impl Drop for BarePostgres {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
+    use durable_testing::PostgresServer;
 
-    use super::super::server::Server;
     use super::*;
 
     #[tokio::test(flavor = "multi_thread")]
     async fn the_rows_of_steps_are_there_and_durable() {
-        let server = Server::start(Path::new("/tmp")).unwrap();
+        let server = PostgresServer::options().durable().start().unwrap();
         let mut bare = BarePostgres::open(server.url()).unwrap();
         bare.steps(3, Duration::from_nanos(1)).unwrap();
         bare.parks_and_raises_per_s(5, 2).unwrap();

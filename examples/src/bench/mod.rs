@@ -20,7 +20,6 @@ mod park_and_raise;
 mod population;
 mod report;
 mod sequence;
-mod server;
 mod store;
 mod usage;
 mod workers;
