@@ -102,12 +102,12 @@ impl BeatClock {
 
     /// Has the next heartbeat happen, and waits until the worker has done with it.
     async fn beat(&self) {
-        self.asleep().await;
+        self.rest().await;
         self.clock.advance(BEAT);
-        self.asleep().await;
+        self.rest().await;
     }
 
-    async fn asleep(&self) {
+    async fn rest(&self) {
         let next = self.clock.now().saturating_add(BEAT);
         self.next_beat.subscribe().wait_for(|beat| *beat >= next).await.unwrap();
     }
