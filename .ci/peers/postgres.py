@@ -1,58 +1,49 @@
 """A PostgreSQL server for as long as it is measured: stock configuration, every commit flushed."""
 
-import glob
-import os
-import shutil
 import subprocess
-import tempfile
+from pathlib import Path
+
+SCRIPT = Path(__file__).resolve().parents[2] / "durable-testing/src/postgres_server.sh"
 
 
 def programs():
-    """The directory of the newest server that is installed, or None. Debian keeps it out of the PATH."""
-    found = glob.glob("/usr/lib/postgresql/*/bin/initdb")
-    if found:
-        return os.path.dirname(max(found, key=lambda path: float(path.split("/")[4])))
-    initdb = shutil.which("initdb")
-    return initdb and os.path.dirname(os.path.realpath(initdb))
+    """The directory of the server's programs, or None."""
+    found = subprocess.run(["sh", SCRIPT, "--programs"], capture_output=True, text=True)
+    return Path(found.stdout.strip()) if found.returncode == 0 else None
 
 
 class Postgres:
     """Started on entry, stopped and removed on exit. Listens on a socket in its own directory only."""
 
     def __init__(self, parent):
-        self.programs = programs()
-        self.directory = tempfile.mkdtemp(prefix="postgres-", dir=parent)
+        self.parent = parent
         self.databases = 0
 
     def __enter__(self):
-        if os.geteuid() == 0:  # The server refuses to run as root.
-            shutil.chown(self.directory, "postgres")
-        try:
-            self.run("initdb", "--auth=trust", "--username=postgres", f"--pgdata={self.directory}/data")
-            options = f"-c listen_addresses='' -c unix_socket_directories={self.directory}"
-            self.control("start", f"--log={self.directory}/log", f"--options={options}")
-            durable = [self.ask(f"show {setting}") for setting in ("fsync", "synchronous_commit")]
-            assert durable == ["on", "on"], "PostgreSQL does not flush its commits"
-        except BaseException:
-            self.__exit__()
-            raise
+        command = ["sh", SCRIPT, "--durable", "--dir", self.parent]
+        # It ends when its standard input does.
+        self.script = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.directory = self.script.stdout.readline().strip()
+        if not self.directory:
+            raise SystemExit("the PostgreSQL server does not start")
+        durable = [self.ask(f"show {setting}") for setting in ("fsync", "synchronous_commit")]
+        assert durable == ["on", "on"], "PostgreSQL does not flush its commits"
         return self
 
     def __exit__(self, *_):
-        if os.path.exists(f"{self.directory}/data/postmaster.pid"):
-            self.control("stop", "--mode=fast")
-        shutil.rmtree(self.directory)
+        self.script.stdin.close()
+        self.script.wait()
 
     def new_database(self):
         """The address of a database that is yet to be made."""
         self.databases += 1
-        return f"postgres://postgres@localhost/peer_{self.databases}?host={self.directory}"
+        return f"postgres://durable@localhost/peer_{self.databases}?host={self.directory}"
 
     def made_database(self):
         """The address of a database that is there already."""
         self.new_database()
         self.ask(f"create database peer_{self.databases}")
-        return f"postgres://postgres@{self.directory.replace('/', '%2F')}/peer_{self.databases}"
+        return f"postgres://durable@{self.directory.replace('/', '%2F')}/peer_{self.databases}"
 
     def drop_database(self):
         """Removes the newest database, and writes all that would otherwise be written while something else is measured."""
@@ -60,20 +51,8 @@ class Postgres:
         self.ask("checkpoint")
 
     def ask(self, sql):
-        arguments = [f"--host={self.directory}", "--username=postgres", "--no-align", "--tuples-only", f"--command={sql}"]
-        return self.run("psql", *arguments, "postgres").strip()
-
-    def control(self, action, *arguments):
-        self.run("pg_ctl", action, "--wait", "--silent", f"--pgdata={self.directory}/data", *arguments)
-
-    def run(self, program, *arguments):
-        command = [f"{self.programs}/{program}", *arguments]
-        if os.geteuid() == 0:
-            command = ["runuser", "-u", "postgres", "--", *command]
-        # Output goes to a file, since the server keeps what it inherits from pg_ctl open.
-        with tempfile.TemporaryFile("w+") as out:
-            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=self.directory)
-            out.seek(0)
-            if done.returncode != 0:
-                raise SystemExit(f"{program} failed:\n{out.read()}")
-            return out.read()
+        arguments = [f"--host={self.directory}", "--username=durable", "--no-align", "--tuples-only", f"--command={sql}"]
+        done = subprocess.run(["psql", *arguments, "postgres"], capture_output=True, text=True)
+        if done.returncode != 0:
+            raise SystemExit(f"psql failed:\n{done.stderr}")
+        return done.stdout.strip()

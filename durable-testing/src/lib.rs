@@ -10,7 +10,8 @@
 //! * [`fleet`] has several workers on one store, which can die, stand still or be shut down one by one.
 //! * [`faults`] makes the commits of a backend fail on demand, before or after they happen.
 //!
-//! The feature `sqlite` has worlds on SQLite files.
+//! The feature `sqlite` has worlds on SQLite files, the feature `postgres-server` has `PostgresServer`, which starts a server for
+//! the time of a test.
 
 mod clock;
 pub mod conformance;
@@ -19,6 +20,8 @@ pub mod faults;
 pub mod fleet;
 pub mod mock_client;
 mod or_fail;
+#[cfg(feature = "postgres-server")]
+mod postgres_server;
 pub mod recorded;
 mod script;
 mod store;
@@ -29,5 +32,7 @@ pub use durable_macros::replay_tests;
 
 pub use self::clock::{RuntimeClock, VirtualClock};
 pub use self::mock_client::MockClient;
+#[cfg(feature = "postgres-server")]
+pub use self::postgres_server::{PostgresServer, PostgresServerOptions};
 pub use self::script::Script;
 pub use self::world::World;

@@ -39,6 +39,11 @@ pub(super) trait Ceiling {
     /// Instances in a second that are created and then wait, and such that get an event and end, when `group` of them
     /// share each transaction. Each takes two commits: for the message, and for the turn.
     fn parks_and_raises_per_s(&mut self, count: i64, group: i64) -> Outcome<(f64, f64)>;
+
+    /// The process of the server, if there is one and it runs on this machine.
+    fn server(&self) -> Option<u32> {
+        None
+    }
 }
 
 /// A file of its own with one connection, set up as the engine's store is.

@@ -13,7 +13,7 @@ use tokio_postgres::{Client, NoTls, Statement};
 
 use super::ceiling::{CALL, Ceiling, EVENT, INSTANCE, STEPS, id};
 use super::latencies::Latencies;
-use super::usage::Usage;
+use super::usage::{Usage, parent_named};
 use super::{Outcome, on_this_thread};
 
 const SCHEMA: &str = "
@@ -34,6 +34,7 @@ pub(super) struct BarePostgres {
     next_key: i64,
     url: String,
     schema: String,
+    server: Option<u32>,
 }
 
 struct Statements {
@@ -83,7 +84,9 @@ impl BarePostgres {
                 format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}; SET search_path = {schema};");
             client.batch_execute(&format!("{begin} {SCHEMA} {SETTINGS}")).await?;
             let statements = Statements::prepare(&client).await?;
-            Ok(Self { client, statements, next_key: 1, url: url.to_owned(), schema })
+            let process: i32 = client.query_one("SELECT pg_backend_pid()", &[]).await?.get(0);
+            let server = parent_named(process.cast_unsigned(), "postgres");
+            Ok(Self { client, statements, next_key: 1, url: url.to_owned(), schema, server })
         })
     }
 
@@ -230,6 +233,10 @@ impl Ceiling for BarePostgres {
             Ok((parks, count as f64 / begun.elapsed().as_secs_f64()))
         })
     }
+
+    fn server(&self) -> Option<u32> {
+        self.server
+    }
 }
 
 impl Drop for BarePostgres {
@@ -242,15 +249,16 @@ impl Drop for BarePostgres {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
+    use durable_testing::PostgresServer;
 
-    use super::super::server::Server;
     use super::*;
 
     #[tokio::test(flavor = "multi_thread")]
     async fn the_rows_of_steps_are_there_and_durable() {
-        let server = Server::start(Path::new("/tmp")).unwrap();
+        let server = PostgresServer::options().durable().start().unwrap();
         let mut bare = BarePostgres::open(server.url()).unwrap();
+        let file = std::fs::read_to_string(server.home().join("data/postmaster.pid")).unwrap();
+        assert_eq!(bare.server().unwrap().to_string(), file.lines().next().unwrap());
         bare.steps(3, Duration::from_nanos(1)).unwrap();
         bare.parks_and_raises_per_s(5, 2).unwrap();
         let count = async |table: &str| {

@@ -20,7 +20,6 @@ mod park_and_raise;
 mod population;
 mod report;
 mod sequence;
-mod server;
 mod store;
 mod usage;
 mod workers;
@@ -70,13 +69,13 @@ impl Bench {
     async fn look(&mut self) -> Outcome<Look> {
         let begun = Instant::now();
         while begun.elapsed() < self.patience {
-            let machine = Machine::now();
+            let machine = Machine::now(self.bare.server());
             tokio::time::sleep(GLANCE).await;
             if machine.foreign_cores() <= MOST_FOREIGN {
                 break;
             }
         }
-        Ok(Look { commit: self.canary()?, machine: Machine::now() })
+        Ok(Look { commit: self.canary()?, machine: Machine::now(self.bare.server()) })
     }
 
     /// Ends a row.

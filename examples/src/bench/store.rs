@@ -9,13 +9,13 @@ use durable_core::backend::Backend;
 use durable_core::backend::memory::Memory;
 use durable_core::backend::postgres::Postgres;
 use durable_core::backend::sqlite::Sqlite;
+use durable_testing::PostgresServer;
 use tempfile::TempDir;
 
 use super::Outcome;
 use super::ceiling::{Bare, Ceiling};
 use super::ceiling_postgres::{self, BarePostgres};
 use super::counted::{Counted, Counts};
-use super::server::Server;
 
 /// A kind of store, as `--backend` says it. Another kind gets a line here, one in [`FromStr`], one in [`Place::store`], and a
 /// ceiling of its own, since that of SQLite says nothing about it.
@@ -59,7 +59,7 @@ pub(super) struct Place {
 #[derive(Debug)]
 struct Database {
     url: String,
-    _own: Option<Server>,
+    _own: Option<PostgresServer>,
 }
 
 impl Place {
@@ -72,7 +72,7 @@ impl Place {
         let database = match &kind {
             StoreKind::Postgres(Some(url)) => Some(Database { url: url.clone(), _own: None }),
             StoreKind::Postgres(None) => {
-                let server = Server::start(&dir)?;
+                let server = PostgresServer::options().durable().below(&dir).start()?;
                 Some(Database { url: server.url().to_owned(), _own: Some(server) })
             }
             _ => None,

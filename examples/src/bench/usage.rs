@@ -1,5 +1,7 @@
 //! What the process has used: time, processor, disk, memory.
 
+use std::collections::HashMap;
+use std::iter;
 use std::time::{Duration, Instant};
 
 /// A moment, with what the process had used until then.
@@ -61,20 +63,23 @@ pub(super) struct Machine {
     at: Instant,
     all: u64,
     own: u64,
+    server: Option<u32>,
 }
 
 /// The unit of `/proc/stat` for programs, whatever the kernel counts in.
 const TICKS_PER_S: f64 = 100.0;
 
 impl Machine {
-    pub(super) fn now() -> Self {
-        Self { at: Instant::now(), all: busy(), own: own() }
+    /// With the process of a server that is measured too, if it runs here.
+    pub(super) fn now(server: Option<u32>) -> Self {
+        Self { at: Instant::now(), all: busy(), own: own(server), server }
     }
 
-    /// How many processors were busy since then with anything but this process and the processes that it has started.
+    /// How many processors were busy since then with anything but this process, the server, and the processes that they have
+    /// started.
     pub(super) fn foreign_cores(&self) -> f64 {
-        let now = Self::now();
-        let foreign = (now.all - self.all).saturating_sub(now.own - self.own);
+        let now = Self::now(self.server);
+        let foreign = (now.all - self.all).saturating_sub(now.own.saturating_sub(self.own));
         foreign as f64 / TICKS_PER_S / (now.at - self.at).as_secs_f64()
     }
 }
@@ -87,12 +92,47 @@ fn busy() -> u64 {
     ticks.filter(|(column, _)| !matches!(column, 3 | 4)).filter_map(|(_, ticks)| ticks.parse::<u64>().ok()).sum()
 }
 
-/// Ticks of this process and of those that it has started and that have ended.
-fn own() -> u64 {
-    let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // The name of the program stands in parentheses and may hold anything; the times come eleven fields behind it.
-    let fields = text.rsplit_once(')').map(|(_, fields)| fields.split_whitespace()).into_iter().flatten();
-    fields.skip(11).take(4).filter_map(|ticks| ticks.parse::<u64>().ok()).sum()
+/// Ticks of this process, of the server, and of all that they have started.
+fn own(server: Option<u32>) -> u64 {
+    ticks(&[Some(std::process::id()), server])
+}
+
+/// Ticks of these processes and of all that they have started, each once.
+fn ticks(roots: &[Option<u32>]) -> u64 {
+    let processes = processes();
+    let line = |id: u32| iter::successors(Some(id), |id| Some(processes.get(id)?.parent));
+    let of_roots = processes.iter().filter(|(id, _)| line(**id).any(|id| roots.contains(&Some(id))));
+    of_roots.map(|(_, process)| process.ticks).sum()
+}
+
+/// A process that runs.
+struct Process {
+    parent: u32,
+    /// Its own, and those of the processes that it has started and that have ended.
+    ticks: u64,
+}
+
+fn processes() -> HashMap<u32, Process> {
+    let found = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let ids = found.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    ids.filter_map(|id| Some((id, process(id)?))).collect()
+}
+
+fn process(id: u32) -> Option<Process> {
+    let text = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    // The name of the program stands in parentheses and may hold anything; the parent and the times come behind it.
+    let (_, fields) = text.rsplit_once(')')?;
+    let numbers = |from: usize, count: usize| fields.split_whitespace().skip(from).take(count);
+    let parent = numbers(1, 1).next()?.parse().ok()?;
+    Some(Process { parent, ticks: numbers(11, 4).filter_map(|ticks| ticks.parse::<u64>().ok()).sum() })
+}
+
+/// The process that has started this one, if both have this name: that of a server which has a process for each connection.
+pub(super) fn parent_named(id: u32, name: &str) -> Option<u32> {
+    let is_named =
+        |id: u32| std::fs::read_to_string(format!("/proc/{id}/comm")).is_ok_and(|text| text.trim_end() == name);
+    let parent = process(id)?.parent;
+    (is_named(id) && is_named(parent)).then_some(parent)
 }
 
 /// The clock of the process: exact, other than `/proc/self/stat`, which counts in steps of 10 ms.
@@ -126,14 +166,32 @@ fn from_proc(file: &str, key: &str) -> u64 {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
+    use std::process::{Command, Stdio};
+
     use super::*;
 
     #[test]
     fn the_system_tells_what_was_used() {
-        let (usage, machine) = (Usage::now(), Machine::now());
+        let (usage, machine) = (Usage::now(), Machine::now(None));
         // A few ticks of work, by the clock that does not count in ticks.
         while usage.spent().cpu < Duration::from_millis(50) {}
-        assert!(own() > machine.own && busy() > machine.all && resident() > 0);
+        assert!(own(None) > machine.own && busy() > machine.all && resident() > 0);
         assert!(machine.foreign_cores() >= 0.0);
+    }
+
+    #[test]
+    fn what_others_run_for_this_process_is_its_own() {
+        // It waits for the end of its input, while a process that it has started is busy.
+        let script = "while :; do :; done & cat; kill $!";
+        let mut child = Command::new("sh").args(["-c", script]).stdin(Stdio::piped()).spawn().unwrap();
+        let begun = Instant::now();
+        while ticks(&[Some(child.id())]) < 10 && begun.elapsed() < Duration::from_secs(60) {
+            std::thread::yield_now();
+        }
+        let of_child = ticks(&[Some(child.id())]);
+        assert!(of_child >= 10 && own(None) >= of_child);
+        assert!(ticks(&[Some(child.id()), Some(child.id())]) < 2 * of_child, "each process counts once");
+        drop(child.stdin.take());
+        child.wait().unwrap();
     }
 }

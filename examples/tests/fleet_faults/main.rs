@@ -10,8 +10,6 @@
 mod fleet;
 mod functions;
 mod load;
-#[path = "../../../durable-core/tests/support/postgres.rs"]
-mod postgres;
 #[path = "../support/mod.rs"]
 #[expect(dead_code, reason = "this test needs a part of it")]
 mod support;
@@ -22,6 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
+use durable_testing::PostgresServer;
 use fleet::{Recipe, SCHEMA, URL, Worker};
 use load::{Dice, Job, Load};
 use trace::Observer;
@@ -90,7 +89,7 @@ impl Fleet {
 }
 
 /// One fault, and what it was.
-async fn fault(fleet: &mut Fleet, server: &mut postgres::Own, url: &str, dice: &mut Dice) -> String {
+async fn fault(fleet: &mut Fleet, server: &mut PostgresServer, dice: &mut Dice) -> String {
     let at = usize::try_from(dice.below(fleet.workers.len() as u64)).unwrap();
     let name = fleet.workers[at].name.clone();
     match dice.below(10) {
@@ -114,16 +113,16 @@ async fn fault(fleet: &mut Fleet, server: &mut postgres::Own, url: &str, dice: &
             format!("drained {name}")
         }
         7 => {
-            let observer = Observer::connect(url, &fleet.recipe.schema).await;
+            let observer = Observer::connect(server.url(), &fleet.recipe.schema).await;
             let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = $1";
             let cut: i64 = observer.client.query_one(sql, &[&name]).await.unwrap().get(0);
             format!("cut {cut} connections of {name}")
         }
         _ => {
-            let mode = ["immediate", "immediate", "fast"][usize::try_from(dice.below(3)).unwrap()];
+            let crashes = dice.below(3) > 0;
             let begin = Instant::now();
-            tokio::task::block_in_place(|| server.restart(mode));
-            format!("restarted the server, {mode}, in {:?}", begin.elapsed())
+            tokio::task::block_in_place(|| if crashes { server.crash() } else { server.restart() }).unwrap();
+            format!("{} the server in {:?}", if crashes { "crashed" } else { "restarted" }, begin.elapsed())
         }
     }
 }
@@ -137,7 +136,8 @@ async fn faults_lose_nothing_and_nobody_acts_for_another() {
     let seed = setting("DURABLE_FLEET_SEED", u64::from(now.subsec_nanos()));
     let time = Duration::from_secs(setting("DURABLE_FLEET_SECONDS", 15));
     eprintln!("DURABLE_FLEET_SEED={seed}");
-    let (url, mut server) = postgres::start();
+    let mut server = PostgresServer::start().unwrap();
+    let url = server.url().to_owned();
     let mut fleet = Fleet::start(Recipe {
         test: "faults_lose_nothing_and_nobody_acts_for_another",
         url: url.clone(),
@@ -153,7 +153,7 @@ async fn faults_lose_nothing_and_nobody_acts_for_another() {
     let (mut dice, begin, mut faults) = (Dice(seed), Instant::now(), 0);
     while begin.elapsed() < time {
         tokio::time::sleep(Duration::from_millis(300 + dice.below(1_500))).await;
-        let what = fault(&mut fleet, &mut server, &url, &mut dice).await;
+        let what = fault(&mut fleet, &mut server, &mut dice).await;
         eprintln!("{:5.1} s: {what}", begin.elapsed().as_secs_f64());
         *load.bases.lock().unwrap() = fleet.bases();
         faults += 1;
@@ -190,7 +190,8 @@ async fn a_thousand_instances_of_a_dead_worker_are_taken_over_within_its_lease_a
         return;
     }
     let heartbeat = Duration::from_secs(1);
-    let (url, _server) = postgres::start();
+    let server = PostgresServer::start().unwrap();
+    let url = server.url().to_owned();
     let mut fleet = Fleet::start(Recipe {
         test: "a_thousand_instances_of_a_dead_worker_are_taken_over_within_its_lease_and_a_heartbeat",
         url: url.clone(),
@@ -256,7 +257,8 @@ async fn a_worker_that_stops_within_a_transaction_holds_the_others_up_for_moment
     if was_worker().await {
         return;
     }
-    let (url, _server) = postgres::start();
+    let server = PostgresServer::start().unwrap();
+    let url = server.url().to_owned();
     let mut fleet = Fleet::start(Recipe {
         test: "a_worker_that_stops_within_a_transaction_holds_the_others_up_for_moments",
         url: url.clone(),
