@@ -16,7 +16,7 @@ use crate::history::ExecutionHeader;
 use crate::model::{ExecutionId, InstanceId, RuntimeStatus, Timestamp};
 use crate::replay::TurnInput;
 
-pub(super) use self::ownership::{Left, Presence};
+pub(super) use self::ownership::{Left, Presence, TakeIn};
 
 /// What became of a message.
 #[derive(Debug)]
@@ -81,6 +81,8 @@ pub(super) struct Instances {
     is_shared: bool,
     /// Instances that went out of memory lately and may go to others.
     evicted: Vec<(InstanceId, Release)>,
+    /// Those among them of which the store has not said yet whether it has let them go.
+    leaving: HashMap<InstanceKey, ownership::Leaving>,
     /// Paused instances that are not in memory and stay ours, because of messages that no turn has consumed: the last one.
     parked: HashMap<InstanceKey, u64>,
     /// Calls whose results went with an instance that was forgotten.
@@ -99,6 +101,7 @@ impl Instances {
             next_token: 0,
             is_shared,
             evicted: Vec::new(),
+            leaving: HashMap::new(),
             parked: HashMap::new(),
             unheard: Vec::new(),
         }
@@ -267,7 +270,8 @@ impl Instances {
             && let Some(Entry { known: Some(known), seen, .. }) = self.entries.get(&key)
         {
             if *seen == known.standing.consumed {
-                self.evicted.push(ownership::release(known));
+                let known = known.clone();
+                self.give_up(&known);
             } else {
                 unread = Some(*seen);
             }
@@ -426,8 +430,8 @@ impl Instances {
             && evicted != key
         {
             let known = self.entries.get(&evicted).and_then(|entry| entry.known.as_ref());
-            if let Some(known) = known.filter(|_| self.is_shared) {
-                self.evicted.push(ownership::release(known));
+            if let Some(known) = known.filter(|_| self.is_shared).cloned() {
+                self.give_up(&known);
             }
             self.remove(evicted);
         }

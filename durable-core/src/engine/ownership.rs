@@ -3,7 +3,7 @@
 use tokio::sync::oneshot;
 
 use super::group::{Patience, shut_down};
-use super::instances::Left;
+use super::instances::{Left, TakeIn};
 use super::lifecycle::RECOVERY_PAGE;
 use super::local::{Closed, LocalEngine};
 use super::message::{Message, Origin};
@@ -58,8 +58,11 @@ impl LocalEngine {
             self.inner.instances.lock().remove(key);
             return;
         }
-        if self.inner.instances.lock().begin_take_in(key, epoch) {
-            return self.loaded(claimed);
+        let begun = self.inner.instances.lock().begin_take_in(key, epoch);
+        match begun {
+            TakeIn::Begun => return self.loaded(claimed),
+            TakeIn::Later => return,
+            TakeIn::Present => {}
         }
         let header = self.inner.instances.lock().header_of(key);
         let Some(header) = header else { return };
@@ -128,11 +131,17 @@ impl LocalEngine {
             |(id, release): (InstanceId, Release)| Release { watched: self.inner.waiters.wait_for(&id), ..release };
         let engine = self.clone();
         let write = Write::Release(evicted.into_iter().map(watched).collect());
-        self.inner.submit(write, Patience::Endless, move |_, written| {
+        self.inner.submit(write, Patience::Endless, move |write, written| {
+            let Write::Release(releases) = write else { return };
+            let is_closing = engine.inner.is_closing();
+            let mut instances = engine.inner.instances.lock();
+            let wanted: Vec<_> = releases.iter().filter(|release| instances.left(release)).collect();
+            drop(instances);
+            wanted.iter().filter(|_| !is_closing).for_each(|release| engine.claim(release.key));
             if let Ok(Written::Kept(kept)) = written {
                 kept.into_iter().for_each(|key| engine.load(key, None));
             }
-            if engine.inner.is_closing() {
+            if is_closing {
                 engine.tell(Notice::Work { instances: true, calls: false });
             }
         });

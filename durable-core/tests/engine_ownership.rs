@@ -1,0 +1,101 @@
+//! Corners of the ownership of instances and calls: what overtakes what, and who is right then.
+
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+mod support;
+
+use std::time::Duration;
+
+use durable_core::backend::{Backend, InstanceKey, WorkerId, Write, Written};
+use durable_core::hub::TaskHubBuilder;
+use durable_core::prelude::*;
+use durable_testing::fleet::{Fleet, Member};
+use support::{history, names};
+
+const BEAT: Duration = Duration::from_secs(3);
+const LEASE: Duration = Duration::from_secs(9);
+/// Far less than a heartbeat: nobody has waited for one.
+const AT_ONCE: Duration = Duration::from_millis(500);
+
+#[orchestrator]
+async fn waits(ctx: OrchestrationContext) -> Result<String, OrchestratorError> {
+    ctx.wait_for_external_event("go").await
+}
+
+#[orchestrator]
+async fn work_then_wait(ctx: OrchestrationContext) -> Result<String, OrchestratorError> {
+    let who = ctx.call_activity::<_, &str>("work", 0_u64).await?;
+    ctx.wait_for_external_event::<String>("go").await?;
+    Ok(who)
+}
+
+/// A worker whose activity takes so many seconds and answers with its name.
+fn worker(name: &'static str, seconds: u64) -> impl FnOnce(TaskHubBuilder) -> TaskHubBuilder {
+    move |hub| {
+        hub.orchestrator(waits).orchestrator(work_then_wait).activity_fn("work", move |_: u64| async move {
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            Ok::<_, ActivityError>(name.to_owned())
+        })
+    }
+}
+
+async fn waiting(at: &Member, id: &str) {
+    let run = at.client().start(waits, ()).id(id).await.unwrap();
+    run.wait_for_start().await.unwrap();
+}
+
+async fn raise(at: &Member, id: &str) {
+    at.client().raise_event(&InstanceId::new(id).unwrap(), "go", "now").await.unwrap();
+}
+
+async fn output(at: &Member, id: &str) -> String {
+    let run = at.client().instance::<String, _>(id).unwrap();
+    // Far longer than anything takes here, and over in no time.
+    let status = run.wait_timeout(Duration::from_secs(86_400)).await.unwrap();
+    assert!(status.runtime_status.is_terminal(), "{id} is {} for ever", status.runtime_status);
+    run.output().await.unwrap()
+}
+
+async fn epoch(fleet: &Fleet, id: &str) -> u64 {
+    fleet.store().instance(id).await.unwrap().unwrap().epoch
+}
+
+/// The living owner of an instance, as the store tells it to somebody who cannot run anything.
+async fn owner(fleet: &Fleet, id: &str) -> Option<WorkerId> {
+    let key: InstanceKey = fleet.store().instance(id).await.unwrap().unwrap().key;
+    let claim = Write::Claim { key, worker: WorkerId(i64::MAX), runs: Some([].into()) };
+    match fleet.store().commit(vec![claim].into()).await.unwrap().remove(0) {
+        Written::Owned { worker } => Some(worker),
+        Written::Unfit => None,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// How often each kind of event is in the history of an instance.
+async fn count(at: &Member, id: &str, kind: &str) -> usize {
+    let history = history(at.hub(), &InstanceId::new(id).unwrap()).await;
+    names(&history).iter().filter(|name| **name == kind).count()
+}
+
+/// An instance goes out of memory while the worker is just reading it again: it is not given up behind the worker's back.
+#[tokio::test(start_paused = true)]
+async fn an_instance_is_not_given_up_after_it_was_read_again() {
+    let fleet = Fleet::new();
+    let a = fleet.launch(|hub| worker("a", 1)(hub).warm_instances(1)).await.unwrap();
+    let b = fleet.launch(worker("b", 1)).await.unwrap();
+    waiting(&a, "x").await;
+    let commits = a.faults().commits();
+    // The first turn of the second one, twice; with it, the event for the first one, whose inbox is read therefore.
+    a.faults().fail(commits + 2);
+    a.faults().fail(commits + 3);
+    a.client().start(waits, ()).id("y").await.unwrap();
+    fleet.pass(Duration::from_millis(5)).await;
+    let lost = a.client().raise_event(&InstanceId::new("x").unwrap(), "go", "lost").await;
+    assert!(lost.is_err(), "the store was away");
+    fleet.pass(AT_ONCE).await;
+    let held = (owner(&fleet, "x").await, epoch(&fleet, "x").await);
+    assert_eq!(held, (Some(WorkerId(1)), 2), "it was given up, and taken anew");
+    raise(&b, "x").await;
+    assert_eq!(output(&b, "x").await, "now");
+    assert_eq!(epoch(&fleet, "x").await, 2, "it stayed where it was");
+}
