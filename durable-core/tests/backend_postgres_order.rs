@@ -269,6 +269,11 @@ impl Side {
             history: vec![NewEvent { time: at(3), event: event("happened", task, serial) }; usize::from(over) + 1],
             inbox_through: row.map_or(0, |row| row.inbox_seq.saturating_sub(u64::from(to % 2))),
             activities_gone: if over { vec![call(task), call(fresh - 10)] } else { Vec::new() },
+            results: if over && to > 4 {
+                vec![HeldCall { key, call: call(task), claim: 6 + i64::from(to % 2) }]
+            } else {
+                Vec::new()
+            },
             timers_gone: if over { vec![call(task)] } else { Vec::new() },
             new_activities: if adds && turn == 1 {
                 (1..4).map(|n| self.activity(call(n), n == 2)).collect()

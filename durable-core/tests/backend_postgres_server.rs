@@ -65,6 +65,7 @@ fn turn(key: InstanceKey, execution: &str, epoch: u64, number: u64) -> TurnCommi
         history: vec![NewEvent { time: Timestamp::UNIX_EPOCH, event: event(0) }],
         inbox_through: 0,
         activities_gone: Vec::new(),
+        results: Vec::new(),
         timers_gone: Vec::new(),
         new_activities: Vec::new(),
         new_timers: Vec::new(),

@@ -78,6 +78,7 @@ fn turn(key: InstanceKey) -> Write {
         history: vec![NewEvent { time: now, event: event() }],
         inbox_through: 0,
         activities_gone: Vec::new(),
+        results: Vec::new(),
         timers_gone: Vec::new(),
         new_activities: vec![call],
         new_timers: vec![NewTimer { call: CallId::new(3, TaskId(2)), fire_at: now }],

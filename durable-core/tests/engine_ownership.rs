@@ -99,3 +99,25 @@ async fn an_instance_is_not_given_up_after_it_was_read_again() {
     assert_eq!(output(&b, "x").await, "now");
     assert_eq!(epoch(&fleet, "x").await, 2, "it stayed where it was");
 }
+
+/// A worker has the result of a call in a turn that does not reach the store. It stands still for a while, another one runs
+/// the call too, and tells its result when the first one lives again: the turn comes too late.
+#[tokio::test(start_paused = true)]
+async fn a_turn_does_not_bring_the_result_of_a_call_that_others_have_taken() {
+    let fleet = Fleet::new();
+    let a = fleet.launch(worker("a", 1)).await.unwrap();
+    a.client().start(work_then_wait, ()).id("x").await.unwrap().wait_for_start().await.unwrap();
+    let b = fleet.launch(worker("b", 20)).await.unwrap();
+    a.faults().fail_from(a.faults().commits() + 1);
+    fleet.pass(Duration::from_millis(1_500)).await;
+    a.freeze();
+    fleet.pass(LEASE + 2 * BEAT).await;
+    a.thaw();
+    fleet.pass(Duration::from_secs(30)).await;
+    a.faults().heal();
+    fleet.pass(2 * BEAT).await;
+    assert_eq!(epoch(&fleet, "x").await, 1, "it stayed where it was");
+    raise(&b, "x").await;
+    assert_eq!(output(&b, "x").await, "b");
+    assert_eq!(count(&b, "x", "TaskCompleted").await, 1);
+}

@@ -85,6 +85,9 @@ impl LocalEngine {
 
     fn turn_is_durable(&self, commit: &TurnCommit) {
         let inner = &self.inner;
+        if commit.cancels_calls() {
+            self.cancel_calls(commit);
+        }
         let mut instances = inner.instances.lock();
         let id = instances.id_of(commit.key);
         let after = instances.committed(commit);
@@ -200,7 +203,7 @@ impl LocalEngine {
         }
     }
 
-    fn run_activities(&self, commit: &TurnCommit, instance: &InstanceId) {
+    fn cancel_calls(&self, commit: &TurnCommit) {
         let mut activities = self.inner.activities.lock();
         for task in &commit.activities_gone {
             activities.cancel(commit.key, *task);
@@ -208,6 +211,10 @@ impl LocalEngine {
         if commit.drop_activities {
             activities.cancel_all(commit.key);
         }
+    }
+
+    fn run_activities(&self, commit: &TurnCommit, instance: &InstanceId) {
+        let mut activities = self.inner.activities.lock();
         let mut started = 0;
         let worker = self.inner.worker();
         let surplus = commit.new_activities.iter().any(|call| call.runner.is_none());

@@ -356,6 +356,10 @@ impl Instances {
         }
         let Some(entry) = self.entries.get_mut(&key) else { return AfterTurn::Resting };
         let Some(known) = &mut entry.known else { return AfterTurn::Resting };
+        if self.is_shared && commit.cancels_calls() {
+            // Their rows are gone, and the next turn with such a result would be refused.
+            entry.pending.retain(|message| !message.origin.is_ended_by(commit));
+        }
         let standing = &mut known.standing;
         standing.turn = commit.turn;
         standing.turn_time = commit.turn_time;

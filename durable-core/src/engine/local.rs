@@ -18,7 +18,6 @@ use super::clock::Clock;
 use super::entry::Known;
 use super::group::{Group, Patience, Pauses, shut_down};
 use super::instances::Instances;
-use super::instances::ownership::results;
 use super::options::EngineOptions;
 use super::retention::Ends;
 use super::sharing::Sharing;
@@ -27,7 +26,7 @@ use super::stored::records;
 use super::suspects::Suspects;
 use super::timers::Timers;
 use super::waiters::Waiters;
-use crate::backend::{Backend, BackendError, HeldCall, InstanceKey, TurnCommit, WorkerId, Write, Written};
+use crate::backend::{Backend, BackendError, InstanceKey, TurnCommit, WorkerId, Write, Written};
 use crate::history::HistoryRecord;
 use crate::model::{FailureDetails, FunctionName, InstanceId, Payload, TaskHubName, Version};
 use crate::replay::{LeafResult, TurnOutcome};
@@ -207,13 +206,13 @@ impl WorkSource for LocalEngine {
     }
 
     async fn complete_turn(&self, lease: TurnLease, outcome: TurnOutcome) -> Result<(), SourceError> {
-        let Some((commit, results)) = self.prepare_turn(&lease, outcome)? else { return Ok(()) };
+        let Some(commit) = self.prepare_turn(&lease, outcome)? else { return Ok(()) };
         let (answer, committed) = oneshot::channel();
         let engine = self.clone();
         self.inner.submit(Write::Turn(Box::new(commit)), Patience::Endless, move |write, written| {
             let finished = engine.finish_turn(write, written);
-            if finished.is_err() {
-                engine.inner.instances.lock().not_heard(results);
+            if let (Err(_), Write::Turn(commit)) = (&finished, write) {
+                engine.inner.instances.lock().not_heard(&commit.results);
             }
             // The worker may be gone; the turn is committed all the same.
             let _ = answer.send(finished);
@@ -271,13 +270,8 @@ impl WorkSource for LocalEngine {
 }
 
 impl LocalEngine {
-    /// The write of a turn, and the calls whose results only it has; `None` when nothing happened in it, so that there is
-    /// nothing to write.
-    fn prepare_turn(
-        &self,
-        lease: &TurnLease,
-        outcome: TurnOutcome,
-    ) -> Result<Option<(TurnCommit, Vec<HeldCall>)>, SourceError> {
+    /// The write of a turn; `None` when nothing happened in it, so that there is nothing to write.
+    fn prepare_turn(&self, lease: &TurnLease, outcome: TurnOutcome) -> Result<Option<TurnCommit>, SourceError> {
         let inner = &self.inner;
         let mut instances = inner.instances.lock();
         let (known, turn) = instances.leased(lease).ok_or(SourceError::LeaseLost)?;
@@ -295,8 +289,7 @@ impl LocalEngine {
         let received = instances.take_received(lease);
         // The lease protects the turn, so others need not wait while it is encoded.
         drop(instances);
-        let results = results(lease.key, received.iter()).collect();
-        Ok(Some((apply(&known, time, &received, outcome, &mut World::new(inner, lease.key)), results)))
+        Ok(Some(apply(&known, time, &received, outcome, &mut World::new(inner, lease.key))))
     }
 }
 

@@ -104,6 +104,7 @@ pub(crate) fn turn(id: &str, key: InstanceKey, number: u64) -> TurnCommit {
         history: Vec::new(),
         inbox_through: 0,
         activities_gone: Vec::new(),
+        results: Vec::new(),
         timers_gone: Vec::new(),
         new_activities: Vec::new(),
         new_timers: Vec::new(),

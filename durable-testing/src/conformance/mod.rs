@@ -339,6 +339,7 @@ macro_rules! __shared_cases {
                 only_what_can_run_is_taken,
                 only_calls_that_can_run_are_taken,
                 a_living_runner_keeps_its_calls,
+                a_turn_needs_the_claims_of_its_results,
                 a_message_names_the_living_owner,
                 what_is_removed_names_the_living_owner,
                 a_watched_instance_says_so,

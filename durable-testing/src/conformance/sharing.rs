@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use durable_core::backend::{
-    Backend, CreateInstance, Gone, Heartbeat, InstanceKey, NewTimer, Notice, Notices, Pulse, Recipient, Release,
+    Backend, CreateInstance, Gone, Heartbeat, HeldCall, InstanceKey, NewTimer, Notice, Notices, Pulse, Recipient, Release,
     Runnable, SharedBackend, TurnCommit, Unread, WorkerId, Write, Written,
 };
 use durable_core::model::{RuntimeStatus, Timestamp};
 
 use super::fixtures::{
-    Hub, LONG, at, child, completion, continuing_turn, create, create_again, free_call, heartbeat, last_turn, message,
-    outgoing, own_call, timer_row, turn,
+    Hub, LONG, at, call, child, completion, continuing_turn, create, create_again, free_call, happened, heartbeat,
+    last_turn, message, outgoing, own_call, timer_row, turn,
 };
 
 fn shared(hub: &Hub) -> &dyn SharedBackend {
@@ -218,6 +218,42 @@ pub async fn a_living_runner_keeps_its_calls(store: Arc<dyn Backend>) {
     assert_eq!(hub.activities(key).await[1].deliveries, 2);
 }
 
+/// A call has one result: a turn that brings one under a claim that does not hold any more is refused as a whole, and can be
+/// made without it.
+pub async fn a_turn_needs_the_claims_of_its_results(store: Arc<dyn Backend>) {
+    let hub = Hub::new(store);
+    let (a, b) = (hub.join().await, hub.join().await);
+    let (key, other) = (owned(&hub, "a", a).await, owned(&hub, "b", a).await);
+    let calls = vec![own_call(1, a, 5), own_call(2, a, 6), own_call(3, a, 7)];
+    hub.done(TurnCommit { new_activities: calls, ..turn("a", key, 2) }).await;
+    hub.done(TurnCommit { new_activities: vec![own_call(1, a, 8)], ..turn("b", other, 2) }).await;
+    hub.die(a).await;
+    assert_eq!(hub.claim_activities(b, 90, 1).await.len(), 1);
+    assert!(pulse(&hub, a).await.now > Timestamp::UNIX_EPOCH, "it comes back");
+    let held = |task, claim| HeldCall { key, call: call(task), claim };
+    let with = |number, results: &[HeldCall]| TurnCommit {
+        activities_gone: results.iter().map(|held| held.call).collect(),
+        results: results.to_vec(),
+        history: vec![happened(1)],
+        ..turn("a", key, number)
+    };
+    let results = [HeldCall { key: other, call: call(1), claim: 8 }];
+    let beside = TurnCommit { activities_gone: vec![call(1)], results: results.to_vec(), ..turn("b", other, 3) };
+    let batch = vec![Write::Turn(Box::new(beside)), Write::Turn(Box::new(with(3, &[held(2, 6), held(1, 5)])))];
+    assert_eq!(hub.commit(batch).await, [Written::Done, Written::Refused]);
+    assert_eq!((hub.activities(key).await.len(), hub.history(key).await), (3, Vec::new()));
+    assert_eq!(hub.activities(other).await, []);
+    hub.done(with(3, &[held(2, 6)])).await;
+    assert_eq!(hub.turn(with(3, &[held(2, 6)])).await, Written::Done, "it can be resubmitted");
+    assert_eq!(hub.turn(with(4, &[held(2, 6)])).await, Written::Refused, "the call is over");
+    assert_eq!(hub.message(completion("a", key, 1, 5)).await, Written::Refused);
+    assert!(matches!(hub.message(completion("a", key, 1, 90)).await, Written::Queued { .. }));
+    assert_eq!(hub.turn(with(4, &[held(1, 90)])).await, Written::Refused, "it has arrived");
+    let batch = vec![Write::Message(completion("a", key, 3, 7)), Write::Turn(Box::new(with(4, &[held(3, 7)])))];
+    assert_eq!(hub.commit(batch).await[1], Written::Refused, "the one before it brings the result");
+    hub.done(TurnCommit { inbox_through: 2, ..turn("a", key, 4) }).await;
+}
+
 /// Whoever writes a message learns which living worker it concerns.
 pub async fn a_message_names_the_living_owner(store: Arc<dyn Backend>) {
     let hub = Hub::new(store);
@@ -345,7 +381,7 @@ pub async fn messages_are_read_from_a_position_on(store: Arc<dyn Backend>) {
 pub async fn a_due_timer_needs_an_owner(store: Arc<dyn Backend>) {
     let hub = Hub::new(store);
     let (a, b) = (hub.join().await, hub.join().await);
-    let due = |task| NewTimer { call: super::fixtures::call(task), fire_at: Timestamp::from_ticks(7) };
+    let due = |task| NewTimer { call: call(task), fire_at: Timestamp::from_ticks(7) };
     let key = owned(&hub, "a", a).await;
     hub.done(TurnCommit { new_timers: vec![due(1), super::fixtures::timer(2, 90)], ..turn("a", key, 2) }).await;
     let free = hub.start_as(CreateInstance { start_at: Some(at(0)), ..create("later") }).await;

@@ -30,6 +30,9 @@ impl Tables {
         if stale {
             return Written::Refused;
         }
+        if status.is_terminal() {
+            return Written::Finished { status };
+        }
         if matches!(message.completes, Some(Completes::Activity(..))) && self.owner(key).is_none() {
             self.dethrone(key);
         }

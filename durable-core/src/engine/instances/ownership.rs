@@ -173,9 +173,9 @@ impl Instances {
     }
 
     /// Notes calls whose results were part of a turn that did not happen.
-    pub(in crate::engine) fn not_heard(&mut self, calls: Vec<HeldCall>) {
+    pub(in crate::engine) fn not_heard(&mut self, calls: &[HeldCall]) {
         if self.is_shared {
-            self.unheard.extend(calls);
+            self.unheard.extend_from_slice(calls);
         }
     }
 
@@ -199,7 +199,7 @@ impl Instances {
 }
 
 /// The calls whose results are among these messages and nowhere else.
-pub(in crate::engine) fn results<'a>(
+pub(super) fn results<'a>(
     key: InstanceKey,
     messages: impl Iterator<Item = &'a Message>,
 ) -> impl Iterator<Item = HeldCall> {
