@@ -309,6 +309,8 @@ impl<'a> Changes<'a> {
 
     /// The statements in an order in which what goes goes before anything comes in its place.
     pub(super) fn steps<'s>(&'s self, steps: &mut Vec<Step<'s>>) {
+        // While all calls are there whose claims are looked at.
+        self.calls_gone.step(END_CALLS, steps);
         for sql in REMOVE {
             self.removed.step(sql, steps);
         }
@@ -325,7 +327,6 @@ impl<'a> Changes<'a> {
         self.no_calls.step("DELETE FROM activities WHERE key = ANY($1::bigint[])", steps);
         self.no_timers.step("DELETE FROM timers WHERE key = ANY($1::bigint[])", steps);
         self.no_messages.step("DELETE FROM inbox WHERE key = ANY($1::bigint[])", steps);
-        self.calls_gone.step(END_CALLS, steps);
         self.timers_gone.step(END_TIMERS, steps);
         self.consumed.step(CONSUME, steps);
         self.new_history.step(INSERT_HISTORY, steps);

@@ -202,8 +202,8 @@ impl<'a> Work<'a> {
                 let here = self.read.calls.get(&(key, call)) == Some(&claim);
                 if here {
                     self.read.calls.remove(&(key, call));
-                    // Checked already, and noted so that a turn of this stage that ends the call as well is found out.
-                    self.changes.calls_gone.push((key.0, call.0, Some(claim)));
+                    // It holds. A turn of this stage that has a result of the same call is found out by it.
+                    self.changes.calls_gone.push((key.0, call.0, Some(claim).filter(|_| !self.are_claims_known)));
                 }
                 here
             }
@@ -256,6 +256,7 @@ impl<'a> Work<'a> {
         results: &[HeldCall],
         timers: &[CallId],
     ) {
+        let results = if self.are_claims_known { &[] } else { results };
         // They stand in the same order.
         let mut results = results.iter().peekable();
         for call in calls {
