@@ -18,7 +18,7 @@ use durable_core::backend::{
     Release, RewindCommit, Runnable, TurnCommit, WorkerId, Write, Written,
 };
 use durable_core::history::StoredEvent;
-use durable_core::model::{Payload, RuntimeStatus, TaskId, Timestamp};
+use durable_core::model::{Payload, RuntimeStatus, TaskId, Timestamp, Version, VersionSet};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -142,7 +142,9 @@ impl Side {
             told.push(self.names.tell(&self.store.shared().unwrap().unread(after).await.unwrap()));
         }
         for worker in self.workers {
-            told.push(self.names.tell(&self.store.ready(worker, InstanceKey(-1), 100).await.unwrap()));
+            for runs in [None, Some(Arc::from([runnable(None)]))] {
+                told.push(self.names.tell(&self.store.ready(worker, InstanceKey(-1), 100, runs).await.unwrap()));
+            }
             told.push(self.names.tell(&self.store.timers(worker, None, 100).await.unwrap()));
         }
         told
@@ -157,8 +159,7 @@ impl Side {
         let key = |id: usize| row(id).map_or(InstanceKey(1_000_000), |row| row.key);
         let epoch = |id: usize| row(id).map_or(1, |row| row.epoch);
         let runs = |any: bool| {
-            let known = Runnable { name: "GREET".to_owned(), versions: Some(vec![Some("1".to_owned())]) };
-            (!any).then(|| Arc::from([known]))
+            (!any).then(|| Arc::from([runnable(Some("1"))]))
         };
         match *op {
             Op::Create { id, fresh, replace, starts_later, owned } => {
@@ -332,6 +333,11 @@ impl Side {
             claim: 7,
         }
     }
+}
+
+fn runnable(version: Option<&str>) -> Runnable {
+    let version = version.map(|version| Version::new(version).unwrap());
+    Runnable { name: "GREET".to_owned(), versions: VersionSet::These(vec![version]) }
 }
 
 fn generation(row: Option<&InstanceRow>) -> u32 {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use durable_core::backend::{Backend, InstanceKey, WorkerId, Write, Written};
 use durable_core::hub::TaskHubBuilder;
+use durable_core::worker::VersionMatch;
 use durable_core::prelude::*;
 use durable_testing::fleet::{Fleet, Member};
 use support::{history, names};
@@ -120,4 +121,80 @@ async fn a_turn_does_not_bring_the_result_of_a_call_that_others_have_taken() {
     raise(&b, "x").await;
     assert_eq!(output(&b, "x").await, "b");
     assert_eq!(count(&b, "x", "TaskCompleted").await, 1);
+}
+
+#[orchestrator(version = "3.0", name = "greets")]
+async fn greets_3(_ctx: OrchestrationContext) -> Result<String, OrchestratorError> {
+    Ok("3.0".to_owned())
+}
+
+/// A worker that can run nothing of what waits is left alone by it.
+#[tokio::test(start_paused = true)]
+async fn what_a_worker_cannot_run_does_not_wake_it() {
+    let fleet = Fleet::new();
+    let idle = fleet.launch(|hub| hub.orchestrator(waits)).await.unwrap();
+    let client = fleet.launch(|hub| hub).await.unwrap();
+    let caller = fleet.launch(|hub| hub.orchestrator(work_then_wait)).await.unwrap();
+    client.client().start(greets_3, ()).id("x").await.unwrap();
+    caller.client().start(work_then_wait, ()).id("y").await.unwrap().wait_for_start().await.unwrap();
+    fleet.pass(BEAT).await;
+    let commits = || [&idle, &client, &caller].map(|member| member.faults().commits());
+    let before = commits();
+    fleet.pass(BEAT * 100).await;
+    assert_eq!(commits(), before);
+    let looks = [&idle, &client].map(|member| member.faults().looks());
+    fleet.pass(BEAT * 100).await;
+    assert_eq!([&idle, &client].map(|member| member.faults().looks()), looks, "heartbeats say that there is nothing");
+}
+
+/// What another version of a worker has to run waits for that one.
+#[tokio::test(start_paused = true)]
+async fn a_worker_leaves_versions_to_others_that_it_does_not_take() {
+    #[orchestrator]
+    async fn plain(ctx: OrchestrationContext) -> Result<String, OrchestratorError> {
+        ctx.call_activity::<_, &str>("where", ()).await
+    }
+
+    let fleet = Fleet::new();
+    let versioned = |version: &'static str, strategy| {
+        move |hub: TaskHubBuilder| {
+            let hub = hub.version(version).version_match(strategy).orchestrator(plain).orchestrator(greets_3);
+            hub.activity_fn("where", move |_: ()| async move { Ok::<_, ActivityError>(version.to_owned()) })
+        }
+    };
+    let old = fleet.launch(versioned("1.0", VersionMatch::CurrentOrOlder)).await.unwrap();
+    let strict = fleet.launch(versioned("2.0", VersionMatch::Strict)).await.unwrap();
+    let start = async |at: &Member, id: &str, version: &str| {
+        at.client().start(plain, ()).id(id).version(version).await.unwrap();
+    };
+    start(&old, "own", "1.0").await;
+    start(&strict, "older", "0.9").await;
+    start(&old, "newer", "2.0").await;
+    start(&old, "other", "10.0").await;
+    start(&strict, "beyond", "1.5").await;
+    old.client().start(greets_3, ()).id("greets").await.unwrap();
+    for id in ["own", "older", "newer"] {
+        output(&old, id).await;
+    }
+    fleet.pass(BEAT * 3).await;
+    for id in ["other", "beyond", "greets"] {
+        let row = fleet.store().instance(id).await.unwrap().unwrap();
+        assert_eq!((row.turn, row.epoch, row.stalled), (0, 1, None), "{id} is nobody's");
+    }
+    let begin = tokio::time::Instant::now();
+    let new = fleet.launch(versioned("10.0", VersionMatch::CurrentOrOlder)).await.unwrap();
+    for id in ["other", "beyond", "greets"] {
+        output(&new, id).await;
+    }
+    assert!(begin.elapsed() < AT_ONCE, "{:?}", begin.elapsed());
+}
+
+/// The same version can be written in several ways.
+#[tokio::test(start_paused = true)]
+async fn a_version_is_known_however_it_is_written() {
+    let fleet = Fleet::new();
+    let client = fleet.launch(|hub| hub).await.unwrap();
+    let worker = fleet.launch(|hub| hub.orchestrator(greets_3)).await.unwrap();
+    client.client().start(greets_3, ()).id("x").version("3.00").await.unwrap();
+    assert_eq!(output(&worker, "x").await, "3.0");
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use durable_core::backend::{
     ActivityRow, Attached, Backend, BackendError, BackendErrorKind, CountRow, Heartbeat, HistoryRow, InstanceFilter,
-    InstanceKey, InstanceRow, Notice, Notices, Pulse, SharedBackend, TimerRow, Unread, WorkerId, Write, Written,
+    InstanceKey, InstanceRow, Notice, Notices, Pulse, RunnableOrchestrators, SharedBackend, TimerRow, Unread, WorkerId, Write, Written,
 };
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -43,6 +43,7 @@ pub struct FaultyBackend {
     held: watch::Sender<bool>,
     loses_hints: AtomicBool,
     lost_histories: AtomicU64,
+    looks: AtomicU64,
     on_crash: Mutex<Option<Arc<dyn Fn() + Send + Sync>>>,
     refused: Mutex<Option<Refused>>,
 }
@@ -99,8 +100,8 @@ impl FaultyBackend {
     fn of(store: Store) -> Self {
         let (script, on_crash, refused) = Default::default();
         let (ended, held) = (watch::Sender::new(0), watch::Sender::new(false));
-        let (loses_hints, lost_histories) = (AtomicBool::new(false), AtomicU64::new(0));
-        Self { store, script, ended, held, loses_hints, lost_histories, on_crash, refused }
+        let (loses_hints, lost_histories, looks) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
+        Self { store, script, ended, held, loses_hints, lost_histories, looks, on_crash, refused }
     }
 
     /// The process dies now: nothing that it still asks for happens, and whoever was given to
@@ -214,6 +215,12 @@ impl FaultyBackend {
         self.script.lock().arrived
     }
 
+    /// How often somebody has looked for what is [`ready`](Backend::ready) so far.
+    #[must_use]
+    pub fn looks(&self) -> u64 {
+        self.looks.load(Ordering::Relaxed)
+    }
+
     /// Waits until `n` commits have been answered or have failed.
     pub async fn reached(&self, n: u64) {
         // The sender lives as long as `self`, so waiting cannot fail.
@@ -319,9 +326,11 @@ impl Backend for FaultyBackend {
         worker: WorkerId,
         after: InstanceKey,
         limit: usize,
+        runs: RunnableOrchestrators,
     ) -> Result<Vec<InstanceKey>, BackendError> {
         let store = self.living().await;
-        self.store.wait(store.ready(worker, after, limit)).await
+        self.looks.fetch_add(1, Ordering::Relaxed);
+        self.store.wait(store.ready(worker, after, limit, runs)).await
     }
 
     async fn timers(

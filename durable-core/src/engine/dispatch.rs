@@ -326,7 +326,8 @@ impl LocalEngine {
 
     /// Looks into the store for calls that nobody runs, when there may be some and there is room.
     pub(super) fn refill_activities(&self) {
-        if self.inner.sharing.is_some() && self.inner.is_closing() {
+        // In a shared store others take what comes now, and what this worker has no code for.
+        if self.inner.sharing.is_some() && (self.inner.is_closing() || !self.inner.catalogue.lock().has_activities()) {
             return;
         }
         let Some(limit) = self.inner.activities.lock().begin_refill() else { return };

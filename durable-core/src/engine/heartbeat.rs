@@ -59,12 +59,18 @@ impl LocalEngine {
     async fn beat_once(&self, sharing: &Sharing, shared: &dyn SharedBackend, round: &mut Round) {
         let inner = &self.inner;
         let lease = inner.options.heartbeat_interval * BEATS_OF_A_LEASE;
+        let (orchestrators, activities) = {
+            let catalogue = inner.catalogue.lock();
+            (catalogue.orchestrators(), catalogue.activities())
+        };
         let heartbeat = Heartbeat {
             worker: inner.worker(),
             lease,
             after: round.after,
             limit: OWN,
             watching: inner.waiters.some(round.watched, WATCHED),
+            orchestrators,
+            activities,
         };
         round.watched = if heartbeat.watching.len() == WATCHED { round.watched + WATCHED } else { 0 };
         // Counted from here: the store may take it later, and never earlier.

@@ -77,7 +77,8 @@ impl LocalEngine {
     /// Takes over one page of what is ready in the store. Gives the last key when there may be more after it.
     pub(super) async fn take_ready(&self, after: InstanceKey) -> Result<Option<InstanceKey>, BackendError> {
         let Ok(backend) = self.inner.backend() else { return Ok(None) };
-        if backend.ready(self.inner.worker(), after, 1).await?.is_empty() {
+        let runs = self.inner.catalogue.lock().orchestrators();
+        if backend.ready(self.inner.worker(), after, 1, runs).await?.is_empty() {
             return Ok(None);
         }
         drop(backend);

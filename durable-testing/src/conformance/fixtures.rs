@@ -178,7 +178,15 @@ pub(crate) fn timer_row(key: InstanceKey, task: u32, due: i64) -> TimerRow {
 
 /// A sign of life that asks for everything.
 pub(crate) fn heartbeat(worker: WorkerId) -> Heartbeat {
-    Heartbeat { worker, lease: LONG, after: InstanceKey(i64::MIN), limit: usize::MAX, watching: Vec::new() }
+    Heartbeat {
+        worker,
+        lease: LONG,
+        after: InstanceKey(i64::MIN),
+        limit: usize::MAX,
+        watching: Vec::new(),
+        orchestrators: None,
+        activities: None,
+    }
 }
 
 pub(crate) fn every_instance() -> InstanceFilter {
@@ -360,7 +368,7 @@ impl Hub {
     }
 
     pub(crate) async fn ready(&self, worker: WorkerId) -> Vec<InstanceKey> {
-        self.store.ready(worker, InstanceKey(0), usize::MAX).await.expect("ready instances can be read")
+        self.store.ready(worker, InstanceKey(0), usize::MAX, None).await.expect("ready instances can be read")
     }
 
     pub(crate) async fn list(&self, filter: InstanceFilter) -> Vec<String> {

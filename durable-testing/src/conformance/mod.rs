@@ -337,6 +337,8 @@ macro_rules! __shared_cases {
                 a_drained_worker_is_not_known,
                 what_is_ready_is_taken_by_one,
                 only_what_can_run_is_taken,
+                versions_compare_by_their_numbers,
+                a_heartbeat_tells_of_what_its_worker_can_run,
                 only_calls_that_can_run_are_taken,
                 a_living_runner_keeps_its_calls,
                 a_turn_needs_the_claims_of_its_results,

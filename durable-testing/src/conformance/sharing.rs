@@ -7,7 +7,7 @@ use durable_core::backend::{
     Backend, CreateInstance, Gone, Heartbeat, HeldCall, InstanceKey, NewTimer, Notice, Notices, Pulse, Recipient, Release,
     Runnable, SharedBackend, TurnCommit, Unread, WorkerId, Write, Written,
 };
-use durable_core::model::{RuntimeStatus, Timestamp};
+use durable_core::model::{RuntimeStatus, Timestamp, Version, VersionSet};
 
 use super::fixtures::{
     Hub, LONG, at, call, child, completion, continuing_turn, create, create_again, free_call, happened, heartbeat,
@@ -50,8 +50,13 @@ async fn taken_by(hub: &Hub, worker: WorkerId, runs: Option<Vec<Runnable>>, agai
     }
 }
 
+fn version(text: &str) -> Version {
+    Version::new(text).expect("a version")
+}
+
 fn runnable(name: &str, versions: Option<&[Option<&str>]>) -> Runnable {
-    let versions = versions.map(|versions| versions.iter().map(|version| version.map(str::to_owned)).collect());
+    let these = |versions: &[Option<&str>]| versions.iter().map(|text| text.map(version)).collect();
+    let versions = versions.map_or(VersionSet::All, |versions| VersionSet::These(these(versions)));
     Runnable { name: name.to_owned(), versions }
 }
 
@@ -184,6 +189,57 @@ pub async fn only_what_can_run_is_taken(store: Arc<dyn Backend>) {
     assert_eq!(taken_by(&hub, worker, Some(vec![runnable("order", Some(&[Some("2.0")]))]), false).await, [new]);
     assert!(matches!(hub.write(claim(order, &[])).await, Written::Claimed(_)), "it owns it already");
     assert!(matches!(hub.write(claim(other, &[runnable("refund", None)])).await, Written::Claimed(_)));
+}
+
+/// Versions compare by their numbers, or as texts without regard to case, in every look for what a worker can run.
+pub async fn versions_compare_by_their_numbers(store: Arc<dyn Backend>) {
+    let hub = Hub::new(store);
+    let worker = hub.join().await;
+    let all = ["0.9", "1.2", "01.02", "1.2.0", "1.10", "1.10.4294967295", "1.10.4294967296", "10", "1.2.3.4.5", "Beta", "rc"];
+    let mut keys = vec![(None, hub.start("none").await)];
+    for text in all {
+        let of_version = CreateInstance { version: Some(text.to_owned()), ..create(text) };
+        keys.push((Some(version(text)), hub.start_as(of_version).await));
+    }
+    let mut sets = vec![VersionSet::All, VersionSet::Through(None), VersionSet::These(Vec::new())];
+    for text in all.iter().chain(&["1.3", "beta", "BETA2", "9.9.9.9"]) {
+        sets.push(VersionSet::Through(Some(version(text))));
+        sets.push(VersionSet::These(vec![None, Some(version(text))]));
+    }
+    for versions in sets {
+        let fits = keys.iter().filter(|(version, _)| versions.contains(version.as_ref())).map(|(_, key)| *key);
+        let runs = Some(Arc::from([Runnable { name: "GREET".to_owned(), versions: versions.clone() }]));
+        let ready = hub.store.ready(worker, InstanceKey(0), usize::MAX, runs).await;
+        assert_eq!(ready.expect("ready instances can be read"), fits.collect::<Vec<_>>(), "{versions:?}");
+    }
+    let beta = vec![runnable("greet", Some(&[Some("BETA"), Some("1.2")]))];
+    let named = |text: &str| keys.iter().find(|(of, _)| *of == Some(version(text))).expect("it is there").1;
+    assert_eq!(taken_by(&hub, worker, Some(beta), false).await, [named("1.2"), InstanceKey(named("1.2").0 + 1), named("Beta")]);
+}
+
+/// A heartbeat tells only of what its worker can run.
+pub async fn a_heartbeat_tells_of_what_its_worker_can_run(store: Arc<dyn Backend>) {
+    let hub = Hub::new(store);
+    let worker = hub.join().await;
+    hub.start_as(CreateInstance { version: Some("2.0".to_owned()), ..create("a") }).await;
+    let found = async |runnable: Option<Runnable>, names: Option<&str>| {
+        let orchestrators = Some(runnable.into_iter().collect());
+        let activities = Some(names.into_iter().map(str::to_owned).collect());
+        let pulse = beat(&hub, Heartbeat { orchestrators, activities, ..heartbeat(worker) }).await;
+        let pulse = pulse.expect("the worker is known");
+        (pulse.instances, pulse.calls)
+    };
+    assert_eq!(found(None, None).await, (false, false));
+    assert_eq!(found(Some(runnable("other", None)), None).await, (false, false));
+    assert_eq!(found(Some(runnable("GREET", Some(&[None, Some("1.0")]))), None).await, (false, false));
+    assert_eq!(found(Some(runnable("GREET", Some(&[None, Some("2.0")]))), None).await, (true, false));
+    let through = |text| Runnable { name: "greet".to_owned(), versions: VersionSet::Through(Some(version(text))) };
+    assert_eq!(found(Some(through("1.9")), Some("say")).await, (false, false));
+    assert_eq!(found(Some(through("2.0")), Some("say")).await, (true, false));
+    let other = hub.start_as(CreateInstance { owner: Some(worker), ..create("b") }).await;
+    hub.done(TurnCommit { new_activities: vec![free_call(1)], ..turn("b", other, 1) }).await;
+    assert_eq!(found(None, Some("sing")).await, (false, false));
+    assert_eq!(found(None, Some("SAY")).await, (false, true));
 }
 
 /// The same for calls.
