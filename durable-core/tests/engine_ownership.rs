@@ -4,6 +4,8 @@
 
 mod support;
 
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use durable_core::backend::{Backend, InstanceKey, WorkerId, Write, Written};
@@ -12,6 +14,11 @@ use durable_core::worker::VersionMatch;
 use durable_core::prelude::*;
 use durable_testing::fleet::{Fleet, Member};
 use support::{history, names};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::Context;
+use tracing_subscriber::prelude::*;
 
 const BEAT: Duration = Duration::from_secs(3);
 const LEASE: Duration = Duration::from_secs(9);
@@ -197,4 +204,64 @@ async fn a_version_is_known_however_it_is_written() {
     let worker = fleet.launch(|hub| hub.orchestrator(greets_3)).await.unwrap();
     client.client().start(greets_3, ()).id("x").version("3.00").await.unwrap();
     assert_eq!(output(&worker, "x").await, "3.0");
+}
+
+/// What was logged as a warning or an error.
+#[derive(Clone, Default)]
+struct Complaints(Arc<Mutex<Vec<String>>>);
+
+impl<S: Subscriber> Layer<S> for Complaints {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        struct Message(String);
+
+        impl Visit for Message {
+            fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+                if field.name() == "message" {
+                    self.0 = format!("{value:?}");
+                }
+            }
+        }
+
+        if *event.metadata().level() <= Level::WARN {
+            let mut message = Message(String::new());
+            event.record(&mut message);
+            self.0.lock().unwrap().push(message.0);
+        }
+    }
+}
+
+/// A worker that stood still for long while others took what it had: it says so once, and goes on.
+#[tokio::test(start_paused = true)]
+async fn a_worker_complains_once_of_what_it_has_lost() {
+    #[orchestrator]
+    async fn naps(ctx: OrchestrationContext) -> Result<String, OrchestratorError> {
+        ctx.create_timer(Duration::from_secs(20)).await;
+        ctx.wait_for_external_event("go").await
+    }
+
+    let complaints = Complaints::default();
+    let fleet = Fleet::new();
+    let a = fleet.launch(|hub| worker("a", 1)(hub).orchestrator(naps).warm_instances(1)).await.unwrap();
+    let b = fleet.launch(|hub| worker("b", 1)(hub).orchestrator(naps)).await.unwrap();
+    a.client().start(naps, ()).id("x").await.unwrap().wait_for_start().await.unwrap();
+    // A turn that is not committed yet has taken the place of the first one's code, while its state is still in memory.
+    a.faults().fail_from(a.faults().commits() + 2);
+    a.client().start(waits, ()).id("y").await.unwrap();
+    fleet.pass(Duration::from_millis(1)).await;
+    let listening = tracing::subscriber::set_default(tracing_subscriber::registry().with(complaints.clone()));
+    a.freeze();
+    fleet.pass(Duration::from_secs(30)).await;
+    assert_eq!((epoch(&fleet, "x").await, count(&b, "x", "TimerFired").await), (2, 1), "the other one has it");
+    a.thaw();
+    fleet.pass(Duration::from_millis(100)).await;
+    a.faults().heal();
+    fleet.pass(BEAT * 10).await;
+    let said = std::mem::take(&mut *complaints.0.lock().unwrap());
+    drop(listening);
+    assert_eq!(said, ["this worker was silent for longer than its lease; others may have taken what it owned"]);
+    assert_eq!(fleet.store().instance("x").await.unwrap().unwrap().stalled, None);
+    raise(&a, "x").await;
+    assert_eq!(output(&a, "x").await, "now");
+    raise(&a, "y").await;
+    assert_eq!(output(&a, "y").await, "now");
 }

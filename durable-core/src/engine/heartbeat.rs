@@ -24,6 +24,8 @@ struct Round {
     after: InstanceKey,
     watched: usize,
     failures: u32,
+    /// It has been told that the lease had ended.
+    is_told: bool,
 }
 
 /// Beats until the engine closes.
@@ -86,13 +88,21 @@ impl LocalEngine {
                     _ => InstanceKey::default(),
                 };
                 if !inner.holds_lease() {
-                    tracing::warn!(
-                        "this worker was silent for longer than its lease; others may have taken what it owned"
-                    );
+                    if !std::mem::replace(&mut round.is_told, true) {
+                        tracing::warn!(
+                            "this worker was silent for longer than its lease; others may have taken what it owned"
+                        );
+                    }
                     self.doubt_results(sharing);
                 }
                 sharing.clock.adjust(pulse.now, sent, inner.clock.elapsed());
                 sharing.lease.set(sent + lease);
+                if inner.holds_lease() {
+                    round.is_told = false;
+                } else {
+                    // The answer came so late that its lease has ended already: nothing runs here before the next one.
+                    sharing.missed.notify_one();
+                }
                 self.hand_back_unheard();
                 self.feel(pulse).await;
             }

@@ -342,6 +342,7 @@ macro_rules! __shared_cases {
                 only_calls_that_can_run_are_taken,
                 a_living_runner_keeps_its_calls,
                 a_turn_needs_the_claims_of_its_results,
+                a_result_takes_an_instance_from_a_dead_owner,
                 a_message_names_the_living_owner,
                 what_is_removed_names_the_living_owner,
                 a_watched_instance_says_so,

@@ -308,6 +308,42 @@ pub async fn a_turn_needs_the_claims_of_its_results(store: Arc<dyn Backend>) {
     let batch = vec![Write::Message(completion("a", key, 3, 7)), Write::Turn(Box::new(with(4, &[held(3, 7)])))];
     assert_eq!(hub.commit(batch).await[1], Written::Refused, "the one before it brings the result");
     hub.done(TurnCommit { inbox_through: 2, ..turn("a", key, 4) }).await;
+    let calls = vec![own_call(4, a, 9), own_call(5, a, 10)];
+    hub.done(TurnCommit { new_activities: calls, ..turn("b", other, 4) }).await;
+    let results = vec![HeldCall { key: other, call: call(4), claim: 9 }];
+    let drop_activities = true;
+    hub.done(TurnCommit { activities_gone: vec![call(4)], results, drop_activities, ..last_turn("b", other, 5) }).await;
+    assert_eq!(hub.activities(other).await, [], "one has ended, and the other was dropped");
+}
+
+/// The result of a call takes the instance from an owner that is dead: what that one has decided without it does not count, even
+/// when it comes back in time.
+pub async fn a_result_takes_an_instance_from_a_dead_owner(store: Arc<dyn Backend>) {
+    let hub = Hub::new(store);
+    let (a, b) = (hub.join().await, hub.join().await);
+    let (taken, back, kept) = (owned(&hub, "taken", a).await, owned(&hub, "back", a).await, owned(&hub, "kept", a).await);
+    for (id, key, claim) in [("taken", taken, 5), ("back", back, 6), ("kept", kept, 7)] {
+        hub.done(TurnCommit { new_activities: vec![own_call(1, a, claim)], ..turn(id, key, 2) }).await;
+    }
+    let told = async |id, key, claim| written(&hub, Write::Message(completion(id, key, 1, claim))).await;
+    hub.die(a).await;
+    assert_eq!(hub.claim_activities(b, 90, 3).await.len(), 3);
+    hub.message(message("kept")).await;
+    assert_eq!(hub.row("kept").await.epoch, 1, "any message is for whoever owns it");
+    for (id, key, claim) in [("taken", taken, 90), ("back", back, 91)] {
+        assert_eq!(told(id, key, claim).await, Written::Queued { key, seq: 1, owner: None });
+        assert_eq!(told(id, key, claim).await, Written::Queued { key, seq: 1, owner: None }, "it is told once");
+        assert_eq!(hub.row(id).await.epoch, 2);
+        assert_eq!(hub.turn(turn(id, key, 3)).await, Written::Refused);
+    }
+    let claimed = hub.claimed(taken, b).await;
+    assert_eq!((claimed.instance.epoch, claimed.inbox.len(), claimed.owner_lost), (3, 1, true));
+    assert!(pulse(&hub, a).await.own.contains(&(back, 1)), "it lives again");
+    let claimed = hub.claimed(back, a).await;
+    assert_eq!((claimed.instance.epoch, claimed.inbox.len(), claimed.owner_lost), (2, 1, false));
+    hub.done(TurnCommit { epoch: 2, inbox_through: 1, ..turn("back", back, 3) }).await;
+    assert_eq!(told("kept", kept, 92).await, Written::Queued { key: kept, seq: 2, owner: Some(a) });
+    assert_eq!(hub.row("kept").await.epoch, 1, "its owner lives");
 }
 
 /// Whoever writes a message learns which living worker it concerns.
