@@ -5,11 +5,13 @@
 mod support;
 
 use std::fmt::Debug;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use durable_core::backend::{Backend, InstanceKey, WorkerId, Write, Written};
 use durable_core::hub::TaskHubBuilder;
+use durable_core::orchestration::ContinueAsNew;
 use durable_core::worker::VersionMatch;
 use durable_core::prelude::*;
 use durable_testing::fleet::{Fleet, Member};
@@ -230,43 +232,157 @@ impl<S: Subscriber> Layer<S> for Complaints {
     }
 }
 
-/// A worker that stood still for long while others took what it had: it says so once, and goes on.
-#[tokio::test(start_paused = true)]
-async fn a_worker_complains_once_of_what_it_has_lost() {
-    #[orchestrator]
-    async fn naps(ctx: OrchestrationContext, rested: bool) -> Result<Next<String, bool>, OrchestratorError> {
-        if rested {
-            let who = ctx.call_activity::<_, &str>("work", 0_u64).await?;
-            ctx.wait_for_external_event::<String>("go").await?;
-            return Ok(Next::Complete(who));
-        }
-        ctx.create_timer(Duration::from_secs(20)).await;
-        Ok(Next::continue_as_new(true))
+#[orchestrator]
+async fn naps(ctx: OrchestrationContext, rested: bool) -> Result<Next<String, bool>, OrchestratorError> {
+    if rested {
+        let who = ctx.call_activity::<_, &str>("work", 0_u64).await?;
+        ctx.wait_for_external_event::<String>("go").await?;
+        return Ok(Next::Complete(who));
     }
+    ctx.create_timer(Duration::from_secs(20)).await;
+    Ok(Next::continue_as_new(true))
+}
 
-    let complaints = Complaints::default();
+/// Two workers, of which the first one stands still while the second one takes its nap over. The first one has it in memory, but
+/// not its code any more: a turn that is not committed yet has taken the place of that.
+async fn a_nap_that_was_taken_over() -> (Fleet, Member, Member) {
     let fleet = Fleet::new();
     let a = fleet.launch(|hub| worker("a", 1)(hub).orchestrator(naps).warm_instances(1)).await.unwrap();
     let b = fleet.launch(|hub| worker("b", 1)(hub).orchestrator(naps)).await.unwrap();
     a.client().start(naps, false).id("x").await.unwrap().wait_for_start().await.unwrap();
-    // A turn that is not committed yet has taken the place of the first one's code, while its state is still in memory.
     a.faults().fail_from(a.faults().commits() + 2);
     a.client().start(waits, ()).id("y").await.unwrap();
     fleet.pass(Duration::from_millis(1)).await;
-    let listening = tracing::subscriber::set_default(tracing_subscriber::registry().with(complaints.clone()));
     a.freeze();
-    fleet.pass(Duration::from_secs(30)).await;
-    assert_eq!((epoch(&fleet, "x").await, count(&b, "x", "TaskCompleted").await), (2, 1), "the other one has it");
+    (fleet, a, b)
+}
+
+/// A worker that stood still for long while others took what it had says so once, and goes on.
+#[tokio::test(start_paused = true)]
+async fn a_worker_complains_once_of_what_it_has_lost() {
+    for stops in [false, true] {
+        let (fleet, a, b) = a_nap_that_was_taken_over().await;
+        if stops {
+            // Then the next execution has no history yet.
+            b.faults().refuse(|write| matches!(write, Write::Turn(turn) if turn.turn == 3));
+        }
+        fleet.pass(Duration::from_secs(30)).await;
+        let taken = (epoch(&fleet, "x").await, count(&b, "x", "TaskCompleted").await);
+        assert_eq!(taken, (2, usize::from(!stops)), "the other one has it");
+        let complaints = Complaints::default();
+        let listening = tracing::subscriber::set_default(tracing_subscriber::registry().with(complaints.clone()));
+        a.thaw();
+        fleet.pass(Duration::from_millis(100)).await;
+        a.faults().heal();
+        b.faults().heal();
+        fleet.pass(BEAT * 10).await;
+        drop(listening);
+        let said = std::mem::take(&mut *complaints.0.lock().unwrap());
+        assert_eq!(said, ["this worker was silent for longer than its lease; others may have taken what it owned"]);
+        assert_eq!(fleet.store().instance("x").await.unwrap().unwrap().stalled, None);
+        raise(&a, "x").await;
+        assert_eq!(output(&a, "x").await, "b");
+        raise(&a, "y").await;
+        assert_eq!(output(&a, "y").await, "now");
+    }
+}
+
+/// Code that does not fit puts an instance aside. When that comes too late, because another worker has the instance by then, the
+/// first one leaves it alone.
+#[tokio::test(start_paused = true)]
+async fn a_stall_that_comes_too_late_is_the_last_word() {
+    static IS_BROKEN: AtomicBool = AtomicBool::new(false);
+
+    #[orchestrator(name = "odd")]
+    async fn odd(ctx: OrchestrationContext) -> Result<String, OrchestratorError> {
+        if IS_BROKEN.load(Ordering::Relaxed) {
+            return ctx.call_activity::<_, &str>("work", 0_u64).await.map_err(Into::into);
+        }
+        ctx.create_timer(Duration::from_secs(5)).await;
+        ctx.wait_for_external_event("go").await
+    }
+
+    #[orchestrator(name = "odd")]
+    async fn even(ctx: OrchestrationContext) -> Result<String, OrchestratorError> {
+        ctx.create_timer(Duration::from_secs(5)).await;
+        ctx.wait_for_external_event("go").await
+    }
+
+    let fleet = Fleet::new();
+    let a = fleet.launch(|hub| worker("a", 1)(hub).orchestrator(odd).warm_instances(1)).await.unwrap();
+    a.client().start(odd, ()).id("x").await.unwrap().wait_for_start().await.unwrap();
+    waiting(&a, "y").await;
+    IS_BROKEN.store(true, Ordering::Relaxed);
+    fleet.pass(Duration::from_secs(4)).await;
+    // The timer has it read again.
+    a.faults().fail_from(a.faults().commits() + 2);
+    fleet.pass(Duration::from_millis(1_500)).await;
+    assert_eq!(epoch(&fleet, "x").await, 2);
+    a.freeze();
+    let b = fleet.launch(|hub| worker("b", 1)(hub).orchestrator(even)).await.unwrap();
+    fleet.pass(LEASE + 2 * BEAT).await;
+    assert_eq!((epoch(&fleet, "x").await, count(&b, "x", "TimerFired").await), (3, 1), "the other one has it");
     a.thaw();
-    fleet.pass(Duration::from_millis(100)).await;
     a.faults().heal();
-    fleet.pass(BEAT * 10).await;
-    let said = std::mem::take(&mut *complaints.0.lock().unwrap());
+    fleet.pass(BEAT).await;
+    let complaints = Complaints::default();
+    let listening = tracing::subscriber::set_default(tracing_subscriber::registry().with(complaints.clone()));
+    fleet.pass(Duration::from_secs(3_600)).await;
     drop(listening);
-    assert_eq!(said, ["this worker was silent for longer than its lease; others may have taken what it owned"]);
-    assert_eq!(fleet.store().instance("x").await.unwrap().unwrap().stalled, None);
+    assert_eq!(*complaints.0.lock().unwrap(), [""; 0]);
     raise(&a, "x").await;
-    assert_eq!(output(&a, "x").await, "b");
-    raise(&a, "y").await;
-    assert_eq!(output(&a, "y").await, "now");
+    assert_eq!(output(&a, "x").await, "now");
+}
+
+/// A worker takes an instance over and stands still before it has said so to the end; another one has the instance then. A call
+/// of it that the first one runs is nobody else's.
+#[tokio::test(start_paused = true)]
+async fn a_call_goes_on_where_its_instance_was_for_a_moment() {
+    let fleet = Fleet::new();
+    let a = fleet.launch(|hub| hub.orchestrator(work_then_wait)).await.unwrap();
+    let b = fleet.launch(worker("b", 100)).await.unwrap();
+    a.client().start(work_then_wait, ()).id("x").await.unwrap().wait_for_start().await.unwrap();
+    fleet.pass(Duration::from_secs(1)).await;
+    a.kill();
+    fleet.pass(LEASE + BEAT).await;
+    // Its message, its claim, and then the note that it tries to run what somebody else may have died of.
+    b.faults().fail_from(b.faults().commits() + 3);
+    raise(&b, "x").await;
+    fleet.pass(Duration::from_millis(100)).await;
+    assert_eq!(epoch(&fleet, "x").await, 2);
+    b.freeze();
+    let c = fleet.launch(|hub| hub.orchestrator(work_then_wait)).await.unwrap();
+    fleet.pass(LEASE + 2 * BEAT).await;
+    assert_eq!((epoch(&fleet, "x").await, count(&c, "x", "EventRaised").await), (3, 1), "the other one has it");
+    b.thaw();
+    b.faults().heal();
+    assert_eq!(output(&c, "x").await, "b");
+}
+
+/// An execution in a version that the worker does not have goes to one that has it.
+#[tokio::test(start_paused = true)]
+async fn the_next_execution_goes_to_a_worker_that_has_its_version() {
+    #[orchestrator(name = "grows", version = "1.0")]
+    async fn grows_1(_: OrchestrationContext, n: u64) -> Result<Next<String, u64>, OrchestratorError> {
+        Ok(ContinueAsNew::new(n + 1).version("2.0")?.into())
+    }
+
+    #[orchestrator(name = "grows", version = "2.0")]
+    async fn grows_2(_: OrchestrationContext, n: u64) -> Result<Next<String, u64>, OrchestratorError> {
+        Ok(Next::Complete(format!("{n} in version 2.0")))
+    }
+
+    let fleet = Fleet::new();
+    let a = fleet.launch(|hub| hub.orchestrator(grows_1)).await.unwrap();
+    a.client().start(grows_1, 1).id("alone").await.unwrap();
+    fleet.pass(BEAT * 3).await;
+    let row = fleet.store().instance("alone").await.unwrap().unwrap();
+    assert_eq!((row.turn, row.version.as_deref(), row.stalled), (1, Some("2.0"), None));
+    assert_eq!(owner(&fleet, "alone").await, None, "it waits for somebody else");
+    let begin = tokio::time::Instant::now();
+    let b = fleet.launch(|hub| hub.orchestrator(grows_2)).await.unwrap();
+    assert_eq!(output(&b, "alone").await, "2 in version 2.0");
+    a.client().start(grows_1, 7).id("together").await.unwrap();
+    assert_eq!(output(&a, "together").await, "8 in version 2.0");
+    assert!(begin.elapsed() < AT_ONCE, "{:?}", begin.elapsed());
 }

@@ -90,7 +90,14 @@ impl LocalEngine {
         }
         let mut instances = inner.instances.lock();
         let id = instances.id_of(commit.key);
-        let after = instances.committed(commit);
+        let mut after = instances.committed(commit);
+        if let AfterTurn::Continues(left) = &mut after
+            && inner.sharing.is_some()
+            && !instances.header_of(commit.key).is_none_or(|next| self.runs(&next))
+        {
+            instances.pass_on(commit.key);
+            after = AfterTurn::PassedOn(std::mem::take(left));
+        }
         let evicted = instances.take_evicted();
         drop(instances);
         self.release(evicted);
@@ -105,7 +112,10 @@ impl LocalEngine {
         }
         match after {
             AfterTurn::Resting | AfterTurn::Ready => {}
-            AfterTurn::Continues(left) | AfterTurn::Finished(left) | AfterTurn::Parked(left) => {
+            AfterTurn::Continues(left)
+            | AfterTurn::PassedOn(left)
+            | AfterTurn::Finished(left)
+            | AfterTurn::Parked(left) => {
                 let execution = ExecutionId::from_stored(&commit.execution);
                 for message in left {
                     self.store_message(commit.key, &execution, message);
@@ -201,6 +211,11 @@ impl LocalEngine {
         if changed {
             self.inner.timers_changed.notify_one();
         }
+    }
+
+    /// False for an execution that only others can run.
+    fn runs(&self, header: &ExecutionHeader) -> bool {
+        self.inner.catalogue.lock().runs(&header.name, header.version.as_ref())
     }
 
     fn cancel_calls(&self, commit: &TurnCommit) {
@@ -400,6 +415,15 @@ impl LocalEngine {
             let _ = answer.send(written);
         });
         let written = stored.await.map_err(|_gone| SourceError::Closed)??;
+        if written != Written::Done && self.inner.sharing.is_some() {
+            // Another worker has had it since. What was wrong here may be right in what it has become.
+            let id = self.inner.instances.lock().remove_at(lease.key, epoch);
+            if let Some(id) = id {
+                self.inner.waiters.changed(&id);
+                self.load(lease.key, None);
+            }
+            return Err(SourceError::LeaseLost);
+        }
         self.wake_later(lease.key, retry_after);
         if written == Written::Done { Ok(()) } else { Err(SourceError::LeaseLost) }
     }

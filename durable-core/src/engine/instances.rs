@@ -40,6 +40,8 @@ pub(super) enum AfterTurn {
     Ready,
     /// It goes on in another execution. These results of the last one's activities mean nothing to it.
     Continues(Vec<Message>),
+    /// The same, but only others can run the next execution.
+    PassedOn(Vec<Message>),
     /// It is over. These results of detached activities came too late for it.
     Finished(Vec<Message>),
     /// It is paused, and not in memory any more. These messages have no place in the store yet.

@@ -25,6 +25,8 @@ impl LocalEngine {
                 engine.inner.instances.lock().remove(key);
                 engine.not_ours(key, &written);
             }
+            // Calls that nobody waits for outlive their instance.
+            Ok(Written::Finished { .. }) => engine.unload(key),
             _ => engine.forget(key),
         });
     }
@@ -142,7 +144,7 @@ impl LocalEngine {
             if let Ok(Written::Kept(kept)) = written {
                 kept.into_iter().for_each(|key| engine.load(key, None));
             }
-            if is_closing {
+            if is_closing || releases.iter().any(|release| release.inbox_seq.is_none()) {
                 engine.tell(Notice::Work { instances: true, calls: false });
             }
         });

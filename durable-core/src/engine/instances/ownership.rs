@@ -95,6 +95,16 @@ impl Instances {
         self.evicted.push((id, release));
     }
 
+    /// Gives up an instance that has something to do which only others can.
+    pub(in crate::engine) fn pass_on(&mut self, key: InstanceKey) {
+        let Some(known) = self.entries.get(&key).and_then(|entry| entry.known.clone()) else { return };
+        self.give_up(&known);
+        if let Some((_, release)) = self.evicted.last_mut() {
+            release.inbox_seq = None;
+        }
+        self.remove(key);
+    }
+
     /// The store has answered a release. True when the instance must be claimed now.
     pub(in crate::engine) fn left(&mut self, release: &Release) -> bool {
         let leaving = self.leaving.get(&release.key).copied().filter(|leaving| leaving.epoch == release.epoch);
