@@ -158,9 +158,7 @@ impl Side {
         let row = |id: usize| rows.iter().find(|row| row.id == IDS[id]);
         let key = |id: usize| row(id).map_or(InstanceKey(1_000_000), |row| row.key);
         let epoch = |id: usize| row(id).map_or(1, |row| row.epoch);
-        let runs = |any: bool| {
-            (!any).then(|| Arc::from([runnable(Some("1"))]))
-        };
+        let runs = |any: bool| (!any).then(|| Arc::from([runnable(Some("1"))]));
         match *op {
             Op::Create { id, fresh, replace, starts_later, owned } => {
                 Write::Create(self.create(id, fresh.then_some(serial), replace, starts_later, owned))

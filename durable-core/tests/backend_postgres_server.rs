@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use durable_core::backend::postgres::Postgres;
 use durable_core::backend::{
-    Backend, BackendErrorKind, CallId, CreateInstance, Heartbeat, InstanceKey, MessageTarget, NewActivity, NewEvent, NewMessage,
-    Notice, Notices, OutgoingMessage, Recipient, SharedBackend, TurnCommit, WorkerId, Write, Written,
+    Backend, BackendErrorKind, CallId, CreateInstance, Heartbeat, InstanceKey, MessageTarget, NewActivity, NewEvent,
+    NewMessage, Notice, Notices, OutgoingMessage, Recipient, SharedBackend, TurnCommit, WorkerId, Write, Written,
 };
 use durable_core::history::StoredEvent;
 use durable_core::model::{Payload, RuntimeStatus, TaskId, Timestamp};

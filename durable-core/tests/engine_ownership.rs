@@ -12,8 +12,8 @@ use std::time::Duration;
 use durable_core::backend::{Backend, InstanceKey, WorkerId, Write, Written};
 use durable_core::hub::TaskHubBuilder;
 use durable_core::orchestration::ContinueAsNew;
-use durable_core::worker::VersionMatch;
 use durable_core::prelude::*;
+use durable_core::worker::VersionMatch;
 use durable_testing::fleet::{Fleet, Member};
 use support::{history, names};
 use tracing::field::{Field, Visit};
@@ -385,4 +385,23 @@ async fn the_next_execution_goes_to_a_worker_that_has_its_version() {
     a.client().start(grows_1, 7).id("together").await.unwrap();
     assert_eq!(output(&a, "together").await, "8 in version 2.0");
     assert!(begin.elapsed() < AT_ONCE, "{:?}", begin.elapsed());
+}
+
+/// A worker that was given up for dead has just taken a call, under the name that it had before.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_an_earlier_self_has_taken_is_not_lost() {
+    let fleet = Fleet::new();
+    let a = fleet.launch(|hub| hub.activity_fn("work", |_: u64| async { Ok::<_, ActivityError>("a".to_owned()) }));
+    let a = a.await.unwrap();
+    let b = fleet.launch(|hub| hub.orchestrator(work_then_wait)).await.unwrap();
+    a.faults().fail_from(a.faults().commits() + 1);
+    b.client().start(work_then_wait, ()).id("x").await.unwrap().wait_for_start().await.unwrap();
+    fleet.pass(AT_ONCE).await;
+    fleet.store().detach(WorkerId(1)).await.unwrap();
+    fleet.pass(BEAT * 2).await;
+    a.faults().heal();
+    raise(&b, "x").await;
+    let begin = tokio::time::Instant::now();
+    assert_eq!(output(&b, "x").await, "a");
+    assert!(begin.elapsed() < BEAT * 2, "{:?}", begin.elapsed());
 }

@@ -9,7 +9,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use durable_core::backend::{
     ActivityRow, Attached, Backend, BackendError, BackendErrorKind, CountRow, Heartbeat, HistoryRow, InstanceFilter,
-    InstanceKey, InstanceRow, Notice, Notices, Pulse, RunnableOrchestrators, SharedBackend, TimerRow, Unread, WorkerId, Write, Written,
+    InstanceKey, InstanceRow, Notice, Notices, Pulse, RunnableOrchestrators, SharedBackend, TimerRow, Unread, WorkerId,
+    Write, Written,
 };
 use parking_lot::Mutex;
 use tokio::sync::watch;

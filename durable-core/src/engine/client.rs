@@ -179,8 +179,9 @@ impl LocalEngine {
         timeout: Option<Duration>,
     ) -> Result<Option<InstanceStatus>, ClientError> {
         let deadline = timeout.map(|timeout| self.inner.clock.now().saturating_add(timeout));
-        let is_over =
-            |status: &Option<InstanceStatus>| status.as_ref().is_none_or(|status| until.is_reached(status.runtime_status));
+        let is_over = |status: &Option<InstanceStatus>| {
+            status.as_ref().is_none_or(|status| until.is_reached(status.runtime_status))
+        };
         loop {
             // Registered before the look, so that an end between the look and the wait is not missed.
             let waiting = self.inner.waiters.register(id);

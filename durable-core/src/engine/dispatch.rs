@@ -16,8 +16,8 @@ use super::source::{ActivityLease, SourceError, TurnLease};
 use super::stored::{self, CallOptions, read_options};
 use crate::activity::ActivityCallInfo;
 use crate::backend::{
-    ActivityRow, Arrived, BackendError, CallId, Committed, Completes, CreateInstance, Gone, InstanceKey, MessageTarget,
-    NewMessage, Notice, Started, TimerRow, TurnCommit, WorkerId, Write, Written,
+    ActivityRow, Arrived, BackendError, CallId, Committed, Completes, CreateInstance, Gone, HeldCall, InstanceKey,
+    MessageTarget, NewMessage, Notice, Started, TimerRow, TurnCommit, WorkerId, Write, Written,
 };
 use crate::history::{EventKind, ExecutionHeader, TaskOptions, decode_event, encode_event};
 use crate::model::{ExecutionId, FailureDetails, FunctionName, InstanceId, TaskId};
@@ -354,7 +354,9 @@ impl LocalEngine {
             let mut rows = if let Ok(Written::Activities(rows)) = written { rows } else { Vec::new() };
             let more = rows.len() >= limit;
             if worker != engine.inner.worker() {
-                rows.clear();
+                // Nobody would run what an earlier self has taken, or only after a while.
+                let calls = rows.drain(..).map(|row| HeldCall { key: row.key, call: row.call, claim: row.claim });
+                engine.hand_back(calls.collect());
             }
             for row in rows {
                 engine.take_call(row);
@@ -362,6 +364,18 @@ impl LocalEngine {
             engine.inner.activities.lock().end_refill(more);
             // Some of them may have been over already.
             engine.refill_activities();
+        });
+    }
+
+    /// Leaves calls to whoever has room for them, this worker included.
+    pub(super) fn hand_back(&self, calls: Vec<HeldCall>) {
+        if calls.is_empty() {
+            return;
+        }
+        let engine = self.clone();
+        self.inner.submit(Write::HandBack(calls), Patience::Endless, move |_, _| {
+            engine.tell(Notice::Work { instances: false, calls: true });
+            engine.look_for_work(false, true);
         });
     }
 

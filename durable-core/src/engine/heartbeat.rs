@@ -4,7 +4,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::clock::Clock;
-use super::group::Patience;
 use super::lifecycle::worker_name;
 use super::local::LocalEngine;
 use super::sharing::{BEATS_OF_A_LEASE, Sharing};
@@ -127,13 +126,7 @@ impl LocalEngine {
     /// those of them that are over.
     fn hand_back_unheard(&self) {
         let calls = self.inner.instances.lock().take_unheard();
-        if !calls.is_empty() {
-            let engine = self.clone();
-            self.inner.submit(Write::HandBack(calls), Patience::Endless, move |_, _| {
-                engine.tell(Notice::Work { instances: false, calls: true });
-                engine.look_for_work(false, true);
-            });
-        }
+        self.hand_back(calls);
     }
 
     /// While this worker was silent, others may have run its calls, and told the results. What its own runs gave and no turn

@@ -158,12 +158,7 @@ impl LocalEngine {
         }
         self.release(releases);
         let back = self.inner.activities.lock().take_waiting();
-        if !back.is_empty() {
-            let engine = self.clone();
-            self.inner.submit(Write::HandBack(back), Patience::Endless, move |_, _| {
-                engine.tell(Notice::Work { instances: false, calls: true });
-            });
-        }
+        self.hand_back(back);
     }
 
     /// Forgets an instance that another worker owns. Calls of it that run here go on: their claims hold.

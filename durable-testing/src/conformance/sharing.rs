@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use durable_core::backend::{
-    Backend, CreateInstance, Gone, Heartbeat, HeldCall, InstanceKey, NewTimer, Notice, Notices, Pulse, Recipient, Release,
-    Runnable, SharedBackend, TurnCommit, Unread, WorkerId, Write, Written,
+    Backend, CreateInstance, Gone, Heartbeat, HeldCall, InstanceKey, NewTimer, Notice, Notices, Pulse, Recipient,
+    Release, Runnable, SharedBackend, TurnCommit, Unread, WorkerId, Write, Written,
 };
 use durable_core::model::{RuntimeStatus, Timestamp, Version, VersionSet};
 
@@ -195,7 +195,8 @@ pub async fn only_what_can_run_is_taken(store: Arc<dyn Backend>) {
 pub async fn versions_compare_by_their_numbers(store: Arc<dyn Backend>) {
     let hub = Hub::new(store);
     let worker = hub.join().await;
-    let all = ["0.9", "1.2", "01.02", "1.2.0", "1.10", "1.10.4294967295", "1.10.4294967296", "10", "1.2.3.4.5", "Beta", "rc"];
+    let all =
+        ["0.9", "1.2", "01.02", "1.2.0", "1.10", "1.10.4294967295", "1.10.4294967296", "10", "1.2.3.4.5", "Beta", "rc"];
     let mut keys = vec![(None, hub.start("none").await)];
     for text in all {
         let of_version = CreateInstance { version: Some(text.to_owned()), ..create(text) };
@@ -214,7 +215,10 @@ pub async fn versions_compare_by_their_numbers(store: Arc<dyn Backend>) {
     }
     let beta = vec![runnable("greet", Some(&[Some("BETA"), Some("1.2")]))];
     let named = |text: &str| keys.iter().find(|(of, _)| *of == Some(version(text))).expect("it is there").1;
-    assert_eq!(taken_by(&hub, worker, Some(beta), false).await, [named("1.2"), InstanceKey(named("1.2").0 + 1), named("Beta")]);
+    assert_eq!(
+        taken_by(&hub, worker, Some(beta), false).await,
+        [named("1.2"), InstanceKey(named("1.2").0 + 1), named("Beta")]
+    );
 }
 
 /// A heartbeat tells only of what its worker can run.
@@ -321,7 +325,8 @@ pub async fn a_turn_needs_the_claims_of_its_results(store: Arc<dyn Backend>) {
 pub async fn a_result_takes_an_instance_from_a_dead_owner(store: Arc<dyn Backend>) {
     let hub = Hub::new(store);
     let (a, b) = (hub.join().await, hub.join().await);
-    let (taken, back, kept) = (owned(&hub, "taken", a).await, owned(&hub, "back", a).await, owned(&hub, "kept", a).await);
+    let (taken, back, kept) =
+        (owned(&hub, "taken", a).await, owned(&hub, "back", a).await, owned(&hub, "kept", a).await);
     for (id, key, claim) in [("taken", taken, 5), ("back", back, 6), ("kept", kept, 7)] {
         hub.done(TurnCommit { new_activities: vec![own_call(1, a, claim)], ..turn(id, key, 2) }).await;
     }

@@ -49,7 +49,8 @@ use self::error::Result as Outcome;
 use self::pool::{Pool, Pooled};
 use super::{
     ActivityRow, Attached, Backend, BackendError, CountRow, Heartbeat, HistoryRow, InstanceFilter, InstanceKey,
-    InstanceRow, Notice, Notices, Pulse, RunnableOrchestrators, SharedBackend, TimerRow, Unread, WorkerId, Write, Written,
+    InstanceRow, Notice, Notices, Pulse, RunnableOrchestrators, SharedBackend, TimerRow, Unread, WorkerId, Write,
+    Written,
 };
 
 /// Batches that can be written at the same time.

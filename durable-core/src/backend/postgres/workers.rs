@@ -205,7 +205,8 @@ pub(super) async fn heartbeat(connection: &Connection, heartbeat: &Heartbeat) ->
 }
 
 async fn has_calls(connection: &Connection, names: &Option<Vec<String>>) -> Result<bool> {
-    let sql = "SELECT EXISTS (SELECT FROM activities WHERE place = 1 AND ($1::text[] IS NULL OR lower(name) = ANY($1)))";
+    let sql =
+        "SELECT EXISTS (SELECT FROM activities WHERE place = 1 AND ($1::text[] IS NULL OR lower(name) = ANY($1)))";
     get(&connection.one(sql, &[names]).await?, 0)
 }
 

@@ -6,8 +6,8 @@ use super::super::error::Result;
 use super::super::query::int;
 use super::changes::{Changes, free_text};
 use crate::backend::{
-    CallId, Completes, CreateInstance, HeldCall, InboxRow, InstanceKey, InstanceRow, NewActivity, NewTimer, RewindCommit,
-    TurnCommit, WorkerId,
+    CallId, Completes, CreateInstance, HeldCall, InboxRow, InstanceKey, InstanceRow, NewActivity, NewTimer,
+    RewindCommit, TurnCommit, WorkerId,
 };
 use crate::history::StoredEvent;
 use crate::model::{Payload, RuntimeStatus, TaskId, Timestamp};
