@@ -2,8 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
-mod support;
-
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -15,7 +13,6 @@ use durable_core::orchestration::ContinueAsNew;
 use durable_core::prelude::*;
 use durable_core::worker::VersionMatch;
 use durable_testing::fleet::{Fleet, Member};
-use support::{history, names};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
@@ -83,8 +80,8 @@ async fn owner(fleet: &Fleet, id: &str) -> Option<WorkerId> {
 
 /// How often each kind of event is in the history of an instance.
 async fn count(at: &Member, id: &str, kind: &str) -> usize {
-    let history = history(at.hub(), &InstanceId::new(id).unwrap()).await;
-    names(&history).iter().filter(|name| **name == kind).count()
+    let history = at.client().history(&InstanceId::new(id).unwrap()).await.unwrap().unwrap();
+    history.iter().filter(|event| event.kind.name() == kind).count()
 }
 
 /// An instance goes out of memory while the worker is just reading it again: it is not given up behind the worker's back.
@@ -296,7 +293,7 @@ async fn a_stall_that_comes_too_late_is_the_last_word() {
     #[orchestrator(name = "odd")]
     async fn odd(ctx: OrchestrationContext) -> Result<String, OrchestratorError> {
         if IS_BROKEN.load(Ordering::Relaxed) {
-            return ctx.call_activity::<_, &str>("work", 0_u64).await.map_err(Into::into);
+            return ctx.call_activity::<_, &str>("work", 0_u64).await;
         }
         ctx.create_timer(Duration::from_secs(5)).await;
         ctx.wait_for_external_event("go").await

@@ -8,7 +8,7 @@ use super::lifecycle::worker_name;
 use super::local::LocalEngine;
 use super::sharing::{BEATS_OF_A_LEASE, Sharing};
 use super::timers::Timers;
-use crate::backend::{BackendError, Heartbeat, InstanceKey, Notice, Pulse, SharedBackend, Write};
+use crate::backend::{BackendError, Heartbeat, InstanceKey, Pulse, SharedBackend};
 use crate::model::InstanceId;
 
 /// How many of our instances one heartbeat names.
