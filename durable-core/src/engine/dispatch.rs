@@ -298,9 +298,12 @@ impl LocalEngine {
         });
         let engine = self.clone();
         self.inner.submit(write, Patience::Endless, move |_, written| {
-            if let Ok(Written::Queued { key, seq, owner }) = written {
-                engine.message_is_durable(key, owner, Message { origin: Origin::Inbox(seq), ..message });
+            let Ok(Written::Queued { key, seq, owner }) = written else { return };
+            if owner.is_none() && engine.inner.sharing.is_some() && engine.inner.instances.lock().id_of(key).is_some() {
+                // It is here, and the store took this worker for dead: what is known of it may count no more.
+                return engine.look_into(key);
             }
+            engine.message_is_durable(key, owner, Message { origin: Origin::Inbox(seq), ..message });
         });
     }
 
