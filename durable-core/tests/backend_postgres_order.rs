@@ -18,7 +18,7 @@ use durable_core::backend::{
     Release, RewindCommit, Runnable, TurnCommit, WorkerId, Write, Written,
 };
 use durable_core::history::StoredEvent;
-use durable_core::model::{Payload, RuntimeStatus, TaskId, Timestamp};
+use durable_core::model::{Payload, RuntimeStatus, TaskId, Timestamp, Version, VersionSet};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -142,7 +142,9 @@ impl Side {
             told.push(self.names.tell(&self.store.shared().unwrap().unread(after).await.unwrap()));
         }
         for worker in self.workers {
-            told.push(self.names.tell(&self.store.ready(worker, InstanceKey(-1), 100).await.unwrap()));
+            for runs in [None, Some(Arc::from([runnable(None)]))] {
+                told.push(self.names.tell(&self.store.ready(worker, InstanceKey(-1), 100, runs).await.unwrap()));
+            }
             told.push(self.names.tell(&self.store.timers(worker, None, 100).await.unwrap()));
         }
         told
@@ -156,10 +158,7 @@ impl Side {
         let row = |id: usize| rows.iter().find(|row| row.id == IDS[id]);
         let key = |id: usize| row(id).map_or(InstanceKey(1_000_000), |row| row.key);
         let epoch = |id: usize| row(id).map_or(1, |row| row.epoch);
-        let runs = |any: bool| {
-            let known = Runnable { name: "GREET".to_owned(), versions: Some(vec![Some("1".to_owned())]) };
-            (!any).then(|| Arc::from([known]))
-        };
+        let runs = |any: bool| (!any).then(|| Arc::from([runnable(Some("1"))]));
         match *op {
             Op::Create { id, fresh, replace, starts_later, owned } => {
                 Write::Create(self.create(id, fresh.then_some(serial), replace, starts_later, owned))
@@ -269,6 +268,11 @@ impl Side {
             history: vec![NewEvent { time: at(3), event: event("happened", task, serial) }; usize::from(over) + 1],
             inbox_through: row.map_or(0, |row| row.inbox_seq.saturating_sub(u64::from(to % 2))),
             activities_gone: if over { vec![call(task), call(fresh - 10)] } else { Vec::new() },
+            results: if over && to > 4 {
+                vec![HeldCall { key, call: call(task), claim: 6 + i64::from(to % 2) }]
+            } else {
+                Vec::new()
+            },
             timers_gone: if over { vec![call(task)] } else { Vec::new() },
             new_activities: if adds && turn == 1 {
                 (1..4).map(|n| self.activity(call(n), n == 2)).collect()
@@ -327,6 +331,11 @@ impl Side {
             claim: 7,
         }
     }
+}
+
+fn runnable(version: Option<&str>) -> Runnable {
+    let version = version.map(|version| Version::new(version).unwrap());
+    Runnable { name: "GREET".to_owned(), versions: VersionSet::These(vec![version]) }
 }
 
 fn generation(row: Option<&InstanceRow>) -> u32 {

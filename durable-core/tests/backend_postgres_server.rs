@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use durable_core::backend::postgres::Postgres;
 use durable_core::backend::{
-    Backend, BackendErrorKind, CallId, CreateInstance, InstanceKey, MessageTarget, NewActivity, NewEvent, NewMessage,
-    Notice, Notices, OutgoingMessage, Recipient, SharedBackend, TurnCommit, WorkerId, Write, Written,
+    Backend, BackendErrorKind, CallId, CreateInstance, Heartbeat, InstanceKey, MessageTarget, NewActivity, NewEvent,
+    NewMessage, Notice, Notices, OutgoingMessage, Recipient, SharedBackend, TurnCommit, WorkerId, Write, Written,
 };
 use durable_core::history::StoredEvent;
 use durable_core::model::{Payload, RuntimeStatus, TaskId, Timestamp};
@@ -65,6 +65,7 @@ fn turn(key: InstanceKey, execution: &str, epoch: u64, number: u64) -> TurnCommi
         history: vec![NewEvent { time: Timestamp::UNIX_EPOCH, event: event(0) }],
         inbox_through: 0,
         activities_gone: Vec::new(),
+        results: Vec::new(),
         timers_gone: Vec::new(),
         new_activities: Vec::new(),
         new_timers: Vec::new(),
@@ -628,5 +629,63 @@ async fn who_listens_no_more_keeps_no_connection() {
     let sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1 AND query LIKE 'LISTEN%'";
     while client.query_one(sql, &[&schema.name]).await.unwrap().get::<_, i64>(0) > 0 {
         tokio::task::yield_now().await;
+    }
+}
+
+/// Whether the server works for somebody, and whether somebody stands still who has locks.
+async fn state(schema: &Schema) -> (bool, bool) {
+    let sql = "SELECT count(*) FILTER (WHERE state = 'active') > 0,
+            count(*) FILTER (WHERE state = 'idle in transaction' AND query LIKE '%FOR UPDATE') > 0
+        FROM pg_stat_activity WHERE application_name = $1";
+    let row = connect().await.query_one(sql, &[&schema.name]).await.unwrap();
+    (row.get(0), row.get(1))
+}
+
+/// A worker stands still in the middle of a commit, and its lease ends. The server ends its transaction, as it does with one in
+/// which nothing happens for long, and another worker takes the instance. The first one gets an error, once, and learns with
+/// the next try that the instance is not its own any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_stood_still_within_a_commit_gets_one_error_and_is_refused() {
+    let schema = Schema::new();
+    let (stale, other) = (marked_store(&schema).await, schema.store().await);
+    let owner = attach(&stale).await;
+    let owned = CreateInstance { owner: Some(owner), ..create("a", "e") };
+    let key = match commit(&stale, vec![Write::Create(owned)]).await.remove(0) {
+        Written::Created(started) => started.key,
+        other => panic!("{other:?}"),
+    };
+    let late = Arc::new(vec![Write::Turn(Box::new(turn(key, "e", 1, 1)))]);
+    let mut standing = stale.commit(Arc::clone(&late));
+    loop {
+        match state(&schema).await {
+            (true, _) => {}
+            (false, true) => break,
+            (false, false) => assert!(futures_util::poll!(&mut standing).is_pending(), "it went through"),
+        }
+    }
+    stale.shared().unwrap().heartbeat(dead(owner)).await.unwrap();
+    assert_eq!(cut(&schema, "%FOR UPDATE%").await, 1);
+    let new = attach(&other).await;
+    let claimed = commit(&other, vec![Write::Claim { key, worker: new, runs: None }]).await.remove(0);
+    assert!(matches!(claimed, Written::Claimed(_)), "{claimed:?}");
+    let error = standing.await.unwrap_err();
+    assert!(error.is_retryable(), "{error}");
+    assert_eq!(stale.commit(Arc::clone(&late)).await.unwrap(), [Written::Refused]);
+    assert_eq!(commit(&other, vec![Write::Turn(Box::new(turn(key, "e", 2, 1)))]).await, [Written::Done]);
+    assert_eq!(other.history(key).await.unwrap().len(), 1);
+    let claimed = commit(&stale, vec![Write::Claim { key, worker: owner, runs: None }]).await.remove(0);
+    assert_eq!(claimed, Written::Owned { worker: new });
+}
+
+/// A heartbeat that ends the lease of a worker.
+fn dead(worker: WorkerId) -> Heartbeat {
+    Heartbeat {
+        worker,
+        lease: Duration::ZERO,
+        after: InstanceKey(0),
+        limit: 0,
+        watching: Vec::new(),
+        orchestrators: None,
+        activities: None,
     }
 }

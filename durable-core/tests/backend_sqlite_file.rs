@@ -78,6 +78,7 @@ fn turn(key: InstanceKey) -> Write {
         history: vec![NewEvent { time: now, event: event() }],
         inbox_through: 0,
         activities_gone: Vec::new(),
+        results: Vec::new(),
         timers_gone: Vec::new(),
         new_activities: vec![call],
         new_timers: vec![NewTimer { call: CallId::new(3, TaskId(2)), fire_at: now }],
@@ -196,7 +197,7 @@ async fn everything_is_there_after_a_reopening() {
     assert_eq!(store.timers(worker, None, 9).await.unwrap(), timers);
     let next = store.attach("second", Duration::ZERO).await.unwrap().worker;
     assert!(next > worker);
-    assert_eq!(store.ready(next, InstanceKey(0), 9).await.unwrap(), [key]);
+    assert_eq!(store.ready(next, InstanceKey(0), 9, None).await.unwrap(), [key]);
     let claim = Write::ClaimActivities { worker: next, first_claim: 9, limit: 9, runs: None };
     let Written::Activities(calls) = store.commit(Arc::new(vec![claim])).await.unwrap().remove(0) else { panic!() };
     assert_eq!((calls.len(), calls[0].deliveries), (1, 2));

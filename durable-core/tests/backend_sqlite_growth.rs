@@ -71,6 +71,7 @@ fn turn(key: InstanceKey, turn: u64) -> TurnCommit {
         history: vec![NewEvent { time: at(turn), event: event() }],
         inbox_through: turn,
         activities_gone: Vec::new(),
+        results: Vec::new(),
         timers_gone: Vec::new(),
         new_activities: Vec::new(),
         new_timers: Vec::new(),

@@ -73,13 +73,18 @@ pub trait Backend: Send + Sync + 'static {
     async fn commit(&self, batch: Arc<Vec<Write>>) -> Result<Vec<Written>, BackendError>;
 
     /// The keys of the instances that [`Write::ClaimReady`] would take, for a look without taking them. At most `limit`, with
-    /// keys above `after`, ascending.
+    /// keys above `after`, ascending. A store that belongs to one process does not ask what the worker can run.
     ///
     /// # Errors
     ///
     /// The store failed.
-    async fn ready(&self, worker: WorkerId, after: InstanceKey, limit: usize)
-    -> Result<Vec<InstanceKey>, BackendError>;
+    async fn ready(
+        &self,
+        worker: WorkerId,
+        after: InstanceKey,
+        limit: usize,
+        runs: RunnableOrchestrators,
+    ) -> Result<Vec<InstanceKey>, BackendError>;
 
     /// Timers that are due after the given one, in the order of their due times, then keys, then ids. At most `limit`. Timers
     /// of instances that another living worker owns are not among them.
@@ -160,8 +165,9 @@ impl<B: Backend + ?Sized> Backend for Arc<B> {
         worker: WorkerId,
         after: InstanceKey,
         limit: usize,
+        runs: RunnableOrchestrators,
     ) -> Result<Vec<InstanceKey>, BackendError> {
-        (**self).ready(worker, after, limit).await
+        (**self).ready(worker, after, limit, runs).await
     }
 
     async fn timers(

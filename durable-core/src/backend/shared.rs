@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use super::error::BackendError;
 use super::rows::{InstanceKey, WorkerId};
-use crate::model::Timestamp;
+use crate::model::{Timestamp, Version, VersionSet};
 
 /// What a store does beyond [`Backend`](super::Backend) that several workers use at the same time.
 ///
@@ -64,6 +64,10 @@ pub struct Heartbeat {
     pub limit: usize,
     /// Ids of instances whose ends somebody waits for here.
     pub watching: Vec<String>,
+    /// Which instances it is to be told of that have something to do.
+    pub orchestrators: RunnableOrchestrators,
+    /// Which calls it is to be told of that wait for a runner.
+    pub activities: RunnableActivities,
 }
 
 /// What a heartbeat finds.
@@ -71,9 +75,10 @@ pub struct Heartbeat {
 pub struct Pulse {
     /// The store's time.
     pub now: Timestamp,
-    /// Some instance has something to do, as in [`Write::ClaimReady`](super::Write::ClaimReady), and no living owner.
+    /// Some instance that the worker can run has something to do, as in [`Write::ClaimReady`](super::Write::ClaimReady), and no
+    /// living owner.
     pub instances: bool,
-    /// Some activity call has no living runner.
+    /// Some activity call that the worker can run has no living runner.
     pub calls: bool,
     /// Instances of the worker that never ran, have continued as new and not run since then, or have unread messages, each
     /// with the last position that was given out in its inbox; by key.
@@ -96,16 +101,20 @@ pub struct Unread {
 pub struct Runnable {
     /// The name, without regard to ASCII case.
     pub name: String,
-    /// Only instances of these versions, where `None` is to have none; all when this is `None`.
-    pub versions: Option<Vec<Option<String>>>,
+    /// Only instances of these versions. Versions compare as [`Version`]s do, not as texts.
+    pub versions: VersionSet,
 }
 
 impl Runnable {
     /// True for an instance of this name and version.
     #[must_use]
     pub fn fits(&self, name: &str, version: Option<&str>) -> bool {
-        let is_of = |versions: &Vec<Option<String>>| versions.iter().any(|known| known.as_deref() == version);
-        self.name.eq_ignore_ascii_case(name) && self.versions.as_ref().is_none_or(is_of)
+        let has_version = || match (&self.versions, version.map(Version::new).transpose()) {
+            (VersionSet::All, _) => true,
+            (versions, Ok(version)) => versions.contains(version.as_ref()),
+            (_, Err(_)) => false,
+        };
+        self.name.eq_ignore_ascii_case(name) && has_version()
     }
 }
 
@@ -189,10 +198,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_fit_in_any_case_and_versions_exactly() {
-        let all = Runnable { name: "Order".to_owned(), versions: None };
+    fn names_fit_in_any_case_and_versions_in_their_order() {
+        let version = |text| Some(Version::new(text).unwrap());
+        let all = Runnable { name: "Order".to_owned(), versions: VersionSet::All };
         assert!(all.fits("order", None) && all.fits("ORDER", Some("1.0")) && !all.fits("orders", None));
-        let some = Runnable { versions: Some(vec![None, Some("2.0".to_owned())]), ..all };
+        let some = Runnable { versions: VersionSet::These(vec![None, version("2.0")]), ..all.clone() };
         assert!(some.fits("order", None) && some.fits("order", Some("2.0")) && !some.fits("order", Some("1.0")));
+        let old = Runnable { versions: VersionSet::Through(version("1.10")), ..all.clone() };
+        assert!(old.fits("order", None) && old.fits("order", Some("1.9")) && !old.fits("order", Some("1.11")));
+        let none = Runnable { versions: VersionSet::Through(None), ..all };
+        assert!(none.fits("order", None) && !none.fits("order", Some("1.0")));
     }
 }

@@ -182,7 +182,7 @@ pub struct HeldCall {
     pub claim: i64,
 }
 
-/// A turn. Nothing of it happens unless key, execution, epoch and turn fit the instance row.
+/// A turn. Nothing of it happens unless key, execution, epoch and turn fit the instance row, and the claims of its results hold.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TurnCommit {
     /// The instance.
@@ -212,6 +212,10 @@ pub struct TurnCommit {
     pub inbox_through: u64,
     /// Calls that are over: completed or cancelled.
     pub activities_gone: Vec<CallId>,
+    /// Those of them whose results only this turn brings, each with the claim under which it ran. The turn is refused when
+    /// one of these claims does not hold any more: somebody else has run the call then, and its result is on its way or
+    /// lies in the inbox. A store that belongs to one process need not look, since nobody else can have run it.
+    pub results: Vec<HeldCall>,
     /// Timers that are over: fired or cancelled.
     pub timers_gone: Vec<CallId>,
     /// New calls.
@@ -227,6 +231,14 @@ pub struct TurnCommit {
     /// The instance goes on in another execution: its history and its timers are removed, and it stands before its first
     /// turn again.
     pub next: Option<Box<NextExecution>>,
+}
+
+impl TurnCommit {
+    /// Whether calls end with this turn that have not run to their ends.
+    #[must_use]
+    pub fn cancels_calls(&self) -> bool {
+        self.drop_activities || self.activities_gone.len() > self.results.len()
+    }
 }
 
 /// An instance that another one starts.

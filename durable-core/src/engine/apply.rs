@@ -4,7 +4,7 @@ use super::entry::Known;
 use super::message::{Message, Origin};
 use super::stored;
 use crate::backend::{
-    CallId, CreateInstance, InboxRow, InstanceKey, NewActivity, NewChild, NewEvent, NewTimer, NextExecution,
+    CallId, CreateInstance, HeldCall, InboxRow, InstanceKey, NewActivity, NewChild, NewEvent, NewTimer, NextExecution,
     OutgoingMessage, Recipient, TurnCommit, WorkerId,
 };
 use crate::history::{
@@ -118,6 +118,7 @@ pub(super) fn empty(before: &Known, turn_time: Timestamp) -> TurnCommit {
         history: Vec::new(),
         inbox_through: 0,
         activities_gone: Vec::new(),
+        results: Vec::new(),
         timers_gone: Vec::new(),
         new_activities: Vec::new(),
         new_timers: Vec::new(),
@@ -160,7 +161,10 @@ impl Turn<'_> {
             match message.origin {
                 Origin::Start => {}
                 Origin::Inbox(seq) => commit.inbox_through = commit.inbox_through.max(seq),
-                Origin::Activity { call, .. } => commit.activities_gone.push(call),
+                Origin::Activity { call, claim } => {
+                    commit.activities_gone.push(call);
+                    commit.results.push(HeldCall { key: commit.key, call, claim });
+                }
                 Origin::Timer(call) => commit.timers_gone.push(call),
             }
         }

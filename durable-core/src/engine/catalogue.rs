@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::source::WorkOffer;
 use crate::backend::{Runnable, RunnableActivities, RunnableOrchestrators};
 use crate::client::{ClientError, ClientErrorKind};
-use crate::model::{FailureDetails, FunctionName, NameList, Version};
+use crate::model::{FailureDetails, FunctionName, NameList, Version, VersionSet};
 
 /// The orchestrators that a worker knows, each with its versions in ascending order, and its activities.
 #[derive(Debug, Default)]
@@ -27,9 +27,13 @@ pub(super) enum Missing {
 impl Catalogue {
     pub(super) fn new(offer: WorkOffer, is_shared: bool) -> Self {
         let runnable = |(name, versions): &(FunctionName, Vec<Option<Version>>)| {
-            let text = |version: &Option<Version>| version.as_ref().map(|version| version.as_str().to_owned());
             // Code without versions serves every instance.
-            let versions = (*versions != [None]).then(|| versions.iter().map(text).collect());
+            let versions = if *versions == [None] {
+                offer.takes.clone()
+            } else {
+                let taken = versions.iter().filter(|version| offer.takes.contains(version.as_ref()));
+                VersionSet::These(taken.cloned().collect())
+            };
             Runnable { name: name.as_str().to_owned(), versions }
         };
         let shared = is_shared.then(|| {
@@ -63,6 +67,11 @@ impl Catalogue {
     /// False for a call that only others can run.
     pub(super) fn runs_activity(&self, name: &FunctionName) -> bool {
         self.shared.is_none() || self.activities.contains(name)
+    }
+
+    /// False for a worker that can run no call at all.
+    pub(super) fn has_activities(&self) -> bool {
+        !self.activities.is_empty()
     }
 
     /// The version in which a new instance starts: the one that is asked for, or the default of the hub, or the highest.
@@ -160,6 +169,21 @@ mod tests {
         let alone = catalogue(None);
         assert!(alone.runs(&name("other"), None) && alone.runs_activity(&name("refund")), "it fails where it is seen");
         assert_eq!((alone.orchestrators(), alone.activities()), (None, None));
+    }
+
+    #[test]
+    fn instances_of_other_versions_than_the_worker_takes_are_left_to_others() {
+        let (one, two, three) = (version("1.0"), version("2.0"), version("3.0"));
+        let takes = |takes| {
+            let orders = vec![Some(one.clone()), Some(three.clone())];
+            Catalogue::new(WorkOffer { takes, ..offer(orders, None) }, true)
+        };
+        let later = takes(VersionSet::Through(Some(two.clone())));
+        assert!(later.runs(&name("order"), Some(&one)) && !later.runs(&name("order"), Some(&three)));
+        assert!(later.runs(&name("plain"), Some(&two)) && !later.runs(&name("plain"), Some(&three)));
+        let strict = takes(VersionSet::These(vec![Some(two.clone())]));
+        assert!(!strict.runs(&name("order"), Some(&one)) && !strict.runs(&name("order"), Some(&two)));
+        assert!(strict.runs(&name("plain"), Some(&two)) && !strict.runs(&name("plain"), None));
     }
 
     #[test]

@@ -179,24 +179,27 @@ impl LocalEngine {
         timeout: Option<Duration>,
     ) -> Result<Option<InstanceStatus>, ClientError> {
         let deadline = timeout.map(|timeout| self.inner.clock.now().saturating_add(timeout));
+        let is_over = |status: &Option<InstanceStatus>| {
+            status.as_ref().is_none_or(|status| until.is_reached(status.runtime_status))
+        };
         loop {
-            let mut watched = false;
             // Registered before the look, so that an end between the look and the wait is not missed.
             let waiting = self.inner.waiters.register(id);
             let notified = waiting.notified();
             tokio::pin!(notified);
             notified.as_mut().enable();
-            let late = deadline.is_some_and(|deadline| self.inner.clock.now() >= deadline);
-            let mut looks = !self.is_surely_open(id, until) || late;
-            while looks {
-                let status = self.status(id).await?;
-                let done = status.as_ref().is_none_or(|status| until.is_reached(status.runtime_status));
-                if done || late {
+            if deadline.is_some_and(|deadline| self.inner.clock.now() >= deadline) {
+                return self.status(id).await;
+            }
+            if !self.is_surely_open(id, until) {
+                let mut status = self.status(id).await?;
+                if !is_over(&status) && self.watch(id).await? {
+                    // It may have ended before it was watched.
+                    status = self.status(id).await?;
+                }
+                if is_over(&status) {
                     return Ok(status);
                 }
-                // It may have ended before it was watched.
-                looks = !watched && self.watch(id).await?;
-                watched = looks;
             }
             if self.inner.is_closing() {
                 return Err(ClientError::new(ClientErrorKind::ShutDown));

@@ -83,10 +83,17 @@ impl StoreClock {
         Self { local, start: AtomicI64::new(0) }
     }
 
-    /// The store said that it was `now`, somewhen between these two moments.
-    pub(super) fn adjust(&self, now: Timestamp, asked: Duration, answered: Duration) {
+    /// The store said for the first time that it was `now`, somewhen between these two moments.
+    pub(super) fn begin(&self, now: Timestamp, asked: Duration, answered: Duration) {
         let middle = asked + answered.saturating_sub(asked) / 2;
         self.start.store(now.ticks() - ticks(middle), Ordering::Relaxed);
+    }
+
+    /// The store said again that it was `now`, somewhen between these two moments. What is known already stays as far as it can be
+    /// true: an answer that came late says little.
+    pub(super) fn adjust(&self, now: Timestamp, asked: Duration, answered: Duration) {
+        let (first, last) = (now.ticks() - ticks(answered.max(asked)), now.ticks() - ticks(asked));
+        self.start.store(self.start.load(Ordering::Relaxed).clamp(first, last), Ordering::Relaxed);
     }
 }
 
@@ -148,10 +155,28 @@ mod tests {
         let clock = StoreClock::new(Arc::clone(&local) as Arc<dyn Clock>);
         let store = Timestamp::from_ticks(17_040_672_000_000_000);
         *local.0.lock() = seconds(12);
-        clock.adjust(store, seconds(10), seconds(12));
+        clock.begin(store, seconds(10), seconds(12));
         assert_eq!(clock.now(), store.saturating_add(seconds(1)));
         drop(clock.sleep_until(store.saturating_add(seconds(5))));
         assert_eq!(clock.now(), store.saturating_add(seconds(5)), "it sleeps for what is left by the store's time");
         assert_eq!(clock.elapsed(), seconds(16));
+    }
+
+    #[test]
+    fn a_late_answer_does_not_move_the_time() {
+        let seconds = Duration::from_secs;
+        let local = Arc::new(Wrong(Mutex::new(seconds(10))));
+        let clock = StoreClock::new(Arc::clone(&local) as Arc<dyn Clock>);
+        let store = Timestamp::from_ticks(17_040_672_000_000_000);
+        clock.begin(store, seconds(10), seconds(10));
+        *local.0.lock() = seconds(50);
+        clock.adjust(store.saturating_add(seconds(1)), seconds(11), seconds(50));
+        assert_eq!(clock.now(), store.saturating_add(seconds(40)), "it was heard long after it was said");
+        clock.adjust(store.saturating_add(seconds(40)), seconds(12), seconds(50));
+        assert_eq!(clock.now(), store.saturating_add(seconds(40)), "it was asked long before it was said");
+        clock.adjust(store.saturating_add(seconds(45)), seconds(49), seconds(50));
+        assert_eq!(clock.now(), store.saturating_add(seconds(45)), "the store's clock was put forward");
+        clock.adjust(store, seconds(49), seconds(50));
+        assert_eq!(clock.now(), store.saturating_add(seconds(1)), "and back");
     }
 }

@@ -16,8 +16,8 @@ use super::source::{ActivityLease, SourceError, TurnLease};
 use super::stored::{self, CallOptions, read_options};
 use crate::activity::ActivityCallInfo;
 use crate::backend::{
-    ActivityRow, Arrived, BackendError, CallId, Committed, Completes, CreateInstance, Gone, InstanceKey, MessageTarget,
-    NewMessage, Notice, Started, TimerRow, TurnCommit, WorkerId, Write, Written,
+    ActivityRow, Arrived, BackendError, CallId, Committed, Completes, CreateInstance, Gone, HeldCall, InstanceKey,
+    MessageTarget, NewMessage, Notice, Started, TimerRow, TurnCommit, WorkerId, Write, Written,
 };
 use crate::history::{EventKind, ExecutionHeader, TaskOptions, decode_event, encode_event};
 use crate::model::{ExecutionId, FailureDetails, FunctionName, InstanceId, TaskId};
@@ -85,9 +85,19 @@ impl LocalEngine {
 
     fn turn_is_durable(&self, commit: &TurnCommit) {
         let inner = &self.inner;
+        if commit.cancels_calls() {
+            self.cancel_calls(commit);
+        }
         let mut instances = inner.instances.lock();
         let id = instances.id_of(commit.key);
-        let after = instances.committed(commit);
+        let mut after = instances.committed(commit);
+        if let AfterTurn::Continues(left) = &mut after
+            && inner.sharing.is_some()
+            && !instances.header_of(commit.key).is_none_or(|next| self.runs(&next))
+        {
+            instances.pass_on(commit.key);
+            after = AfterTurn::PassedOn(std::mem::take(left));
+        }
         let evicted = instances.take_evicted();
         drop(instances);
         self.release(evicted);
@@ -102,7 +112,10 @@ impl LocalEngine {
         }
         match after {
             AfterTurn::Resting | AfterTurn::Ready => {}
-            AfterTurn::Continues(left) | AfterTurn::Finished(left) | AfterTurn::Parked(left) => {
+            AfterTurn::Continues(left)
+            | AfterTurn::PassedOn(left)
+            | AfterTurn::Finished(left)
+            | AfterTurn::Parked(left) => {
                 let execution = ExecutionId::from_stored(&commit.execution);
                 for message in left {
                     self.store_message(commit.key, &execution, message);
@@ -200,7 +213,12 @@ impl LocalEngine {
         }
     }
 
-    fn run_activities(&self, commit: &TurnCommit, instance: &InstanceId) {
+    /// False for an execution that only others can run.
+    fn runs(&self, header: &ExecutionHeader) -> bool {
+        self.inner.catalogue.lock().runs(&header.name, header.version.as_ref())
+    }
+
+    fn cancel_calls(&self, commit: &TurnCommit) {
         let mut activities = self.inner.activities.lock();
         for task in &commit.activities_gone {
             activities.cancel(commit.key, *task);
@@ -208,6 +226,10 @@ impl LocalEngine {
         if commit.drop_activities {
             activities.cancel_all(commit.key);
         }
+    }
+
+    fn run_activities(&self, commit: &TurnCommit, instance: &InstanceId) {
+        let mut activities = self.inner.activities.lock();
         let mut started = 0;
         let worker = self.inner.worker();
         let surplus = commit.new_activities.iter().any(|call| call.runner.is_none());
@@ -276,9 +298,12 @@ impl LocalEngine {
         });
         let engine = self.clone();
         self.inner.submit(write, Patience::Endless, move |_, written| {
-            if let Ok(Written::Queued { key, seq, owner }) = written {
-                engine.message_is_durable(key, owner, Message { origin: Origin::Inbox(seq), ..message });
+            let Ok(Written::Queued { key, seq, owner }) = written else { return };
+            if owner.is_none() && engine.inner.sharing.is_some() && engine.inner.instances.lock().id_of(key).is_some() {
+                // It is here, and the store took this worker for dead: what is known of it may count no more.
+                return engine.look_into(key);
             }
+            engine.message_is_durable(key, owner, Message { origin: Origin::Inbox(seq), ..message });
         });
     }
 
@@ -319,7 +344,8 @@ impl LocalEngine {
 
     /// Looks into the store for calls that nobody runs, when there may be some and there is room.
     pub(super) fn refill_activities(&self) {
-        if self.inner.sharing.is_some() && self.inner.is_closing() {
+        // In a shared store others take what comes now, and what this worker has no code for.
+        if self.inner.sharing.is_some() && (self.inner.is_closing() || !self.inner.catalogue.lock().has_activities()) {
             return;
         }
         let Some(limit) = self.inner.activities.lock().begin_refill() else { return };
@@ -331,7 +357,9 @@ impl LocalEngine {
             let mut rows = if let Ok(Written::Activities(rows)) = written { rows } else { Vec::new() };
             let more = rows.len() >= limit;
             if worker != engine.inner.worker() {
-                rows.clear();
+                // Nobody would run what an earlier self has taken, or only after a while.
+                let calls = rows.drain(..).map(|row| HeldCall { key: row.key, call: row.call, claim: row.claim });
+                engine.hand_back(calls.collect());
             }
             for row in rows {
                 engine.take_call(row);
@@ -339,6 +367,18 @@ impl LocalEngine {
             engine.inner.activities.lock().end_refill(more);
             // Some of them may have been over already.
             engine.refill_activities();
+        });
+    }
+
+    /// Leaves calls to whoever has room for them, this worker included.
+    pub(super) fn hand_back(&self, calls: Vec<HeldCall>) {
+        if calls.is_empty() {
+            return;
+        }
+        let engine = self.clone();
+        self.inner.submit(Write::HandBack(calls), Patience::Endless, move |_, _| {
+            engine.tell(Notice::Work { instances: false, calls: true });
+            engine.look_for_work(false, true);
         });
     }
 
@@ -392,6 +432,15 @@ impl LocalEngine {
             let _ = answer.send(written);
         });
         let written = stored.await.map_err(|_gone| SourceError::Closed)??;
+        if written != Written::Done && self.inner.sharing.is_some() {
+            // Another worker has had it since. What was wrong here may be right in what it has become.
+            let id = self.inner.instances.lock().remove_at(lease.key, epoch);
+            if let Some(id) = id {
+                self.inner.waiters.changed(&id);
+                self.load(lease.key, None);
+            }
+            return Err(SourceError::LeaseLost);
+        }
         self.wake_later(lease.key, retry_after);
         if written == Written::Done { Ok(()) } else { Err(SourceError::LeaseLost) }
     }

@@ -4,12 +4,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::clock::Clock;
-use super::group::Patience;
 use super::lifecycle::worker_name;
 use super::local::LocalEngine;
 use super::sharing::{BEATS_OF_A_LEASE, Sharing};
 use super::timers::Timers;
-use crate::backend::{BackendError, Heartbeat, InstanceKey, Notice, Pulse, SharedBackend, Write};
+use crate::backend::{BackendError, Heartbeat, InstanceKey, Pulse, SharedBackend};
 use crate::model::InstanceId;
 
 /// How many of our instances one heartbeat names.
@@ -24,6 +23,8 @@ struct Round {
     after: InstanceKey,
     watched: usize,
     failures: u32,
+    /// It has been told that the lease had ended.
+    is_told: bool,
 }
 
 /// Beats until the engine closes.
@@ -59,12 +60,18 @@ impl LocalEngine {
     async fn beat_once(&self, sharing: &Sharing, shared: &dyn SharedBackend, round: &mut Round) {
         let inner = &self.inner;
         let lease = inner.options.heartbeat_interval * BEATS_OF_A_LEASE;
+        let (orchestrators, activities) = {
+            let catalogue = inner.catalogue.lock();
+            (catalogue.orchestrators(), catalogue.activities())
+        };
         let heartbeat = Heartbeat {
             worker: inner.worker(),
             lease,
             after: round.after,
             limit: OWN,
             watching: inner.waiters.some(round.watched, WATCHED),
+            orchestrators,
+            activities,
         };
         round.watched = if heartbeat.watching.len() == WATCHED { round.watched + WATCHED } else { 0 };
         // Counted from here: the store may take it later, and never earlier.
@@ -80,13 +87,21 @@ impl LocalEngine {
                     _ => InstanceKey::default(),
                 };
                 if !inner.holds_lease() {
-                    tracing::warn!(
-                        "this worker was silent for longer than its lease; others may have taken what it owned"
-                    );
+                    if !std::mem::replace(&mut round.is_told, true) {
+                        tracing::warn!(
+                            "this worker was silent for longer than its lease; others may have taken what it owned"
+                        );
+                    }
                     self.doubt_results(sharing);
                 }
                 sharing.clock.adjust(pulse.now, sent, inner.clock.elapsed());
                 sharing.lease.set(sent + lease);
+                if inner.holds_lease() {
+                    round.is_told = false;
+                } else {
+                    // The answer came so late that its lease has ended already: nothing runs here before the next one.
+                    sharing.missed.notify_one();
+                }
                 self.hand_back_unheard();
                 self.feel(pulse).await;
             }
@@ -111,13 +126,7 @@ impl LocalEngine {
     /// those of them that are over.
     fn hand_back_unheard(&self) {
         let calls = self.inner.instances.lock().take_unheard();
-        if !calls.is_empty() {
-            let engine = self.clone();
-            self.inner.submit(Write::HandBack(calls), Patience::Endless, move |_, _| {
-                engine.tell(Notice::Work { instances: false, calls: true });
-                engine.look_for_work(false, true);
-            });
-        }
+        self.hand_back(calls);
     }
 
     /// While this worker was silent, others may have run its calls, and told the results. What its own runs gave and no turn

@@ -16,7 +16,7 @@ use crate::history::ExecutionHeader;
 use crate::model::{ExecutionId, InstanceId, RuntimeStatus, Timestamp};
 use crate::replay::{NumberHash, NumberMap, TurnInput};
 
-pub(super) use self::ownership::{Left, Presence};
+pub(super) use self::ownership::{Left, Presence, TakeIn};
 
 /// What became of a message.
 #[derive(Debug)]
@@ -40,6 +40,8 @@ pub(super) enum AfterTurn {
     Ready,
     /// It goes on in another execution. These results of the last one's activities mean nothing to it.
     Continues(Vec<Message>),
+    /// The same, but only others can run the next execution.
+    PassedOn(Vec<Message>),
     /// It is over. These results of detached activities came too late for it.
     Finished(Vec<Message>),
     /// It is paused, and not in memory any more. These messages have no place in the store yet.
@@ -81,6 +83,8 @@ pub(super) struct Instances {
     is_shared: bool,
     /// Instances that went out of memory lately and may go to others.
     evicted: Vec<(InstanceId, Release)>,
+    /// Those among them of which the store has not said yet whether it has let them go.
+    leaving: HashMap<InstanceKey, ownership::Leaving>,
     /// Paused instances that are not in memory and stay ours, because of messages that no turn has consumed: the last one.
     parked: HashMap<InstanceKey, u64>,
     /// Calls whose results went with an instance that was forgotten.
@@ -99,6 +103,7 @@ impl Instances {
             next_token: 0,
             is_shared,
             evicted: Vec::new(),
+            leaving: HashMap::new(),
             parked: HashMap::new(),
             unheard: Vec::new(),
         }
@@ -267,7 +272,8 @@ impl Instances {
             && let Some(Entry { known: Some(known), seen, .. }) = self.entries.get(&key)
         {
             if *seen == known.standing.consumed {
-                self.evicted.push(ownership::release(known));
+                let known = known.clone();
+                self.give_up(&known);
             } else {
                 unread = Some(*seen);
             }
@@ -352,6 +358,10 @@ impl Instances {
         }
         let Some(entry) = self.entries.get_mut(&key) else { return AfterTurn::Resting };
         let Some(known) = &mut entry.known else { return AfterTurn::Resting };
+        if self.is_shared && commit.cancels_calls() {
+            // Their rows are gone, and the next turn with such a result would be refused.
+            entry.pending.retain(|message| !message.origin.is_ended_by(commit));
+        }
         let standing = &mut known.standing;
         standing.turn = commit.turn;
         standing.turn_time = commit.turn_time;
@@ -426,8 +436,8 @@ impl Instances {
             && evicted != key
         {
             let known = self.entries.get(&evicted).and_then(|entry| entry.known.as_ref());
-            if let Some(known) = known.filter(|_| self.is_shared) {
-                self.evicted.push(ownership::release(known));
+            if let Some(known) = known.filter(|_| self.is_shared).cloned() {
+                self.give_up(&known);
             }
             self.remove(evicted);
         }

@@ -46,7 +46,7 @@ impl LocalEngine {
         let (sharing, clock) = match attached.now {
             Some(now) => {
                 let store_clock = Arc::new(StoreClock::new(Arc::clone(&clock)));
-                store_clock.adjust(now, asked, clock.elapsed());
+                store_clock.begin(now, asked, clock.elapsed());
                 (Some(Sharing::new(Arc::clone(&store_clock), asked + lease)), store_clock as Arc<dyn Clock>)
             }
             None => (None, clock),
@@ -186,11 +186,16 @@ impl LocalEngine {
         });
     }
 
-    /// Drops everything that memory holds of an instance.
+    /// Drops everything that memory holds of an instance, which is gone.
     pub(super) fn forget(&self, key: InstanceKey) {
+        self.inner.activities.lock().cancel_all(key);
+        self.unload(key);
+    }
+
+    /// Drops what memory holds of an instance. Calls of it that run here go on: their claims hold.
+    pub(super) fn unload(&self, key: InstanceKey) {
         self.inner.instances.lock().remove(key);
         self.inner.timers.lock().remove_all(key);
-        self.inner.activities.lock().cancel_all(key);
         self.inner.made_room();
         self.end_trial(key);
     }

@@ -12,13 +12,12 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::activities::{Activities, Waiting};
-use super::apply::{Placement, Surroundings, apply};
+use super::apply::{Placement, Standing, Surroundings, apply};
 use super::catalogue::Catalogue;
 use super::clock::Clock;
 use super::entry::Known;
 use super::group::{Group, Patience, Pauses, shut_down};
 use super::instances::Instances;
-use super::instances::ownership::results;
 use super::options::EngineOptions;
 use super::retention::Ends;
 use super::sharing::Sharing;
@@ -27,8 +26,8 @@ use super::stored::records;
 use super::suspects::Suspects;
 use super::timers::Timers;
 use super::waiters::Waiters;
-use crate::backend::{Backend, BackendError, HeldCall, InstanceKey, TurnCommit, WorkerId, Write, Written};
-use crate::history::HistoryRecord;
+use crate::backend::{Backend, BackendError, InstanceKey, TurnCommit, WorkerId, Write, Written};
+use crate::history::{ExecutionHeader, HistoryRecord};
 use crate::model::{FailureDetails, FunctionName, InstanceId, Payload, TaskHubName, Version};
 use crate::replay::{LeafResult, TurnOutcome};
 
@@ -188,13 +187,17 @@ impl WorkSource for LocalEngine {
             let Known { header, standing } = leased.ok_or(SourceError::LeaseLost)?;
             let backend = self.inner.backend().map_err(|Closed| SourceError::Closed)?;
             match backend.history(lease.key).await {
-                Ok(rows) if self.inner.sharing.is_some() && rows.iter().any(|row| row.turn > standing.turn) => {
-                    // Somebody else has had turns of it: what is known here is of no use.
-                    self.disown(lease.key);
-                    self.load(lease.key, None);
-                    return Err(SourceError::LeaseLost);
+                Ok(rows) => {
+                    let is_ours = rows.len() as u64 == standing.history_len
+                        && rows.last().is_none_or(|last| last.turn <= standing.turn);
+                    if !is_ours && self.has_moved(&header, &standing).await? {
+                        // Somebody else has had turns of it: what is known here is of no use.
+                        self.disown(lease.key);
+                        self.load(lease.key, None);
+                        return Err(SourceError::LeaseLost);
+                    }
+                    return Ok(records(rows, &header)?);
                 }
-                Ok(rows) => return Ok(records(rows, &header)?),
                 // The code is not to blame, so the turn waits as its commit would.
                 Err(error) if error.is_retryable() && !self.inner.closed.is_cancelled() => {
                     tracing::debug!(instance = %header.instance, %error, "the store does not give a history, trying again");
@@ -207,13 +210,13 @@ impl WorkSource for LocalEngine {
     }
 
     async fn complete_turn(&self, lease: TurnLease, outcome: TurnOutcome) -> Result<(), SourceError> {
-        let Some((commit, results)) = self.prepare_turn(&lease, outcome)? else { return Ok(()) };
+        let Some(commit) = self.prepare_turn(&lease, outcome)? else { return Ok(()) };
         let (answer, committed) = oneshot::channel();
         let engine = self.clone();
         self.inner.submit(Write::Turn(Box::new(commit)), Patience::Endless, move |write, written| {
             let finished = engine.finish_turn(write, written);
-            if finished.is_err() {
-                engine.inner.instances.lock().not_heard(results);
+            if let (Err(_), Write::Turn(commit)) = (&finished, write) {
+                engine.inner.instances.lock().not_heard(&commit.results);
             }
             // The worker may be gone; the turn is committed all the same.
             let _ = answer.send(finished);
@@ -271,13 +274,18 @@ impl WorkSource for LocalEngine {
 }
 
 impl LocalEngine {
-    /// The write of a turn, and the calls whose results only it has; `None` when nothing happened in it, so that there is
-    /// nothing to write.
-    fn prepare_turn(
-        &self,
-        lease: &TurnLease,
-        outcome: TurnOutcome,
-    ) -> Result<Option<(TurnCommit, Vec<HeldCall>)>, SourceError> {
+    /// True when another worker has had an instance since it was read here.
+    async fn has_moved(&self, header: &ExecutionHeader, standing: &Standing) -> Result<bool, SourceError> {
+        if self.inner.sharing.is_none() {
+            return Ok(false);
+        }
+        let backend = self.inner.backend().map_err(|Closed| SourceError::Closed)?;
+        let row = backend.instance(header.instance.as_str()).await?;
+        Ok(row.is_none_or(|row| (row.key, row.epoch) != (standing.key, standing.epoch)))
+    }
+
+    /// The write of a turn; `None` when nothing happened in it, so that there is nothing to write.
+    fn prepare_turn(&self, lease: &TurnLease, outcome: TurnOutcome) -> Result<Option<TurnCommit>, SourceError> {
         let inner = &self.inner;
         let mut instances = inner.instances.lock();
         let (known, turn) = instances.leased(lease).ok_or(SourceError::LeaseLost)?;
@@ -295,8 +303,7 @@ impl LocalEngine {
         let received = instances.take_received(lease);
         // The lease protects the turn, so others need not wait while it is encoded.
         drop(instances);
-        let results = results(lease.key, received.iter()).collect();
-        Ok(Some((apply(&known, time, &received, outcome, &mut World::new(inner, lease.key)), results)))
+        Ok(Some(apply(&known, time, &received, outcome, &mut World::new(inner, lease.key))))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What reaches an instance.
 
-use crate::backend::CallId;
+use crate::backend::{CallId, TurnCommit};
 use crate::history::EventKind;
 use crate::model::Timestamp;
 
@@ -53,6 +53,12 @@ impl Origin {
     /// True when only memory knows that the message arrived.
     pub(super) fn is_volatile(self) -> bool {
         matches!(self, Self::Activity { .. })
+    }
+
+    /// True for the result of a call that is over with this turn.
+    pub(super) fn is_ended_by(self, commit: &TurnCommit) -> bool {
+        let Self::Activity { call, .. } = self else { return false };
+        commit.drop_activities || commit.activities_gone.contains(&call)
     }
 
     /// False for a timer of another execution than the one of this generation.

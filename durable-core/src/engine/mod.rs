@@ -16,6 +16,7 @@
 
 mod activities;
 mod apply;
+mod budget;
 mod catalogue;
 mod client;
 mod clock;
@@ -43,6 +44,7 @@ mod suspects;
 mod timers;
 mod waiters;
 
+pub(crate) use self::budget::without_budget;
 pub use self::clock::{Clock, SystemClock};
 pub use self::local::LocalEngine;
 pub use self::options::EngineOptions;

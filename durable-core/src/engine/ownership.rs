@@ -3,7 +3,7 @@
 use tokio::sync::oneshot;
 
 use super::group::{Patience, shut_down};
-use super::instances::Left;
+use super::instances::{Left, TakeIn};
 use super::lifecycle::RECOVERY_PAGE;
 use super::local::{Closed, LocalEngine};
 use super::message::{Message, Origin};
@@ -25,6 +25,8 @@ impl LocalEngine {
                 engine.inner.instances.lock().remove(key);
                 engine.not_ours(key, &written);
             }
+            // Calls that nobody waits for outlive their instance.
+            Ok(Written::Finished { .. }) => engine.unload(key),
             _ => engine.forget(key),
         });
     }
@@ -58,8 +60,11 @@ impl LocalEngine {
             self.inner.instances.lock().remove(key);
             return;
         }
-        if self.inner.instances.lock().begin_take_in(key, epoch) {
-            return self.loaded(claimed);
+        let begun = self.inner.instances.lock().begin_take_in(key, epoch);
+        match begun {
+            TakeIn::Begun => return self.loaded(claimed),
+            TakeIn::Later => return,
+            TakeIn::Present => {}
         }
         let header = self.inner.instances.lock().header_of(key);
         let Some(header) = header else { return };
@@ -74,7 +79,8 @@ impl LocalEngine {
     /// Takes over one page of what is ready in the store. Gives the last key when there may be more after it.
     pub(super) async fn take_ready(&self, after: InstanceKey) -> Result<Option<InstanceKey>, BackendError> {
         let Ok(backend) = self.inner.backend() else { return Ok(None) };
-        if backend.ready(self.inner.worker(), after, 1).await?.is_empty() {
+        let runs = self.inner.catalogue.lock().orchestrators();
+        if backend.ready(self.inner.worker(), after, 1, runs).await?.is_empty() {
             return Ok(None);
         }
         drop(backend);
@@ -128,11 +134,17 @@ impl LocalEngine {
             |(id, release): (InstanceId, Release)| Release { watched: self.inner.waiters.wait_for(&id), ..release };
         let engine = self.clone();
         let write = Write::Release(evicted.into_iter().map(watched).collect());
-        self.inner.submit(write, Patience::Endless, move |_, written| {
+        self.inner.submit(write, Patience::Endless, move |write, written| {
+            let Write::Release(releases) = write else { return };
+            let is_closing = engine.inner.is_closing();
+            let mut instances = engine.inner.instances.lock();
+            let wanted: Vec<_> = releases.iter().filter(|release| instances.left(release)).collect();
+            drop(instances);
+            wanted.iter().filter(|_| !is_closing).for_each(|release| engine.claim(release.key));
             if let Ok(Written::Kept(kept)) = written {
                 kept.into_iter().for_each(|key| engine.load(key, None));
             }
-            if engine.inner.is_closing() {
+            if is_closing || releases.iter().any(|release| release.inbox_seq.is_none()) {
                 engine.tell(Notice::Work { instances: true, calls: false });
             }
         });
@@ -146,12 +158,7 @@ impl LocalEngine {
         }
         self.release(releases);
         let back = self.inner.activities.lock().take_waiting();
-        if !back.is_empty() {
-            let engine = self.clone();
-            self.inner.submit(Write::HandBack(back), Patience::Endless, move |_, _| {
-                engine.tell(Notice::Work { instances: false, calls: true });
-            });
-        }
+        self.hand_back(back);
     }
 
     /// Forgets an instance that another worker owns. Calls of it that run here go on: their claims hold.

@@ -8,9 +8,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::coop::unconstrained;
-
 use super::apply::{Standing, new_child};
+use super::budget::without_budget;
 use super::client::{corrupt, store_failed};
 use super::entry::Known;
 use super::group::Patience;
@@ -81,7 +80,7 @@ impl LocalEngine {
         let history = records(rows.clone(), &header).map_err(|error| corrupt(error.to_string()))?;
         let cut = Cut::of(&history, row.turn);
         let kept: Vec<_> = cut.kept.iter().map(|at| history[*at].clone()).collect();
-        self.rehearse(&header, &kept).await?;
+        self.rehearse(&header, &kept)?;
         let now = self.inner.clock.now();
         let mut inbox = vec![EventKind::ExecutionRewound { reason: reason.cloned() }];
         inbox.extend(cut.returned.iter().map(|at| history[*at].kind.clone()));
@@ -148,13 +147,13 @@ impl LocalEngine {
     }
 
     /// Runs the code against what is left of a history.
-    async fn rehearse(
+    fn rehearse(
         &self,
         header: &Arc<crate::history::ExecutionHeader>,
         history: &[HistoryRecord],
     ) -> Result<(), ClientError> {
         let Some(rehearsal) = self.inner.rehearsal.lock().clone() else { return Ok(()) };
-        unconstrained(async { rehearsal(header, history) }).await.map_err(|failure| {
+        without_budget(|| rehearsal(header, history)).map_err(|failure| {
             let reason = failure.error_message.clone();
             ClientError::new(ClientErrorKind::CannotRewind { id: header.instance.clone(), reason }).with_source(failure)
         })

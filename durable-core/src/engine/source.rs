@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::activity::ActivityCallInfo;
 use crate::backend::{BackendError, CallId, InstanceKey};
 use crate::history::{CorruptHistory, ExecutionHeader, HistoryRecord, TaskOptions};
-use crate::model::{ExecutionId, FailureDetails, FunctionName, InstanceId, Payload, Version};
+use crate::model::{ExecutionId, FailureDetails, FunctionName, InstanceId, Payload, Version, VersionSet};
 use crate::replay::{LeafResult, TurnInput, TurnOutcome};
 
 /// Where a worker takes its work from and gives its outcomes to.
@@ -95,6 +95,8 @@ pub struct WorkOffer {
     pub default_version: Option<Version>,
     /// How to try an orchestrator's code before a rewind.
     pub rehearsal: Option<Rehearsal>,
+    /// Of the instances in a store that it shares with others, it leaves those of other versions to them.
+    pub takes: VersionSet,
     /// The activities that it knows.
     pub activities: Vec<FunctionName>,
     /// How many activities it runs at once.
@@ -106,6 +108,7 @@ impl fmt::Debug for WorkOffer {
         f.debug_struct("WorkOffer")
             .field("orchestrators", &self.orchestrators)
             .field("default_version", &self.default_version)
+            .field("takes", &self.takes)
             .field("activities", &self.activities)
             .field("max_activities", &self.max_activities)
             .finish_non_exhaustive()

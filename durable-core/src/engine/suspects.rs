@@ -64,6 +64,13 @@ impl LocalEngine {
         self.inner.submit(Write::Attempt { key, epoch }, Patience::Endless, move |_, written| {
             if matches!(written, Ok(Written::Done)) && engine.inner.instances.lock().release(key) {
                 engine.inner.turns_ready.add_permits(1);
+            } else if engine.inner.sharing.is_some() {
+                // Another worker has it by now, or it is gone.
+                let id = engine.inner.instances.lock().remove_at(key, epoch);
+                if id.is_some() {
+                    engine.unload(key);
+                    engine.load(key, None);
+                }
             } else {
                 engine.forget(key);
             }

@@ -269,7 +269,7 @@ impl TaskHubBuilder {
     }
 
     /// Sets what happens to an instance whose version this deployment does not have or does not take; the default is
-    /// [`VersionMismatch::Reject`].
+    /// [`VersionMismatch::Reject`]. In a store that several workers share, this one then leaves it to the others.
     pub fn on_version_mismatch(mut self, strategy: VersionMismatch) -> Self {
         self.worker.version_mismatch = strategy;
         self

@@ -30,4 +30,4 @@ pub use self::status::{RuntimeStatus, UnknownRuntimeStatus};
 pub use self::tags::{InvalidTag, Tags};
 pub use self::time::Timestamp;
 pub use self::trace::{InvalidTraceContext, TraceContext};
-pub use self::version::{InvalidVersion, Version};
+pub use self::version::{InvalidVersion, Version, VersionSet};

@@ -137,6 +137,30 @@ impl From<std::convert::Infallible> for InvalidVersion {
     }
 }
 
+/// Versions of instances, where `None` is to have none.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum VersionSet {
+    /// All of them.
+    #[default]
+    All,
+    /// These.
+    These(Vec<Option<Version>>),
+    /// This one and all that stand before it.
+    Through(Option<Version>),
+}
+
+impl VersionSet {
+    /// True when the version is one of them.
+    #[must_use]
+    pub fn contains(&self, version: Option<&Version>) -> bool {
+        match self {
+            Self::All => true,
+            Self::These(versions) => versions.iter().any(|known| known.as_ref() == version),
+            Self::Through(last) => version <= last.as_ref(),
+        }
+    }
+}
+
 /// A text that cannot be a version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{version}' is not a valid version: {reason}")]

@@ -69,6 +69,7 @@ impl Worker {
                 .map(|name| (name.clone(), registry.versions(&name)))
                 .collect(),
             default_version: options.version.clone(),
+            takes: options.takes(),
             rehearsal: Some(turns::rehearsal(registry.clone(), &options)),
             activities: registry.activity_names(),
             max_activities: options.max_activities.max(1),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::{Limits, Version};
+use crate::model::{Limits, Version, VersionSet};
 use crate::replay::EventOrder;
 
 /// What happens to an instance whose code no longer fits its history.
@@ -95,6 +95,18 @@ impl Default for WorkerOptions {
             event_order: EventOrder::default(),
             stall_pause: (Duration::from_secs(1), Duration::from_secs(300)),
             drain_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+impl WorkerOptions {
+    /// Which instances it takes from a store that others share. One that it is to fail for its version, it takes as well.
+    pub(super) fn takes(&self) -> VersionSet {
+        match self.version_match {
+            _ if self.version_mismatch == VersionMismatch::Fail => VersionSet::All,
+            VersionMatch::Any => VersionSet::All,
+            VersionMatch::Strict => VersionSet::These(vec![self.version.clone()]),
+            VersionMatch::CurrentOrOlder => VersionSet::Through(self.version.clone()),
         }
     }
 }

@@ -1,15 +1,12 @@
 //! Running turns.
 
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::coop::unconstrained;
 use tracing::Span;
 
 use super::{CheckedTurn, NonDeterminismPolicy, Shared, VersionMismatch, WorkerOptions};
-use crate::engine::{Rehearsal, SourceError, TurnWork, WorkSource};
+use crate::engine::{Rehearsal, SourceError, TurnWork, WorkSource, without_budget};
 use crate::history::{Completion, EventKind, ExecutionHeader};
 use crate::model::{FailureDetails, FunctionName, NameList, Version};
 use crate::registry::Registry;
@@ -260,15 +257,6 @@ impl Shared {
         };
         let executor = executor.map_or_else(|| Executor::without_code(Arc::clone(&work.header)), |executor| *executor);
         Ok((executor.end_without_code(completion), None))
-    }
-}
-
-/// Runs code outside of tokio's budget: inside it, a channel or a lock that the code uses among its own parts would pretend to
-/// be pending, and look like a foreign await.
-fn without_budget<T>(run: impl FnOnce() -> T) -> T {
-    match pin!(unconstrained(async { run() })).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(result) => result,
-        Poll::Pending => unreachable!("there is nothing to wait for"),
     }
 }
 

@@ -210,7 +210,7 @@ pub async fn ready_instances_can_be_read_in_pages(store: Arc<dyn Backend>) {
     for limit in 1..=10 {
         let (mut paged, mut after) = (Vec::new(), InstanceKey(0));
         loop {
-            let page = hub.store.ready(worker, after, limit).await.expect("ready instances can be read");
+            let page = hub.store.ready(worker, after, limit, None).await.expect("ready instances can be read");
             assert!(page.len() <= limit);
             assert!(page.first().is_none_or(|first| *first > after), "{page:?} comes after {after:?}");
             let Some(last) = page.last() else { break };
@@ -219,7 +219,7 @@ pub async fn ready_instances_can_be_read_in_pages(store: Arc<dyn Backend>) {
         }
         assert_eq!(paged, all, "in pages of {limit}");
     }
-    assert_eq!(hub.store.ready(worker, InstanceKey(0), 0).await.expect("ready instances can be read"), []);
+    assert_eq!(hub.store.ready(worker, InstanceKey(0), 0, None).await.expect("ready instances can be read"), []);
 }
 
 /// Given up is what has no unread messages, under the epoch of the owner; or whatever it has, when the owner says so.

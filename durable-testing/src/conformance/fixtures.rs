@@ -104,6 +104,7 @@ pub(crate) fn turn(id: &str, key: InstanceKey, number: u64) -> TurnCommit {
         history: Vec::new(),
         inbox_through: 0,
         activities_gone: Vec::new(),
+        results: Vec::new(),
         timers_gone: Vec::new(),
         new_activities: Vec::new(),
         new_timers: Vec::new(),
@@ -177,7 +178,15 @@ pub(crate) fn timer_row(key: InstanceKey, task: u32, due: i64) -> TimerRow {
 
 /// A sign of life that asks for everything.
 pub(crate) fn heartbeat(worker: WorkerId) -> Heartbeat {
-    Heartbeat { worker, lease: LONG, after: InstanceKey(i64::MIN), limit: usize::MAX, watching: Vec::new() }
+    Heartbeat {
+        worker,
+        lease: LONG,
+        after: InstanceKey(i64::MIN),
+        limit: usize::MAX,
+        watching: Vec::new(),
+        orchestrators: None,
+        activities: None,
+    }
 }
 
 pub(crate) fn every_instance() -> InstanceFilter {
@@ -359,7 +368,7 @@ impl Hub {
     }
 
     pub(crate) async fn ready(&self, worker: WorkerId) -> Vec<InstanceKey> {
-        self.store.ready(worker, InstanceKey(0), usize::MAX).await.expect("ready instances can be read")
+        self.store.ready(worker, InstanceKey(0), usize::MAX, None).await.expect("ready instances can be read")
     }
 
     pub(crate) async fn list(&self, filter: InstanceFilter) -> Vec<String> {

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use durable_core::backend::{
-    Backend, CreateInstance, Gone, Heartbeat, InstanceKey, NewTimer, Notice, Notices, Pulse, Recipient, Release,
-    Runnable, SharedBackend, TurnCommit, Unread, WorkerId, Write, Written,
+    Backend, CreateInstance, Gone, Heartbeat, HeldCall, InstanceKey, NewTimer, Notice, Notices, Pulse, Recipient,
+    Release, Runnable, SharedBackend, TurnCommit, Unread, WorkerId, Write, Written,
 };
-use durable_core::model::{RuntimeStatus, Timestamp};
+use durable_core::model::{RuntimeStatus, Timestamp, Version, VersionSet};
 
 use super::fixtures::{
-    Hub, LONG, at, child, completion, continuing_turn, create, create_again, free_call, heartbeat, last_turn, message,
-    outgoing, own_call, timer_row, turn,
+    Hub, LONG, at, call, child, completion, continuing_turn, create, create_again, free_call, happened, heartbeat,
+    last_turn, message, outgoing, own_call, timer_row, turn,
 };
 
 fn shared(hub: &Hub) -> &dyn SharedBackend {
@@ -50,8 +50,13 @@ async fn taken_by(hub: &Hub, worker: WorkerId, runs: Option<Vec<Runnable>>, agai
     }
 }
 
+fn version(text: &str) -> Version {
+    Version::new(text).expect("a version")
+}
+
 fn runnable(name: &str, versions: Option<&[Option<&str>]>) -> Runnable {
-    let versions = versions.map(|versions| versions.iter().map(|version| version.map(str::to_owned)).collect());
+    let these = |versions: &[Option<&str>]| versions.iter().map(|text| text.map(version)).collect();
+    let versions = versions.map_or(VersionSet::All, |versions| VersionSet::These(these(versions)));
     Runnable { name: name.to_owned(), versions }
 }
 
@@ -186,6 +191,61 @@ pub async fn only_what_can_run_is_taken(store: Arc<dyn Backend>) {
     assert!(matches!(hub.write(claim(other, &[runnable("refund", None)])).await, Written::Claimed(_)));
 }
 
+/// Versions compare by their numbers, or as texts without regard to case, in every look for what a worker can run.
+pub async fn versions_compare_by_their_numbers(store: Arc<dyn Backend>) {
+    let hub = Hub::new(store);
+    let worker = hub.join().await;
+    let all =
+        ["0.9", "1.2", "01.02", "1.2.0", "1.10", "1.10.4294967295", "1.10.4294967296", "10", "1.2.3.4.5", "Beta", "rc"];
+    let mut keys = vec![(None, hub.start("none").await)];
+    for text in all {
+        let of_version = CreateInstance { version: Some(text.to_owned()), ..create(text) };
+        keys.push((Some(version(text)), hub.start_as(of_version).await));
+    }
+    let mut sets = vec![VersionSet::All, VersionSet::Through(None), VersionSet::These(Vec::new())];
+    for text in all.iter().chain(&["1.3", "beta", "BETA2", "9.9.9.9"]) {
+        sets.push(VersionSet::Through(Some(version(text))));
+        sets.push(VersionSet::These(vec![None, Some(version(text))]));
+    }
+    for versions in sets {
+        let fits = keys.iter().filter(|(version, _)| versions.contains(version.as_ref())).map(|(_, key)| *key);
+        let runs = Some(Arc::from([Runnable { name: "GREET".to_owned(), versions: versions.clone() }]));
+        let ready = hub.store.ready(worker, InstanceKey(0), usize::MAX, runs).await;
+        assert_eq!(ready.expect("ready instances can be read"), fits.collect::<Vec<_>>(), "{versions:?}");
+    }
+    let beta = vec![runnable("greet", Some(&[Some("BETA"), Some("1.2")]))];
+    let named = |text: &str| keys.iter().find(|(of, _)| *of == Some(version(text))).expect("it is there").1;
+    assert_eq!(
+        taken_by(&hub, worker, Some(beta), false).await,
+        [named("1.2"), InstanceKey(named("1.2").0 + 1), named("Beta")]
+    );
+}
+
+/// A heartbeat tells only of what its worker can run.
+pub async fn a_heartbeat_tells_of_what_its_worker_can_run(store: Arc<dyn Backend>) {
+    let hub = Hub::new(store);
+    let worker = hub.join().await;
+    hub.start_as(CreateInstance { version: Some("2.0".to_owned()), ..create("a") }).await;
+    let found = async |runnable: Option<Runnable>, names: Option<&str>| {
+        let orchestrators = Some(runnable.into_iter().collect());
+        let activities = Some(names.into_iter().map(str::to_owned).collect());
+        let pulse = beat(&hub, Heartbeat { orchestrators, activities, ..heartbeat(worker) }).await;
+        let pulse = pulse.expect("the worker is known");
+        (pulse.instances, pulse.calls)
+    };
+    assert_eq!(found(None, None).await, (false, false));
+    assert_eq!(found(Some(runnable("other", None)), None).await, (false, false));
+    assert_eq!(found(Some(runnable("GREET", Some(&[None, Some("1.0")]))), None).await, (false, false));
+    assert_eq!(found(Some(runnable("GREET", Some(&[None, Some("2.0")]))), None).await, (true, false));
+    let through = |text| Runnable { name: "greet".to_owned(), versions: VersionSet::Through(Some(version(text))) };
+    assert_eq!(found(Some(through("1.9")), Some("say")).await, (false, false));
+    assert_eq!(found(Some(through("2.0")), Some("say")).await, (true, false));
+    let other = hub.start_as(CreateInstance { owner: Some(worker), ..create("b") }).await;
+    hub.done(TurnCommit { new_activities: vec![free_call(1)], ..turn("b", other, 1) }).await;
+    assert_eq!(found(None, Some("sing")).await, (false, false));
+    assert_eq!(found(None, Some("SAY")).await, (false, true));
+}
+
 /// The same for calls.
 pub async fn only_calls_that_can_run_are_taken(store: Arc<dyn Backend>) {
     let hub = Hub::new(store);
@@ -216,6 +276,79 @@ pub async fn a_living_runner_keeps_its_calls(store: Arc<dyn Backend>) {
     hub.die(b).await;
     assert_eq!(hub.free_tasks(a).await, [2], "the runner of that one is dead");
     assert_eq!(hub.activities(key).await[1].deliveries, 2);
+}
+
+/// A call has one result: a turn that brings one under a claim that does not hold any more is refused as a whole, and can be
+/// made without it.
+pub async fn a_turn_needs_the_claims_of_its_results(store: Arc<dyn Backend>) {
+    let hub = Hub::new(store);
+    let (a, b) = (hub.join().await, hub.join().await);
+    let (key, other) = (owned(&hub, "a", a).await, owned(&hub, "b", a).await);
+    let calls = vec![own_call(1, a, 5), own_call(2, a, 6), own_call(3, a, 7)];
+    hub.done(TurnCommit { new_activities: calls, ..turn("a", key, 2) }).await;
+    hub.done(TurnCommit { new_activities: vec![own_call(1, a, 8)], ..turn("b", other, 2) }).await;
+    hub.die(a).await;
+    assert_eq!(hub.claim_activities(b, 90, 1).await.len(), 1);
+    assert!(pulse(&hub, a).await.now > Timestamp::UNIX_EPOCH, "it comes back");
+    let held = |task, claim| HeldCall { key, call: call(task), claim };
+    let with = |number, results: &[HeldCall]| TurnCommit {
+        activities_gone: results.iter().map(|held| held.call).collect(),
+        results: results.to_vec(),
+        history: vec![happened(1)],
+        ..turn("a", key, number)
+    };
+    let results = [HeldCall { key: other, call: call(1), claim: 8 }];
+    let beside = TurnCommit { activities_gone: vec![call(1)], results: results.to_vec(), ..turn("b", other, 3) };
+    let batch = vec![Write::Turn(Box::new(beside)), Write::Turn(Box::new(with(3, &[held(2, 6), held(1, 5)])))];
+    assert_eq!(hub.commit(batch).await, [Written::Done, Written::Refused]);
+    assert_eq!((hub.activities(key).await.len(), hub.history(key).await), (3, Vec::new()));
+    assert_eq!(hub.activities(other).await, []);
+    hub.done(with(3, &[held(2, 6)])).await;
+    assert_eq!(hub.turn(with(3, &[held(2, 6)])).await, Written::Done, "it can be resubmitted");
+    assert_eq!(hub.turn(with(4, &[held(2, 6)])).await, Written::Refused, "the call is over");
+    assert_eq!(hub.message(completion("a", key, 1, 5)).await, Written::Refused);
+    assert!(matches!(hub.message(completion("a", key, 1, 90)).await, Written::Queued { .. }));
+    assert_eq!(hub.turn(with(4, &[held(1, 90)])).await, Written::Refused, "it has arrived");
+    let batch = vec![Write::Message(completion("a", key, 3, 7)), Write::Turn(Box::new(with(4, &[held(3, 7)])))];
+    assert_eq!(hub.commit(batch).await[1], Written::Refused, "the one before it brings the result");
+    hub.done(TurnCommit { inbox_through: 2, ..turn("a", key, 4) }).await;
+    let calls = vec![own_call(4, a, 9), own_call(5, a, 10)];
+    hub.done(TurnCommit { new_activities: calls, ..turn("b", other, 4) }).await;
+    let results = vec![HeldCall { key: other, call: call(4), claim: 9 }];
+    let drop_activities = true;
+    hub.done(TurnCommit { activities_gone: vec![call(4)], results, drop_activities, ..last_turn("b", other, 5) }).await;
+    assert_eq!(hub.activities(other).await, [], "one has ended, and the other was dropped");
+}
+
+/// The result of a call takes the instance from an owner that is dead: what that one has decided without it does not count, even
+/// when it comes back in time.
+pub async fn a_result_takes_an_instance_from_a_dead_owner(store: Arc<dyn Backend>) {
+    let hub = Hub::new(store);
+    let (a, b) = (hub.join().await, hub.join().await);
+    let (taken, back, kept) =
+        (owned(&hub, "taken", a).await, owned(&hub, "back", a).await, owned(&hub, "kept", a).await);
+    for (id, key, claim) in [("taken", taken, 5), ("back", back, 6), ("kept", kept, 7)] {
+        hub.done(TurnCommit { new_activities: vec![own_call(1, a, claim)], ..turn(id, key, 2) }).await;
+    }
+    let told = async |id, key, claim| written(&hub, Write::Message(completion(id, key, 1, claim))).await;
+    hub.die(a).await;
+    assert_eq!(hub.claim_activities(b, 90, 3).await.len(), 3);
+    hub.message(message("kept")).await;
+    assert_eq!(hub.row("kept").await.epoch, 1, "any message is for whoever owns it");
+    for (id, key, claim) in [("taken", taken, 90), ("back", back, 91)] {
+        assert_eq!(told(id, key, claim).await, Written::Queued { key, seq: 1, owner: None });
+        assert_eq!(told(id, key, claim).await, Written::Queued { key, seq: 1, owner: None }, "it is told once");
+        assert_eq!(hub.row(id).await.epoch, 2);
+        assert_eq!(hub.turn(turn(id, key, 3)).await, Written::Refused);
+    }
+    let claimed = hub.claimed(taken, b).await;
+    assert_eq!((claimed.instance.epoch, claimed.inbox.len(), claimed.owner_lost), (3, 1, true));
+    assert!(pulse(&hub, a).await.own.contains(&(back, 1)), "it lives again");
+    let claimed = hub.claimed(back, a).await;
+    assert_eq!((claimed.instance.epoch, claimed.inbox.len(), claimed.owner_lost), (2, 1, false));
+    hub.done(TurnCommit { epoch: 2, inbox_through: 1, ..turn("back", back, 3) }).await;
+    assert_eq!(told("kept", kept, 92).await, Written::Queued { key: kept, seq: 2, owner: Some(a) });
+    assert_eq!(hub.row("kept").await.epoch, 1, "its owner lives");
 }
 
 /// Whoever writes a message learns which living worker it concerns.
@@ -345,7 +478,7 @@ pub async fn messages_are_read_from_a_position_on(store: Arc<dyn Backend>) {
 pub async fn a_due_timer_needs_an_owner(store: Arc<dyn Backend>) {
     let hub = Hub::new(store);
     let (a, b) = (hub.join().await, hub.join().await);
-    let due = |task| NewTimer { call: super::fixtures::call(task), fire_at: Timestamp::from_ticks(7) };
+    let due = |task| NewTimer { call: call(task), fire_at: Timestamp::from_ticks(7) };
     let key = owned(&hub, "a", a).await;
     hub.done(TurnCommit { new_timers: vec![due(1), super::fixtures::timer(2, 90)], ..turn("a", key, 2) }).await;
     let free = hub.start_as(CreateInstance { start_at: Some(at(0)), ..create("later") }).await;

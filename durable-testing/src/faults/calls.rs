@@ -7,7 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use durable_core::backend::{
     ActivityRow, Attached, Backend, BackendError, BackendErrorKind, CountRow, Heartbeat, HistoryRow, InstanceFilter,
-    InstanceKey, InstanceRow, Notice, Notices, Pulse, SharedBackend, TimerRow, Unread, WorkerId, Write, Written,
+    InstanceKey, InstanceRow, Notice, Notices, Pulse, RunnableOrchestrators, SharedBackend, TimerRow, Unread, WorkerId,
+    Write, Written,
 };
 
 use super::FaultyBackend;
@@ -88,9 +89,11 @@ impl Backend for FaultyBackend {
         worker: WorkerId,
         after: InstanceKey,
         limit: usize,
+        runs: RunnableOrchestrators,
     ) -> Result<Vec<InstanceKey>, BackendError> {
         let store = self.living().await;
-        self.store.wait(store.ready(worker, after, limit)).await
+        self.looks.fetch_add(1, Ordering::Relaxed);
+        self.store.wait(store.ready(worker, after, limit, runs)).await
     }
 
     async fn timers(

@@ -45,6 +45,7 @@ pub struct FaultyBackend {
     held: watch::Sender<bool>,
     loses_hints: AtomicBool,
     lost_histories: AtomicU64,
+    looks: AtomicU64,
     on_crash: Mutex<Option<Arc<dyn Fn() + Send + Sync>>>,
     refused: Mutex<Option<Refused>>,
 }
@@ -67,8 +68,8 @@ impl FaultyBackend {
     fn of(store: Store) -> Self {
         let (script, on_crash, refused) = Default::default();
         let (ended, held) = (watch::Sender::new(0), watch::Sender::new(false));
-        let (loses_hints, lost_histories) = (AtomicBool::new(false), AtomicU64::new(0));
-        Self { store, script, ended, held, loses_hints, lost_histories, on_crash, refused }
+        let (loses_hints, lost_histories, looks) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
+        Self { store, script, ended, held, loses_hints, lost_histories, looks, on_crash, refused }
     }
 
     /// The process dies now: nothing that it still asks for happens, and whoever was given to
@@ -187,6 +188,12 @@ impl FaultyBackend {
     #[must_use]
     pub fn commits(&self) -> u64 {
         self.script.lock().arrived
+    }
+
+    /// How often somebody has looked for what is [`ready`](Backend::ready) so far.
+    #[must_use]
+    pub fn looks(&self) -> u64 {
+        self.looks.load(Ordering::Relaxed)
     }
 
     /// Waits until `n` commits have been answered or have failed.

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use durable_core::backend::memory::Memory;
 use durable_core::backend::{
     ActivityRow, Attached, Backend, BackendError, CountRow, HistoryRow, InstanceFilter, InstanceKey, InstanceRow,
-    MessageTarget, SharedBackend, TimerRow, WorkerId, Write, Written,
+    MessageTarget, RunnableOrchestrators, SharedBackend, TimerRow, WorkerId, Write, Written,
 };
 use durable_core::model::Timestamp;
 use parking_lot::Mutex;
@@ -226,8 +226,9 @@ impl Backend for Noted {
         worker: WorkerId,
         after: InstanceKey,
         limit: usize,
+        runs: RunnableOrchestrators,
     ) -> Result<Vec<InstanceKey>, BackendError> {
-        self.store.ready(worker, after, limit).await
+        self.store.ready(worker, after, limit, runs).await
     }
 
     async fn timers(

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use durable_core::backend::{
     ActivityRow, Attached, Backend, BackendError, CountRow, HistoryRow, InstanceFilter, InstanceKey, InstanceRow,
-    SharedBackend, TimerRow, TurnCommit, WorkerId, Write, Written,
+    RunnableOrchestrators, SharedBackend, TimerRow, TurnCommit, WorkerId, Write, Written,
 };
 use durable_core::model::RuntimeStatus;
 use serde::{Deserialize, Serialize};
@@ -144,8 +144,9 @@ impl Backend for Counted {
         worker: WorkerId,
         after: InstanceKey,
         limit: usize,
+        runs: RunnableOrchestrators,
     ) -> Result<Vec<InstanceKey>, BackendError> {
-        self.counts.checked(self.inner.ready(worker, after, limit).await)
+        self.counts.checked(self.inner.ready(worker, after, limit, runs).await)
     }
 
     async fn timers(

@@ -35,6 +35,7 @@ const MAY_SLEEP: &[(&str, &str)] = &[
     ("durable-macros/tests/ui/", "the macro refuses it"),
     ("durable-core/tests/engine_activities.rs", "time is virtual in a world"),
     ("durable-core/tests/engine_handoff.rs", "time is virtual in a world"),
+    ("durable-core/tests/engine_ownership.rs", "time is virtual in a fleet"),
     ("durable-core/tests/engine_promises.rs", "time is virtual in a world"),
     ("durable-core/tests/engine_sharing.rs", "time is virtual in a fleet"),
     ("durable-core/tests/engine_waiting.rs", "the mistake that the engine is to find"),

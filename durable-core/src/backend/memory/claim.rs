@@ -101,6 +101,15 @@ impl Tables {
         }
     }
 
+    /// Calls without a living runner that somebody can run.
+    pub(super) fn waiting_calls(&self, runs: &RunnableActivities) -> impl Iterator<Item = &(InstanceKey, CallId)> {
+        self.orphans.iter().filter(move |(key, call)| {
+            let Some(names) = runs else { return true };
+            let activity = self.instances.get(key).and_then(|instance| instance.activities.get(call));
+            activity.is_some_and(|activity| names.iter().any(|name| name.eq_ignore_ascii_case(&activity.name)))
+        })
+    }
+
     pub(super) fn claim_activities(
         &mut self,
         worker: WorkerId,
@@ -119,12 +128,7 @@ impl Tables {
         });
         let mut taken: Vec<_> = again.collect();
         if taken.is_empty() {
-            let fits = |(key, call): &&(InstanceKey, CallId)| {
-                let Some(names) = runs else { return true };
-                let activity = self.instances.get(key).and_then(|instance| instance.activities.get(call));
-                activity.is_some_and(|activity| names.iter().any(|name| name.eq_ignore_ascii_case(&activity.name)))
-            };
-            let orphans = self.orphans.iter().filter(fits).take(limit).zip(first_claim..);
+            let orphans = self.waiting_calls(runs).take(limit).zip(first_claim..);
             taken = orphans.map(|((key, task), claim)| (*key, *task, claim)).collect();
         }
         let mut rows = Vec::with_capacity(taken.len());
@@ -145,6 +149,6 @@ impl Tables {
     }
 }
 
-fn can_run(runs: &RunnableOrchestrators, row: &InstanceRow) -> bool {
+pub(super) fn can_run(runs: &RunnableOrchestrators, row: &InstanceRow) -> bool {
     runs.as_ref().is_none_or(|runs| runs.iter().any(|known| known.fits(&row.name, row.version.as_deref())))
 }

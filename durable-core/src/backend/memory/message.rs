@@ -30,6 +30,9 @@ impl Tables {
         if stale {
             return Written::Refused;
         }
+        if status.is_terminal() {
+            return Written::Finished { status };
+        }
         if matches!(message.completes, Some(Completes::Activity(..))) && self.owner(key).is_none() {
             self.dethrone(key);
         }
@@ -40,11 +43,11 @@ impl Tables {
         }
     }
 
-    /// Takes an instance from its dead owner, which may have run the same call, and comes back with a turn that has its result.
+    /// Takes an instance from its dead owner, which may have run the same call: no turn of it counts any more that has not heard
+    /// of the result. Whoever takes the instance over still learns that its owner died.
     fn dethrone(&mut self, key: InstanceKey) {
         if let Some(instance) = self.instances.get_mut(&key).filter(|instance| instance.owner.is_some()) {
             instance.row.epoch += 1;
-            instance.owner = None;
         }
     }
 

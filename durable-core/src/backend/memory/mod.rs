@@ -28,7 +28,8 @@ use parking_lot::{Mutex, MutexGuard};
 use self::schema::Tables;
 use super::{
     ActivityRow, Attached, Backend, BackendError, CountRow, Heartbeat, HistoryRow, InstanceFilter, InstanceKey,
-    InstanceRow, Notice, NoticeSender, Notices, Pulse, SharedBackend, TimerRow, Unread, WorkerId, Write, Written,
+    InstanceRow, Notice, NoticeSender, Notices, Pulse, RunnableOrchestrators, SharedBackend, TimerRow, Unread,
+    WorkerId, Write, Written,
 };
 use crate::model::Timestamp;
 
@@ -114,8 +115,9 @@ impl Backend for Memory {
         worker: WorkerId,
         after: InstanceKey,
         limit: usize,
+        runs: RunnableOrchestrators,
     ) -> Result<Vec<InstanceKey>, BackendError> {
-        Ok(self.lock().ready(worker, after, limit))
+        Ok(self.lock().ready(worker, after, limit, &runs))
     }
 
     async fn timers(

@@ -3,13 +3,24 @@
 use std::collections::HashSet;
 use std::ops::Bound;
 
+use super::claim::can_run;
 use super::schema::{Instance, Tables};
-use crate::backend::{ActivityRow, CountRow, HistoryRow, InstanceFilter, InstanceKey, InstanceRow, TimerRow, WorkerId};
+use crate::backend::{
+    ActivityRow, CountRow, HistoryRow, InstanceFilter, InstanceKey, InstanceRow, RunnableOrchestrators, TimerRow,
+    WorkerId,
+};
 use crate::model::RuntimeStatus;
 
 impl Tables {
-    pub(super) fn ready(&self, worker: WorkerId, after: InstanceKey, limit: usize) -> Vec<InstanceKey> {
-        self.waiting(worker, after, false).map(|instance| instance.row.key).take(limit).collect()
+    pub(super) fn ready(
+        &self,
+        worker: WorkerId,
+        after: InstanceKey,
+        limit: usize,
+        runs: &RunnableOrchestrators,
+    ) -> Vec<InstanceKey> {
+        let waiting = self.waiting(worker, after, false).filter(|instance| can_run(runs, &instance.row));
+        waiting.map(|instance| instance.row.key).take(limit).collect()
     }
 
     /// Instances that have something to do and that `worker` may take, in the order of their keys; `again` if those that it

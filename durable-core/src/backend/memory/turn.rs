@@ -1,7 +1,7 @@
 //! Committing a turn.
 
 use super::schema::{Activity, Instance, Tables};
-use crate::backend::{HistoryRow, TimerRow, TurnCommit, WorkerId, Written};
+use crate::backend::{HeldCall, HistoryRow, TimerRow, TurnCommit, WorkerId, Written};
 
 /// What a turn finds.
 enum Fence {
@@ -14,9 +14,10 @@ impl Tables {
     pub(super) fn turn(&mut self, turn: &TurnCommit) -> Written {
         let Some(instance) = self.instances.get_mut(&turn.key) else { return Written::Refused };
         match instance.fence(turn) {
-            Fence::Fits => {}
+            // Where there is only one process, nobody else can have run its calls.
+            Fence::Fits if self.time.is_none() || instance.has_claims(turn) => {}
             Fence::Applied => return self.reached_before(turn),
-            Fence::Refused => return Written::Refused,
+            Fence::Fits | Fence::Refused => return Written::Refused,
         }
         instance.record(turn);
         if !instance.inbox.is_empty() {
@@ -89,6 +90,11 @@ impl Instance {
         }
         let fits = row.turn + 1 == turn.turn && row.execution == turn.execution && !row.status.is_terminal();
         if fits { Fence::Fits } else { Fence::Refused }
+    }
+
+    fn has_claims(&self, turn: &TurnCommit) -> bool {
+        let holds = |held: &HeldCall| self.activities.get(&held.call).is_some_and(|call| call.claim == held.claim);
+        turn.results.iter().all(holds)
     }
 
     fn record(&mut self, turn: &TurnCommit) {

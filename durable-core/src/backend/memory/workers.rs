@@ -96,8 +96,8 @@ impl Tables {
         let is_over = |id: &&String| self.by_id(id).is_none_or(|instance| instance.row.status.is_terminal());
         Some(Pulse {
             now,
-            instances: !self.ready(id, InstanceKey(i64::MIN), 1).is_empty(),
-            calls: !self.orphans.is_empty(),
+            instances: !self.ready(id, InstanceKey(i64::MIN), 1, &heartbeat.orchestrators).is_empty(),
+            calls: self.waiting_calls(&heartbeat.activities).next().is_some(),
             own: own.map(|(key, instance)| (*key, instance.row.inbox_seq)).take(heartbeat.limit).collect(),
             ended: heartbeat.watching.iter().filter(is_over).cloned().collect(),
         })

@@ -5,6 +5,7 @@ use tokio_postgres::Row;
 use super::connection::{Connection, Step};
 use super::error::Result;
 use super::query::{self, get, limit, optional_payload, payload};
+use super::runs::{Runs, can_run, numbers, order};
 use super::time::now;
 use super::workers::{self, living, ready_query};
 use super::writer::{self, Work};
@@ -64,9 +65,9 @@ const LOCK_READY: &str = concat!(
           ELSE i.owner IS NULL OR i.owner <> ALL(ARRAY(",
     living!(),
     ")) END
-      AND ($5::boolean OR lower(i.name) = ANY($6::text[])
-           OR EXISTS (SELECT FROM unnest($7::text[], $8::text[]) AS u (name, version)
-                      WHERE u.name = lower(i.name) AND u.version IS NOT DISTINCT FROM i.version))
+      AND ",
+    can_run!("$5", "$6", "$7", "$8", "$9"),
+    "
     ORDER BY i.key LIMIT $3 FOR UPDATE SKIP LOCKED"
 );
 
@@ -81,7 +82,7 @@ pub(super) struct ActivityClaim {
 
 impl ActivityClaim {
     pub(super) fn new(worker: WorkerId, first: i64, most: usize, runs: &RunnableActivities) -> Self {
-        let names = runs.as_ref().map(|names| names.iter().map(|name| name.to_ascii_lowercase()).collect());
+        let names = workers::lowercase(runs);
         let limit = limit(most);
         Self { worker: worker.0, first, end: first.saturating_add(limit), limit, names }
     }
@@ -115,14 +116,14 @@ pub(super) fn claim(
         if let Some(worker) = work.living(instance.owner) {
             return Some(Written::Owned { worker });
         }
-        if !work.row(key).is_some_and(|row| can_run(runs, row)) {
+        if !work.row(key).is_some_and(|row| fits(runs, row)) {
             return Some(Written::Unfit);
         }
     }
     Some(take(work, key, worker).map_or(Written::NotFound, |claimed| Written::Claimed(Box::new(claimed))))
 }
 
-fn can_run(runs: &RunnableOrchestrators, row: &InstanceRow) -> bool {
+fn fits(runs: &RunnableOrchestrators, row: &InstanceRow) -> bool {
     runs.as_ref().is_none_or(|runs| runs.iter().any(|known| known.fits(&row.name, row.version.as_deref())))
 }
 
@@ -149,18 +150,7 @@ pub(super) async fn claim_ready(
     runs: &RunnableOrchestrators,
     again: bool,
 ) -> Result<Written> {
-    let (mut names, mut of_version, mut versions) = (Vec::new(), Vec::new(), Vec::new());
-    for known in runs.iter().flat_map(|runs| runs.iter()) {
-        let name = known.name.to_ascii_lowercase();
-        match &known.versions {
-            None => names.push(name),
-            Some(known) => {
-                of_version.extend(known.iter().map(|_| name.clone()));
-                versions.extend(known.iter().map(Option::as_deref));
-            }
-        }
-    }
-    let (most, all) = (limit(most), runs.is_none());
+    let (most, runs) = (limit(most), Runs::new(runs));
     let mut steps = Vec::new();
     if begins {
         steps.push(Step { sql: "BEGIN", params: Vec::new() });
@@ -170,10 +160,11 @@ pub(super) async fn claim_ready(
         &after.0 as _,
         &most as _,
         &again as _,
-        &all as _,
-        &names as _,
-        &of_version as _,
-        &versions as _,
+        &runs.all as _,
+        &runs.names as _,
+        &runs.of as _,
+        &runs.versions as _,
+        &runs.or_earlier as _,
     ];
     steps.push(Step { sql: LOCK_READY, params });
     let answers = connection.run(&steps).await?;

@@ -59,6 +59,12 @@ impl Failure {
         error.is_some_and(|error| *error.code() == SqlState::UNIQUE_VIOLATION && error.constraint() == Some(constraint))
     }
 
+    /// True where a statement says in this way that something is not as it was thought to be.
+    pub(super) fn is_division_by_zero(&self) -> bool {
+        let error = self.cause.as_ref().and_then(|cause| cause.as_db_error());
+        error.is_some_and(|error| *error.code() == SqlState::DIVISION_BY_ZERO)
+    }
+
     /// The error as the outside sees it; `place` is where the hub lies, without a password.
     pub(super) fn of_hub(&self, place: &str) -> BackendError {
         let error = BackendError::new(self.kind, format!("the task hub {place}: {}", self.what));

@@ -32,11 +32,11 @@ pub(super) fn message<'a>(work: &mut Work<'a>, message: &'a NewMessage) -> Writt
     Written::Queued { key, seq: work.deliver(key, message.time, &message.event), owner }
 }
 
-/// Takes an instance from its dead owner, which may have run the same call, and comes back with a turn that has its result.
+/// Takes an instance from its dead owner, which may have run the same call: no turn of it counts any more that has not heard of
+/// the result. Whoever takes the instance over still learns that its owner died.
 fn dethrone(work: &mut Work<'_>, key: InstanceKey) {
     if let Some(instance) = work.instances.get_mut(&key).filter(|instance| instance.owner.is_some()) {
         instance.epoch += 1;
-        instance.owner = None;
         instance.is_held = true;
     }
 }

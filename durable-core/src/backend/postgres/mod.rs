@@ -29,6 +29,7 @@ mod purge;
 mod query;
 mod reach;
 mod rewind;
+mod runs;
 mod schema;
 mod time;
 mod tls;
@@ -48,7 +49,8 @@ use self::error::Result as Outcome;
 use self::pool::{Pool, Pooled};
 use super::{
     ActivityRow, Attached, Backend, BackendError, CountRow, Heartbeat, HistoryRow, InstanceFilter, InstanceKey,
-    InstanceRow, Notice, Notices, Pulse, SharedBackend, TimerRow, Unread, WorkerId, Write, Written,
+    InstanceRow, Notice, Notices, Pulse, RunnableOrchestrators, SharedBackend, TimerRow, Unread, WorkerId, Write,
+    Written,
 };
 
 /// Batches that can be written at the same time.
@@ -250,8 +252,9 @@ impl Backend for Postgres {
         worker: WorkerId,
         after: InstanceKey,
         limit: usize,
+        runs: RunnableOrchestrators,
     ) -> Result<Vec<InstanceKey>, BackendError> {
-        let found = async { workers::ready(&*self.hub.reader().await?, worker, after, limit).await };
+        let found = async { workers::ready(&*self.hub.reader().await?, worker, after, limit, &runs).await };
         self.told(found.await)
     }
 

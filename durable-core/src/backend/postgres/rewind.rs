@@ -35,7 +35,7 @@ fn rewind_one<'a>(work: &mut Work<'a>, rewind: &'a RewindCommit) -> Result<()> {
     // A detached call may still be there; the result of its runner does not count any more.
     let calls: Vec<_> = rewind.activities.iter().map(|new| new.call).collect();
     let timers: Vec<_> = rewind.timers.iter().map(|new| new.call).collect();
-    work.end(key, &calls, &timers);
+    work.end(key, &calls, &[], &timers);
     work.consume(key, u64::MAX);
     work.changes.no_history.push((key.0,));
     for row in &rewind.history {

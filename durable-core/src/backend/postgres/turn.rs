@@ -3,7 +3,7 @@
 use super::error::Result;
 use super::writer::{Instance, Work};
 use super::{next, reach};
-use crate::backend::{TurnCommit, Written};
+use crate::backend::{HeldCall, TurnCommit, Written};
 
 /// What a turn finds.
 enum Fence {
@@ -14,15 +14,22 @@ enum Fence {
 
 /// `None` when the stage must end before it.
 pub(super) fn turn<'a>(work: &mut Work<'a>, turn: &'a TurnCommit) -> Result<Option<Written>> {
-    let Some(instance) = work.instances.get_mut(&turn.key) else { return Ok(Some(Written::Refused)) };
+    let Some(instance) = work.instances.get(&turn.key) else { return Ok(Some(Written::Refused)) };
     if instance.is_changed {
         return Ok(None);
     }
     match fence(instance, turn) {
+        Fence::Fits if work.are_claims_known => {
+            let holds = |held: &HeldCall| work.claim_of(held.key, held.call) == Some(held.claim);
+            if !turn.results.iter().all(holds) {
+                return Ok(Some(Written::Refused));
+            }
+        }
         Fence::Fits => {}
         Fence::Applied => return Ok(Some(reach::reached_before(work, turn))),
         Fence::Refused => return Ok(Some(Written::Refused)),
     }
+    let Some(instance) = work.instances.get_mut(&turn.key) else { return Ok(Some(Written::Refused)) };
     (instance.status, instance.turn) = (turn.status, turn.turn);
     instance.turned = Some(turn);
     instance.is_changed = true;
@@ -68,7 +75,7 @@ fn weigh(work: &mut Work<'_>, turn: &TurnCommit) {
 
 fn end_tasks(work: &mut Work<'_>, turn: &TurnCommit) {
     let (key, is_over) = (turn.key, turn.status.is_terminal());
-    work.end(key, &turn.activities_gone, &turn.timers_gone);
+    work.end(key, &turn.activities_gone, &turn.results, &turn.timers_gone);
     if turn.drop_activities {
         work.end_all_calls(key);
     }

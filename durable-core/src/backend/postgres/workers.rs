@@ -2,11 +2,16 @@
 
 use std::time::Duration;
 
+use tokio_postgres::types::ToSql;
+
 use super::connection::Connection;
 use super::error::Result;
 use super::query::{self, get, int, limit};
+use super::runs::{Runs, can_run, numbers, order};
 use super::time::now;
-use crate::backend::{Attached, Heartbeat, InstanceKey, Pulse, TimerRow, Unread, WorkerId};
+use crate::backend::{
+    Attached, Heartbeat, InstanceKey, Pulse, RunnableActivities, RunnableOrchestrators, TimerRow, Unread, WorkerId,
+};
 use crate::model::Timestamp;
 
 /// The workers that live. Written as an array where rows are locked, because a row that was waited for is then compared
@@ -53,7 +58,9 @@ const READY: &str = concat!(
     finished!(),
     " AND i.owner IS DISTINCT FROM $1 AND (i.owner IS NULL OR i.owner <> ALL(ARRAY(",
     living!(),
-    "))) ORDER BY i.key LIMIT $3"
+    "))) AND ",
+    can_run!("$4", "$5", "$6", "$7", "$8"),
+    " ORDER BY i.key LIMIT $3"
 );
 
 const TIMERS: &str = concat!(
@@ -91,14 +98,17 @@ const HEARTBEAT: &str = concat!(
     finished!(),
     " AND i.owner IS DISTINCT FROM $1 AND (i.owner IS NULL OR i.owner <> ALL(ARRAY(",
     living!(),
-    "))) LIMIT 1), own AS (
+    "))) AND ",
+    can_run!("$6", "$7", "$8", "$9", "$10"),
+    " LIMIT 1), own AS (
         SELECT i.key, i.inbox_seq FROM instances i
         WHERE i.key = ANY(ARRAY(SELECT key FROM messages_or_none WHERE key > $3)) AND i.status NOT IN ",
     finished!(),
     " AND i.owner = $1 ORDER BY i.key LIMIT $4)
     SELECT ",
     now!(),
-    ", me.swept IS NOT NULL, EXISTS (SELECT FROM unowned), EXISTS (SELECT FROM activities WHERE place = 1),
+    ", me.swept IS NOT NULL, EXISTS (SELECT FROM unowned),
+        EXISTS (SELECT FROM activities WHERE place = 1 AND ($11::text[] IS NULL OR lower(name) = ANY($11))),
         ARRAY(SELECT key FROM own ORDER BY key), ARRAY(SELECT inbox_seq FROM own ORDER BY key),
         ARRAY(SELECT u.id FROM unnest($5::text[]) AS u (id) LEFT JOIN instances i ON i.id = u.id
               WHERE i.key IS NULL OR i.status IN ",
@@ -153,9 +163,24 @@ pub(super) async fn detach(connection: &Connection, worker: WorkerId) -> Result<
 pub(super) async fn heartbeat(connection: &Connection, heartbeat: &Heartbeat) -> Result<Option<Pulse>> {
     let worker = heartbeat.worker.0;
     let (lease, most) = (ticks(heartbeat.lease), limit(heartbeat.limit));
+    let (Runs { all, names, of, versions, or_earlier }, activities) =
+        (Runs::new(&heartbeat.orchestrators), lowercase(&heartbeat.activities));
     loop {
-        let rows =
-            connection.query(HEARTBEAT, &[&worker, &lease, &heartbeat.after.0, &most, &heartbeat.watching]).await?;
+        let watching = &heartbeat.watching;
+        let params: &[&(dyn ToSql + Sync)] = &[
+            &worker,
+            &lease,
+            &heartbeat.after.0,
+            &most,
+            watching,
+            &all,
+            &names,
+            &of,
+            &versions,
+            &or_earlier,
+            &activities,
+        ];
+        let rows = connection.query(HEARTBEAT, params).await?;
         let Some(row) = rows.first() else { return Ok(None) };
         let (is_taken_for_dead, are_others_dead) = (get(row, 1)?, get(row, 7)?);
         // Both are rare; what was found is then not the whole truth.
@@ -172,16 +197,22 @@ pub(super) async fn heartbeat(connection: &Connection, heartbeat: &Heartbeat) ->
         return Ok(Some(Pulse {
             now: Timestamp::from_ticks(get(row, 0)?),
             instances: get(row, 2)?,
-            calls: calls || are_others_dead && has_calls(connection).await?,
+            calls: calls || are_others_dead && has_calls(connection, &activities).await?,
             own: keys.zip(seqs).collect(),
             ended: get(row, 6)?,
         }));
     }
 }
 
-async fn has_calls(connection: &Connection) -> Result<bool> {
-    let row = connection.one("SELECT EXISTS (SELECT FROM activities WHERE place = 1)", &[]).await?;
-    get(&row, 0)
+async fn has_calls(connection: &Connection, names: &Option<Vec<String>>) -> Result<bool> {
+    let sql =
+        "SELECT EXISTS (SELECT FROM activities WHERE place = 1 AND ($1::text[] IS NULL OR lower(name) = ANY($1)))";
+    get(&connection.one(sql, &[names]).await?, 0)
+}
+
+/// Names of activities as statements compare them.
+pub(super) fn lowercase(runs: &RunnableActivities) -> Option<Vec<String>> {
+    runs.as_ref().map(|names| names.iter().map(|name| name.to_ascii_lowercase()).collect())
 }
 
 pub(super) async fn ready(
@@ -189,8 +220,12 @@ pub(super) async fn ready(
     worker: WorkerId,
     after: InstanceKey,
     most: usize,
+    runs: &RunnableOrchestrators,
 ) -> Result<Vec<InstanceKey>> {
-    let rows = connection.query(READY, &[&worker.0, &after.0, &limit(most)]).await?;
+    let Runs { all, names, of, versions, or_earlier } = Runs::new(runs);
+    let params: &[&(dyn ToSql + Sync)] =
+        &[&worker.0, &after.0, &limit(most), &all, &names, &of, &versions, &or_earlier];
+    let rows = connection.query(READY, params).await?;
     rows.iter().map(|row| Ok(InstanceKey(get(row, 0)?))).collect()
 }
 

@@ -49,7 +49,7 @@ use self::statements::Statements;
 use self::writer::Threads;
 use super::{
     ActivityRow, Attached, Backend, BackendError, CountRow, HistoryRow, InstanceFilter, InstanceKey, InstanceRow,
-    SharedBackend, TimerRow, WorkerId, Write, Written,
+    RunnableOrchestrators, SharedBackend, TimerRow, WorkerId, Write, Written,
 };
 
 /// Queries that can run at the same time on threads of their own.
@@ -208,6 +208,7 @@ impl Backend for Sqlite {
         worker: WorkerId,
         after: InstanceKey,
         limit: usize,
+        _runs: RunnableOrchestrators,
     ) -> Result<Vec<InstanceKey>, BackendError> {
         self.hub.readers.call(move |conn| query::ready(conn, worker, after, limit)).await
     }

@@ -19,6 +19,25 @@ pub(in crate::engine) enum Presence {
     Here(u64),
 }
 
+/// An instance that is being given up, under this epoch.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Leaving {
+    epoch: u64,
+    /// It has got something to do meanwhile.
+    is_wanted: bool,
+}
+
+/// What to do with an instance that the store says is ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine) enum TakeIn {
+    /// It is to be read from what the store said.
+    Begun,
+    /// It is here.
+    Present,
+    /// It is just being given up, and claimed once more after that: what the store said before holds no longer than until then.
+    Later,
+}
+
 /// What a worker gives up that runs nothing new.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Left {
@@ -49,18 +68,50 @@ impl Instances {
         }
     }
 
-    /// Prepares for an instance that was taken over under this epoch. False when it is here under that epoch already. What
-    /// was known of it under another one counts no more.
-    pub(in crate::engine) fn begin_take_in(&mut self, key: InstanceKey, epoch: u64) -> bool {
+    /// Prepares for an instance that was taken over under this epoch. What was known of it under another one counts no more.
+    pub(in crate::engine) fn begin_take_in(&mut self, key: InstanceKey, epoch: u64) -> TakeIn {
         let known = self.entries.get(&key).and_then(|entry| entry.known.as_ref());
         match known.map(|known| known.standing.epoch) {
-            Some(present) if present >= epoch => return false,
+            Some(present) if present >= epoch => return TakeIn::Present,
             Some(_) => drop(self.remove(key)),
             None => {}
         }
         self.parked.remove(&key);
         self.begin_load(key, None, false);
-        true
+        match self.leaving.get_mut(&key) {
+            Some(leaving) if leaving.epoch == epoch => {
+                leaving.is_wanted = true;
+                TakeIn::Later
+            }
+            _ => TakeIn::Begun,
+        }
+    }
+
+    /// Notes that an instance goes out of memory and may go to others. Until the store has answered, it does not come back under
+    /// the same epoch: a claim may have been answered before the release that was sent before it, or after it.
+    pub(super) fn give_up(&mut self, known: &Known) {
+        let (id, release) = release(known);
+        self.leaving.insert(release.key, Leaving { epoch: release.epoch, is_wanted: false });
+        self.evicted.push((id, release));
+    }
+
+    /// Gives up an instance that has something to do which only others can.
+    pub(in crate::engine) fn pass_on(&mut self, key: InstanceKey) {
+        let Some(known) = self.entries.get(&key).and_then(|entry| entry.known.clone()) else { return };
+        self.give_up(&known);
+        if let Some((_, release)) = self.evicted.last_mut() {
+            release.inbox_seq = None;
+        }
+        self.remove(key);
+    }
+
+    /// The store has answered a release. True when the instance must be claimed now.
+    pub(in crate::engine) fn left(&mut self, release: &Release) -> bool {
+        let leaving = self.leaving.get(&release.key).copied().filter(|leaving| leaving.epoch == release.epoch);
+        leaving.is_some_and(|leaving| {
+            self.leaving.remove(&release.key);
+            leaving.is_wanted && self.presence(release.key) == Presence::Loading
+        })
     }
 
     /// Of the timers that fired while an instance was not here, only those still count that it has. Gives them.
@@ -132,9 +183,9 @@ impl Instances {
     }
 
     /// Notes calls whose results were part of a turn that did not happen.
-    pub(in crate::engine) fn not_heard(&mut self, calls: Vec<HeldCall>) {
+    pub(in crate::engine) fn not_heard(&mut self, calls: &[HeldCall]) {
         if self.is_shared {
-            self.unheard.extend(calls);
+            self.unheard.extend_from_slice(calls);
         }
     }
 
@@ -151,13 +202,14 @@ impl Instances {
         self.idle.clear();
         self.stalled = 0;
         self.evicted.clear();
+        self.leaving.clear();
         self.parked.clear();
         self.unheard.clear();
     }
 }
 
 /// The calls whose results are among these messages and nowhere else.
-pub(in crate::engine) fn results<'a>(
+pub(super) fn results<'a>(
     key: InstanceKey,
     messages: impl Iterator<Item = &'a Message>,
 ) -> impl Iterator<Item = HeldCall> {

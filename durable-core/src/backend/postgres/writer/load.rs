@@ -73,6 +73,8 @@ struct Needs<'a> {
     creations: i64,
     /// Whether it matters who lives.
     owners: bool,
+    /// Whether the claims matter under which turns have results.
+    with_claims: bool,
     children_by_call: (Vec<i64>, Vec<i64>),
     children: Vec<i64>,
     calls: (Vec<i64>, Vec<i64>),
@@ -84,8 +86,8 @@ struct Needs<'a> {
 }
 
 impl<'a> Needs<'a> {
-    fn of(writes: &'a [Write]) -> Self {
-        let mut needs = Self::default();
+    fn of(writes: &'a [Write], with_claims: bool) -> Self {
+        let mut needs = Self { with_claims, ..Self::default() };
         for write in writes {
             needs.add(write);
         }
@@ -105,6 +107,10 @@ impl<'a> Needs<'a> {
                 self.keys.push(turn.key.0);
                 self.add_children(&turn.children);
                 self.add_messages(turn.key, &turn.messages);
+                for held in turn.results.iter().filter(|_| self.with_claims) {
+                    self.calls.0.push(held.key.0);
+                    self.calls.1.push(held.call.0);
+                }
             }
             Write::Message(message) => self.add_message(message),
             Write::Claim { key, .. } => {
@@ -198,8 +204,13 @@ impl<'a> Needs<'a> {
 }
 
 /// Locks and reads for the writes of a stage, as the beginning of a transaction or within it.
-pub(super) async fn load<'a>(connection: &Connection, begins: bool, writes: &'a [Write]) -> Result<Work<'a>> {
-    let mut needs = Needs::of(writes);
+pub(super) async fn load<'a>(
+    connection: &Connection,
+    begins: bool,
+    writes: &'a [Write],
+    with_claims: bool,
+) -> Result<Work<'a>> {
+    let mut needs = Needs::of(writes, with_claims);
     let mut steps = Vec::new();
     if begins {
         steps.push(Step { sql: "BEGIN", params: Vec::new() });
@@ -214,6 +225,7 @@ pub(super) async fn load<'a>(connection: &Connection, begins: bool, writes: &'a 
         needs.keys.extend(children);
     }
     let mut work = Work::default();
+    work.are_claims_known = with_claims;
     let mut reads: Vec<Reader<'a>> = steps.iter().map(|_| ignore as Reader<'a>).collect();
     add_steps(&needs, &mut steps, &mut reads);
     let answers = connection.run(&steps).await?;

@@ -29,19 +29,22 @@ const RACES: usize = 5;
 const MOST_BYTES: usize = 64 << 20;
 
 pub(super) async fn commit(connection: &mut Pooled<'_>, batch: &[Write]) -> Result<Vec<Written>> {
+    let mut with_claims = false;
     for _ in 1..RACES {
-        match attempt(connection, batch).await {
+        match attempt(connection, batch, with_claims).await {
             // An id came into being that was not there a moment ago. Nothing happened; now it is there.
             Err(failure) if failure.is_duplicate_of("instances_by_id") => {}
+            // The result of a call is there that others have taken. Nothing happened; now they are looked at first.
+            Err(failure) if failure.is_division_by_zero() && !with_claims => with_claims = true,
             end => return end,
         }
     }
-    attempt(connection, batch).await
+    attempt(connection, batch, with_claims).await
 }
 
-async fn attempt(connection: &mut Pooled<'_>, batch: &[Write]) -> Result<Vec<Written>> {
+async fn attempt(connection: &mut Pooled<'_>, batch: &[Write], with_claims: bool) -> Result<Vec<Written>> {
     connection.begin();
-    let end = transact(connection, batch).await;
+    let end = transact(connection, batch, with_claims).await;
     // After a failure the transaction may be gone already, and the connection too.
     if end.is_ok() || connection.client().batch_execute("ROLLBACK").await.is_ok() {
         connection.end();
@@ -49,12 +52,12 @@ async fn attempt(connection: &mut Pooled<'_>, batch: &[Write]) -> Result<Vec<Wri
     end
 }
 
-async fn transact(connection: &Pooled<'_>, batch: &[Write]) -> Result<Vec<Written>> {
+async fn transact(connection: &Pooled<'_>, batch: &[Write], with_claims: bool) -> Result<Vec<Written>> {
     let mut answers = Vec::with_capacity(batch.len());
     let mut begins = true;
     if batch.len() > 1 && batch.iter().any(is_search) {
         // Whoever holds what it has found must not wait for other locks any more.
-        load::load(connection, begins, batch).await?;
+        load::load(connection, begins, batch, with_claims).await?;
         begins = false;
     }
     while let Some(first) = batch.get(answers.len()) {
@@ -66,7 +69,7 @@ async fn transact(connection: &Pooled<'_>, batch: &[Write]) -> Result<Vec<Writte
         } else {
             let rest = &batch[answers.len()..];
             let rest = &rest[..rest.iter().position(is_search).unwrap_or(rest.len())];
-            let mut work = load::load(connection, begins, rest).await?;
+            let mut work = load::load(connection, begins, rest, with_claims).await?;
             let mut done = Vec::new();
             for write in rest {
                 if work.changes.bytes() > MOST_BYTES {

@@ -6,8 +6,8 @@ use super::super::error::Result;
 use super::super::query::int;
 use super::changes::{Changes, free_text};
 use crate::backend::{
-    CallId, Completes, CreateInstance, InboxRow, InstanceKey, InstanceRow, NewActivity, NewTimer, RewindCommit,
-    TurnCommit, WorkerId,
+    CallId, Completes, CreateInstance, HeldCall, InboxRow, InstanceKey, InstanceRow, NewActivity, NewTimer,
+    RewindCommit, TurnCommit, WorkerId,
 };
 use crate::history::StoredEvent;
 use crate::model::{Payload, RuntimeStatus, TaskId, Timestamp};
@@ -20,6 +20,8 @@ pub(in super::super) struct Work<'a> {
     children: HashMap<InstanceKey, Vec<InstanceKey>>,
     pub(super) fresh_keys: Vec<InstanceKey>,
     pub(super) read: Read,
+    /// The calls were read whose results turns bring. Otherwise the writing fails where a claim does not hold.
+    pub(in super::super) are_claims_known: bool,
     pub(in super::super) changes: Changes<'a>,
 }
 
@@ -200,7 +202,8 @@ impl<'a> Work<'a> {
                 let here = self.read.calls.get(&(key, call)) == Some(&claim);
                 if here {
                     self.read.calls.remove(&(key, call));
-                    self.changes.calls_gone.push((key.0, call.0));
+                    // It holds. A turn of this stage that has a result of the same call is found out by it.
+                    self.changes.calls_gone.push((key.0, call.0, Some(claim).filter(|_| !self.are_claims_known)));
                 }
                 here
             }
@@ -245,11 +248,24 @@ impl<'a> Work<'a> {
         })
     }
 
-    /// Ends calls and timers, those that this stage knows included.
-    pub(in super::super) fn end(&mut self, key: InstanceKey, calls: &[CallId], timers: &[CallId]) {
+    /// Ends calls and timers, those that this stage knows included. Some of the calls have results whose claims must hold.
+    pub(in super::super) fn end(
+        &mut self,
+        key: InstanceKey,
+        calls: &[CallId],
+        results: &[HeldCall],
+        timers: &[CallId],
+    ) {
+        let results = if self.are_claims_known { &[] } else { results };
+        // They stand in the same order.
+        let mut results = results.iter().peekable();
         for call in calls {
+            let claim = results.next_if(|held| held.call == *call).map(|held| held.claim);
             self.read.calls.remove(&(key, *call));
-            self.changes.calls_gone.push((key.0, call.0));
+            self.changes.calls_gone.push((key.0, call.0, claim));
+        }
+        for HeldCall { key, call, claim } in results {
+            self.changes.calls_gone.push((key.0, call.0, Some(*claim)));
         }
         for call in timers {
             self.read.timers.remove(&(key, *call));
