@@ -22,7 +22,7 @@ use async_trait::async_trait;
 pub use self::error::{BackendError, BackendErrorKind};
 pub use self::rows::{
     ActivityRow, Attached, CallId, CountRow, HistoryRow, InboxRow, InstanceFilter, InstanceKey, InstanceRow, NewEvent,
-    TimerRow, WorkerId,
+    Owned, TimerRow, WorkerId,
 };
 pub use self::shared::{
     Heartbeat, Notice, NoticeSender, Notices, Pulse, Runnable, RunnableActivities, RunnableOrchestrators,
@@ -99,6 +99,17 @@ pub trait Backend: Send + Sync + 'static {
     /// The store failed.
     async fn history(&self, key: InstanceKey) -> Result<Vec<HistoryRow>, BackendError>;
 
+    /// Reads unfinished instances that `worker` owns, in any order, to bring them back into memory without a write: what a
+    /// [`Write::Claim`] of each would find, with its history at the same moment. Whatever it leaves out is claimed instead, so a
+    /// store in which a claim costs no more than this gives none.
+    ///
+    /// # Errors
+    ///
+    /// The store failed.
+    async fn owned(&self, _worker: WorkerId, _keys: Vec<InstanceKey>) -> Result<Vec<Owned>, BackendError> {
+        Ok(Vec::new())
+    }
+
     /// One instance by id.
     ///
     /// # Errors
@@ -168,6 +179,10 @@ impl<B: Backend + ?Sized> Backend for Arc<B> {
 
     async fn history(&self, key: InstanceKey) -> Result<Vec<HistoryRow>, BackendError> {
         (**self).history(key).await
+    }
+
+    async fn owned(&self, worker: WorkerId, keys: Vec<InstanceKey>) -> Result<Vec<Owned>, BackendError> {
+        (**self).owned(worker, keys).await
     }
 
     async fn instance(&self, id: &str) -> Result<Option<InstanceRow>, BackendError> {
