@@ -107,3 +107,44 @@ fn left_out(mut keys: Vec<InstanceKey>, found: impl ExactSizeIterator<Item = Ins
     keys.retain(|key| !found.contains(key));
     keys
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{FutureExt, poll};
+
+    use super::*;
+
+    #[test]
+    fn what_was_wanted_first_is_read_first_and_not_all_at_once() {
+        let loads = Loads::default();
+        let keys: Vec<_> = (0..PAGE as i64 + 7).rev().map(InstanceKey).collect();
+        keys.iter().for_each(|key| loads.add(*key));
+        let (first, rest) = (loads.next(), loads.next());
+        assert_eq!((first.len(), rest.len()), (PAGE, 7));
+        assert_eq!([first, rest].concat(), keys);
+        assert!(loads.next().is_empty());
+    }
+
+    #[tokio::test]
+    async fn turns_that_are_taken_make_room() {
+        let loads = Loads::default();
+        loads.is_full.store(true, Ordering::SeqCst);
+        let mut changed = Box::pin(loads.changed.notified());
+        loads.add(InstanceKey(1));
+        loads.taken(ENOUGH / 2);
+        assert!(poll!(&mut changed).is_pending(), "there are enough still");
+        loads.taken(ENOUGH / 2 - 1);
+        assert!(changed.now_or_never().is_some());
+        loads.taken(0);
+        assert!(loads.changed.notified().now_or_never().is_none(), "nobody waits for room");
+        loads.add(InstanceKey(2));
+        assert!(loads.changed.notified().now_or_never().is_some());
+    }
+
+    #[test]
+    fn what_was_not_found_is_left_in_order() {
+        let keys = [5, 3, 4, 1].map(InstanceKey).to_vec();
+        assert_eq!(left_out(keys.clone(), [3, 1].map(InstanceKey).into_iter()), [5, 4].map(InstanceKey));
+        assert!(left_out(keys.clone(), keys.into_iter()).is_empty());
+    }
+}
