@@ -6,7 +6,7 @@ use std::time::Duration;
 use durable_core::backend::Write;
 use durable_core::prelude::*;
 use durable_testing::World;
-use durable_testing::world::{WorldBuilder, on_every_store};
+use durable_testing::world::{WorldBuilder, chaos, on_every_store};
 use parking_lot::Mutex;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -91,4 +91,19 @@ fn all_of_many_come_back() {
     let runs: Vec<_> = runs.into_iter().map(|run| world.instance::<()>(run.unwrap().id().as_str())).collect();
     world.advance(HOUR);
     runs.iter().for_each(|run| run.output());
+}
+
+/// The commit that takes them over fails, or its answer gets lost, or the process dies at it.
+#[test]
+fn a_claim_can_fail() {
+    let story = |world: WorldBuilder| {
+        let world = cold(world);
+        let run = world.start(naps, 1);
+        world.restart();
+        world.advance(HOUR);
+        run.raise("more", &10_u64);
+        run.output()
+    };
+    chaos::every_crash_point(story);
+    chaos::every_crash_point(|world| story(world.sqlite()));
 }

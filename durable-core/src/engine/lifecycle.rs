@@ -109,6 +109,17 @@ impl LocalEngine {
         self.bring(key, message, false);
     }
 
+    /// Brings an instance into memory that nobody owns at present: there is no use in looking whether it is ours.
+    pub(super) fn load_unowned(&self, key: InstanceKey) {
+        if self.inner.sharing.is_some() {
+            return self.load(key, None);
+        }
+        let begun = self.inner.instances.lock().begin_load(key, None, false);
+        if matches!(begun, Load::Begun) {
+            self.claim(key);
+        }
+    }
+
     /// Brings an instance into memory whose time to start has come.
     pub(super) fn start_due(&self, key: InstanceKey) {
         self.bring(key, None, true);
