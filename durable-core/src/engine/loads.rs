@@ -79,6 +79,7 @@ impl LocalEngine {
     async fn read_owned(&self, keys: Vec<InstanceKey>) {
         let inner = &self.inner;
         let Ok(backend) = inner.backend() else { return };
+        inner.instances.lock().begin_reading(&keys);
         let found = backend.owned(inner.worker(), keys.clone()).await;
         drop(backend);
         let found = found.unwrap_or_else(|error| {

@@ -28,7 +28,8 @@ use parking_lot::{Mutex, MutexGuard};
 use self::schema::Tables;
 use super::{
     ActivityRow, Attached, Backend, BackendError, CountRow, Heartbeat, HistoryRow, InstanceFilter, InstanceKey,
-    InstanceRow, Notice, NoticeSender, Notices, Owned, Pulse, SharedBackend, TimerRow, Unread, WorkerId, Write, Written,
+    InstanceRow, Notice, NoticeSender, Notices, Owned, Pulse, SharedBackend, TimerRow, Unread, WorkerId, Write,
+    Written,
 };
 use crate::model::Timestamp;
 

@@ -4,7 +4,9 @@ use std::collections::HashSet;
 use std::ops::Bound;
 
 use super::schema::{Instance, Tables};
-use crate::backend::{ActivityRow, CountRow, HistoryRow, InstanceFilter, InstanceKey, InstanceRow, Owned, TimerRow, WorkerId};
+use crate::backend::{
+    ActivityRow, CountRow, HistoryRow, InstanceFilter, InstanceKey, InstanceRow, Owned, TimerRow, WorkerId,
+};
 use crate::model::RuntimeStatus;
 
 impl Tables {

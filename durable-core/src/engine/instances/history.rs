@@ -4,16 +4,24 @@ use std::sync::Arc;
 
 use super::Instances;
 use crate::backend::{HistoryRow, InstanceKey};
-use crate::engine::entry::Phase;
+use crate::engine::entry::{Entry, Phase};
 use crate::engine::source::TurnLease;
 use crate::history::ExecutionHeader;
 
 impl Instances {
-    /// Keeps the history of an instance that is being loaded, until its next turn. False when it is not being loaded any more.
+    /// These instances are being read.
+    pub(in crate::engine) fn begin_reading(&mut self, keys: &[InstanceKey]) {
+        for key in keys {
+            if let Some(entry) = self.entries.get_mut(key) {
+                entry.is_read = true;
+            }
+        }
+    }
+
+    /// Keeps the history of an instance that was read, until its next turn. False when what was read is not wanted any more.
     pub(in crate::engine) fn bring_history(&mut self, key: InstanceKey, history: Option<Vec<HistoryRow>>) -> bool {
-        let Some(entry) = self.entries.get_mut(&key).filter(|entry| matches!(entry.phase, Phase::Loading)) else {
-            return false;
-        };
+        let wanted = |entry: &&mut Entry| entry.is_read && matches!(entry.phase, Phase::Loading);
+        let Some(entry) = self.entries.get_mut(&key).filter(wanted) else { return false };
         entry.history = history;
         true
     }
