@@ -24,7 +24,7 @@ use crate::BoxFuture;
 pub use self::error::{BackendError, BackendErrorKind};
 pub use self::rows::{
     ActivityRow, Attached, CallId, CountRow, HistoryRow, InboxRow, InstanceFilter, InstanceKey, InstanceRow, NewEvent,
-    TimerRow, WorkerId,
+    Owned, TimerRow, WorkerId,
 };
 pub use self::shared::{
     Heartbeat, Notice, NoticeSender, Notices, Pulse, Runnable, RunnableActivities, RunnableOrchestrators,
@@ -106,6 +106,17 @@ pub trait Backend: Send + Sync + 'static {
     /// The store failed.
     async fn history(&self, key: InstanceKey) -> Result<Vec<HistoryRow>, BackendError>;
 
+    /// Reads unfinished instances that `worker` owns, in any order, to bring them back into memory without a write: what a
+    /// [`Write::Claim`] of each would find, with its history at the same moment. Whatever it leaves out is claimed instead, so a
+    /// store in which a claim costs no more than this gives none.
+    ///
+    /// # Errors
+    ///
+    /// The store failed.
+    async fn owned(&self, _worker: WorkerId, _keys: Vec<InstanceKey>) -> Result<Vec<Owned>, BackendError> {
+        Ok(Vec::new())
+    }
+
     /// One instance by id.
     ///
     /// # Errors
@@ -181,6 +192,10 @@ impl<B: Backend + ?Sized> Backend for Arc<B> {
 
     async fn history(&self, key: InstanceKey) -> Result<Vec<HistoryRow>, BackendError> {
         (**self).history(key).await
+    }
+
+    async fn owned(&self, worker: WorkerId, keys: Vec<InstanceKey>) -> Result<Vec<Owned>, BackendError> {
+        (**self).owned(worker, keys).await
     }
 
     async fn instance(&self, id: &str) -> Result<Option<InstanceRow>, BackendError> {

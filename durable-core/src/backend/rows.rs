@@ -140,6 +140,17 @@ pub struct InstanceRow {
     pub crashes: u32,
 }
 
+/// An instance as its owner finds it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Owned {
+    /// Its row.
+    pub instance: InstanceRow,
+    /// Its unread messages.
+    pub inbox: Vec<InboxRow>,
+    /// Its history; `None` for a long one, which is worth a question of its own.
+    pub history: Option<Vec<HistoryRow>>,
+}
+
 /// A row of the activities: a call whose result no turn has consumed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ActivityRow {

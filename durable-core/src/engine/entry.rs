@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::apply::Standing;
 use super::message::{Message, Origin};
 use super::stored;
-use crate::backend::NextExecution;
+use crate::backend::{HistoryRow, NextExecution};
 use crate::history::{EventKind, ExecutionHeader, decode_event};
 use crate::model::Timestamp;
 
@@ -63,12 +63,27 @@ pub(super) struct Entry {
     pub(super) due: bool,
     /// Its inbox must be read again.
     pub(super) gap: bool,
+    /// Its row is being read without a claim. One that has come, gone and is wanted again meanwhile is read anew.
+    pub(super) is_read: bool,
+    /// Its history, when it was read with its row and no turn was committed since.
+    pub(super) history: Option<Vec<HistoryRow>>,
 }
 
 impl Entry {
     pub(super) fn new(phase: Phase, known: Option<Known>, pending: VecDeque<Message>) -> Self {
         let seen = pending.iter().filter_map(|message| message.origin.inbox_seq()).max().unwrap_or(0);
-        Self { known, phase, pending, seen, again: false, stalls: false, due: false, gap: false }
+        Self {
+            known,
+            phase,
+            pending,
+            seen,
+            again: false,
+            stalls: false,
+            due: false,
+            gap: false,
+            is_read: false,
+            history: None,
+        }
     }
 
     /// True when it can make use of a turn: it has something to do, is not paused, and its time has come. To end, or to end a

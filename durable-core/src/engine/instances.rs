@@ -1,5 +1,6 @@
 //! The instances that this process holds in memory.
 
+mod history;
 pub(super) mod ownership;
 
 use std::collections::{HashMap, VecDeque};
@@ -193,6 +194,11 @@ impl Instances {
         held
     }
 
+    /// How many instances wait for a worker, at most.
+    pub(super) fn ready(&self) -> usize {
+        self.ready.len()
+    }
+
     /// How many instances are in memory because they have something to do.
     pub(super) fn busy(&self) -> usize {
         self.entries.len() - self.idle.len() - self.stalled
@@ -357,6 +363,7 @@ impl Instances {
             return AfterTurn::Finished(left);
         }
         let Some(entry) = self.entries.get_mut(&key) else { return AfterTurn::Resting };
+        entry.history = None;
         let Some(known) = &mut entry.known else { return AfterTurn::Resting };
         if self.is_shared && commit.cancels_calls() {
             // Their rows are gone, and the next turn with such a result would be refused.
@@ -431,6 +438,7 @@ impl Instances {
     fn settle(&mut self, key: InstanceKey) {
         let Some(entry) = self.entries.get_mut(&key) else { return };
         entry.phase = Phase::Idle;
+        entry.history = None;
         entry.pending.shrink_to_fit();
         if let Some((evicted, ())) = self.idle.push(key, ())
             && evicted != key

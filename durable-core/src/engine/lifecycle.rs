@@ -13,6 +13,7 @@ use super::clock::{Clock, StoreClock};
 use super::entry::Known;
 use super::group::{Group, Patience};
 use super::instances::{AfterLoad, Instances, Load};
+use super::loads::{Loads, bring_back};
 use super::local::{Inner, LocalEngine, World, first_claim};
 use super::message::{Message, Origin};
 use super::options::EngineOptions;
@@ -64,6 +65,7 @@ impl LocalEngine {
                 committer: Mutex::new(Some(committer)),
                 watchers: Mutex::default(),
                 suspects: Mutex::default(),
+                loads: Loads::default(),
                 turns_ready: Semaphore::new(0),
                 activities: Mutex::new(Activities::new(options.local_activities)),
                 activities_ready: Semaphore::new(0),
@@ -92,7 +94,9 @@ impl LocalEngine {
         if self.inner.options.retention != Retention::new() {
             watchers.push(tokio::spawn(remove_old(self.clone())));
         }
-        if self.inner.sharing.is_some() {
+        if self.inner.sharing.is_none() {
+            watchers.push(tokio::spawn(bring_back(self.clone())));
+        } else {
             watchers.push(tokio::spawn(heartbeat::beat(self.clone())));
             watchers.push(tokio::spawn(notices::listen(self.clone())));
             watchers.push(tokio::spawn(notices::send(self.clone())));
@@ -103,6 +107,17 @@ impl LocalEngine {
     /// Brings an instance into memory.
     pub(super) fn load(&self, key: InstanceKey, message: Option<Message>) {
         self.bring(key, message, false);
+    }
+
+    /// Brings an instance into memory that nobody owns at present: there is no use in looking whether it is ours.
+    pub(super) fn load_unowned(&self, key: InstanceKey) {
+        if self.inner.sharing.is_some() {
+            return self.load(key, None);
+        }
+        let begun = self.inner.instances.lock().begin_load(key, None, false);
+        if matches!(begun, Load::Begun) {
+            self.claim(key);
+        }
     }
 
     /// Brings an instance into memory whose time to start has come.
@@ -117,7 +132,8 @@ impl LocalEngine {
         }
         let begun = self.inner.instances.lock().begin_load(key, message, due);
         match begun {
-            Load::Begun => self.claim(key),
+            Load::Begun if self.inner.sharing.is_some() => self.claim(key),
+            Load::Begun => self.inner.loads.add(key),
             Load::OnItsWay | Load::Present(None) => {}
             Load::Present(Some(message)) => self.message_is_durable(key, None, message),
         }

@@ -18,6 +18,7 @@ use super::clock::Clock;
 use super::entry::Known;
 use super::group::{Group, Patience, Pauses, shut_down};
 use super::instances::Instances;
+use super::loads::Loads;
 use super::options::EngineOptions;
 use super::retention::Ends;
 use super::sharing::Sharing;
@@ -52,6 +53,8 @@ pub(super) struct Inner {
     pub(super) watchers: Mutex<Vec<JoinHandle<()>>>,
     pub(super) instances: Mutex<Instances>,
     pub(super) suspects: Mutex<Suspects>,
+    /// Instances to bring back into memory, in a store of one process.
+    pub(super) loads: Loads,
     pub(super) turns_ready: Semaphore,
     pub(super) activities: Mutex<Activities>,
     pub(super) activities_ready: Semaphore,
@@ -159,7 +162,12 @@ impl WorkSource for LocalEngine {
             }
             permit.forget();
             let now = inner.clock.now();
-            if let Some(work) = inner.instances.lock().take_turn(inner.options.events_per_turn, now) {
+            let mut instances = inner.instances.lock();
+            let work = instances.take_turn(inner.options.events_per_turn, now);
+            let ready = instances.ready();
+            drop(instances);
+            inner.loads.taken(ready);
+            if let Some(work) = work {
                 return Some(work);
             }
         }
@@ -181,6 +189,9 @@ impl WorkSource for LocalEngine {
     }
 
     async fn read_history(&self, lease: &TurnLease) -> Result<Vec<HistoryRecord>, SourceError> {
+        if let Some((header, rows)) = self.inner.instances.lock().take_history(lease) {
+            return Ok(records(rows, &header)?);
+        }
         let mut pauses = Pauses::new(self.inner.options.commit_retry_ceiling);
         loop {
             let leased = self.inner.instances.lock().leased(lease).map(|(known, _)| known.clone());

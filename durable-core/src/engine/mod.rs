@@ -28,6 +28,7 @@ mod group;
 mod heartbeat;
 mod instances;
 mod lifecycle;
+mod loads;
 mod local;
 mod message;
 mod notices;

@@ -60,7 +60,7 @@ impl LocalEngine {
             if !plan.children.is_empty() {
                 self.look_for_ready();
             }
-            self.load(plan.key, None);
+            self.load_unowned(plan.key);
         }
         self.inner.timers_changed.notify_one();
         self.inner.activities.lock().note_surplus();

@@ -7,7 +7,7 @@ use durable_core::backend::{
 };
 use durable_core::model::RuntimeStatus;
 
-use super::fixtures::{Hub, create, last_turn, message, turn};
+use super::fixtures::{Hub, create, happened, last_turn, message, turn};
 
 /// No two workers have the same number.
 pub async fn workers_are_told_apart(store: Arc<dyn Backend>) {
@@ -284,4 +284,42 @@ pub async fn what_is_ready_is_taken_once(store: Arc<dyn Backend>) {
     let Written::Taken(taken) = hub.write(again).await else { panic!("nothing was taken") };
     assert_eq!(places(&taken), keys);
     assert!(taken.iter().all(|claimed| claimed.instance.epoch == 3 && claimed.owner_lost));
+}
+
+/// What an owner reads of its instances is what a claim would find, with the histories; some may be left out.
+pub async fn an_owner_reads_what_a_claim_would_find(store: Arc<dyn Backend>) {
+    let hub = Hub::new(store);
+    let worker = hub.attach().await;
+    let mut keys = Vec::new();
+    for id in ["a", "b", "c"] {
+        keys.push(hub.start_as(CreateInstance { owner: Some(worker), ..create(id) }).await);
+    }
+    hub.done(TurnCommit { history: vec![happened(1), happened(2)], ..turn("b", keys[1], 1) }).await;
+    hub.message(message("b")).await;
+    hub.message(message("c")).await;
+    hub.message(message("c")).await;
+    for owned in hub.owned(worker, &keys).await {
+        let claimed = hub.claimed(owned.instance.key, worker).await;
+        assert_eq!((&owned.instance, &owned.inbox), (&claimed.instance, &claimed.inbox));
+        if let Some(history) = owned.history {
+            assert_eq!(history, hub.history(owned.instance.key).await);
+        }
+    }
+}
+
+/// Neither another worker nor anybody reads what is finished, missing or without an owner: that would be nobody's to run.
+pub async fn only_the_owner_reads_what_is_unfinished(store: Arc<dyn Backend>) {
+    let hub = Hub::new(store);
+    let worker = hub.attach().await;
+    let free = hub.start("free").await;
+    let own = hub.start_as(CreateInstance { owner: Some(worker), ..create("own") }).await;
+    let over = hub.start_as(CreateInstance { owner: Some(worker), ..create("over") }).await;
+    hub.done(last_turn("over", over, 1)).await;
+    let keys = [free, own, over, InstanceKey(99)];
+    assert!(hub.owned(worker, &keys).await.iter().all(|owned| owned.instance.key == own));
+    let other = hub.attach().await;
+    assert_eq!(hub.owned(other, &keys).await, []);
+    hub.claim(own, other).await;
+    let still: Vec<_> = hub.owned(worker, &keys).await.iter().map(|owned| owned.instance.key).collect();
+    assert!(still.is_empty() || hub.store.shared().is_some(), "another worker has taken it: {still:?}");
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use durable_core::backend::{
     ActivityRow, Backend, CallId, Claimed, Committed, Completes, CountRow, CreateInstance, Heartbeat, HistoryRow,
     InstanceFilter, InstanceKey, InstanceRow, MessageTarget, NewActivity, NewChild, NewEvent, NewMessage, NewTimer,
-    NextExecution, OutgoingMessage, Recipient, Started, TimerRow, TurnCommit, WorkerId, Write, Written,
+    NextExecution, OutgoingMessage, Owned, Recipient, Started, TimerRow, TurnCommit, WorkerId, Write, Written,
 };
 use durable_core::history::StoredEvent;
 use durable_core::model::{Payload, RuntimeStatus, TaskId, Timestamp};
@@ -316,6 +316,10 @@ impl Hub {
             Written::Claimed(claimed) => *claimed,
             other => panic!("a claim was answered by {other:?}"),
         }
+    }
+
+    pub(crate) async fn owned(&self, worker: WorkerId, keys: &[InstanceKey]) -> Vec<Owned> {
+        self.store.owned(worker, keys.to_vec()).await.expect("own instances can be read")
     }
 
     /// The unread messages. Looking at them makes `worker` the owner.

@@ -275,6 +275,8 @@ macro_rules! __conformance_cases {
                 ready_instances_can_be_read_in_pages,
                 an_instance_is_given_up_unless_it_has_messages,
                 what_is_ready_is_taken_once,
+                an_owner_reads_what_a_claim_would_find,
+                only_the_owner_reads_what_is_unfinished,
             }
             queries {
                 an_unknown_history_is_empty,

@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use durable_core::backend::{
     ActivityRow, Attached, Backend, BackendError, BackendErrorKind, CountRow, Heartbeat, HistoryRow, InstanceFilter,
-    InstanceKey, InstanceRow, Notice, Notices, Pulse, RunnableOrchestrators, SharedBackend, TimerRow, Unread, WorkerId,
-    Write, Written,
+    InstanceKey, InstanceRow, Notice, Notices, Owned, Pulse, RunnableOrchestrators, SharedBackend, TimerRow, Unread,
+    WorkerId, Write, Written,
 };
 
 use super::FaultyBackend;
@@ -114,6 +114,16 @@ impl Backend for FaultyBackend {
             return Err(BackendError::new(BackendErrorKind::Unavailable, "the store is away"));
         }
         self.store.wait(store.history(key)).await
+    }
+
+    async fn owned(&self, worker: WorkerId, keys: Vec<InstanceKey>) -> Result<Vec<Owned>, BackendError> {
+        let store = self.living().await;
+        let mut owned = self.store.wait(store.owned(worker, keys)).await?;
+        if self.lost_histories.load(Ordering::Relaxed) > 0 {
+            // Whoever needs them has to ask, and is refused.
+            owned.iter_mut().for_each(|owned| owned.history = None);
+        }
+        Ok(owned)
     }
 
     async fn instance(&self, id: &str) -> Result<Option<InstanceRow>, BackendError> {

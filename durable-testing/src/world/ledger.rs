@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use durable_core::backend::memory::Memory;
 use durable_core::backend::{
     ActivityRow, Attached, Backend, BackendError, CountRow, HistoryRow, InstanceFilter, InstanceKey, InstanceRow,
-    MessageTarget, RunnableOrchestrators, SharedBackend, TimerRow, WorkerId, Write, Written,
+    MessageTarget, Owned, RunnableOrchestrators, SharedBackend, TimerRow, WorkerId, Write, Written,
 };
 use durable_core::model::Timestamp;
 use parking_lot::Mutex;
@@ -242,6 +242,10 @@ impl Backend for Noted {
 
     async fn history(&self, key: InstanceKey) -> Result<Vec<HistoryRow>, BackendError> {
         self.store.history(key).await
+    }
+
+    async fn owned(&self, worker: WorkerId, keys: Vec<InstanceKey>) -> Result<Vec<Owned>, BackendError> {
+        self.store.owned(worker, keys).await
     }
 
     async fn instance(&self, id: &str) -> Result<Option<InstanceRow>, BackendError> {

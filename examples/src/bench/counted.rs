@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use durable_core::backend::{
     ActivityRow, Attached, Backend, BackendError, CountRow, HistoryRow, InstanceFilter, InstanceKey, InstanceRow,
-    RunnableOrchestrators, SharedBackend, TimerRow, TurnCommit, WorkerId, Write, Written,
+    Owned, RunnableOrchestrators, SharedBackend, TimerRow, TurnCommit, WorkerId, Write, Written,
 };
 use durable_core::model::RuntimeStatus;
 use serde::{Deserialize, Serialize};
@@ -160,6 +160,10 @@ impl Backend for Counted {
 
     async fn history(&self, key: InstanceKey) -> Result<Vec<HistoryRow>, BackendError> {
         self.counts.checked(self.inner.history(key).await)
+    }
+
+    async fn owned(&self, worker: WorkerId, keys: Vec<InstanceKey>) -> Result<Vec<Owned>, BackendError> {
+        self.counts.checked(self.inner.owned(worker, keys).await)
     }
 
     async fn instance(&self, id: &str) -> Result<Option<InstanceRow>, BackendError> {

@@ -28,7 +28,7 @@ use parking_lot::{Mutex, MutexGuard};
 use self::schema::Tables;
 use super::{
     ActivityRow, Attached, Backend, BackendError, CountRow, Heartbeat, HistoryRow, InstanceFilter, InstanceKey,
-    InstanceRow, Notice, NoticeSender, Notices, Pulse, RunnableOrchestrators, SharedBackend, TimerRow, Unread,
+    InstanceRow, Notice, NoticeSender, Notices, Owned, Pulse, RunnableOrchestrators, SharedBackend, TimerRow, Unread,
     WorkerId, Write, Written,
 };
 use crate::model::Timestamp;
@@ -131,6 +131,10 @@ impl Backend for Memory {
 
     async fn history(&self, key: InstanceKey) -> Result<Vec<HistoryRow>, BackendError> {
         Ok(self.lock().history(key))
+    }
+
+    async fn owned(&self, worker: WorkerId, keys: Vec<InstanceKey>) -> Result<Vec<Owned>, BackendError> {
+        Ok(self.lock().owned(worker, &keys))
     }
 
     async fn instance(&self, id: &str) -> Result<Option<InstanceRow>, BackendError> {

@@ -6,8 +6,8 @@ use std::ops::Bound;
 use super::claim::can_run;
 use super::schema::{Instance, Tables};
 use crate::backend::{
-    ActivityRow, CountRow, HistoryRow, InstanceFilter, InstanceKey, InstanceRow, RunnableOrchestrators, TimerRow,
-    WorkerId,
+    ActivityRow, CountRow, HistoryRow, InstanceFilter, InstanceKey, InstanceRow, Owned, RunnableOrchestrators,
+    TimerRow, WorkerId,
 };
 use crate::model::RuntimeStatus;
 
@@ -43,6 +43,17 @@ impl Tables {
 
     pub(super) fn history(&self, key: InstanceKey) -> Vec<HistoryRow> {
         self.instances.get(&key).map(|instance| instance.history.clone()).unwrap_or_default()
+    }
+
+    pub(super) fn owned(&self, worker: WorkerId, keys: &[InstanceKey]) -> Vec<Owned> {
+        let found = keys.iter().filter_map(|key| self.instances.get(key));
+        let own = found.filter(|found| found.owner == Some(worker) && !found.row.status.is_terminal());
+        own.map(|instance| Owned {
+            instance: instance.row.clone(),
+            inbox: instance.inbox.values().cloned().collect(),
+            history: Some(instance.history.clone()),
+        })
+        .collect()
     }
 
     pub(super) fn list(&self, filter: &InstanceFilter) -> Vec<InstanceRow> {

@@ -124,7 +124,7 @@ pub(super) fn hand_back(conn: &Connection, calls: &[HeldCall]) -> Result<Written
     Ok(Written::Done)
 }
 
-fn inbox(conn: &Connection, key: InstanceKey) -> Result<Vec<InboxRow>> {
+pub(super) fn inbox(conn: &Connection, key: InstanceKey) -> Result<Vec<InboxRow>> {
     let mut select = conn.prepare_cached(
         "SELECT kind, task_id, name, payload, detail, seq, time FROM inbox WHERE key = ?1 ORDER BY seq",
     )?;

@@ -14,9 +14,12 @@ use crate::model::{Payload, RuntimeStatus, Timestamp};
 /// What a message must know of its instance.
 struct Target {
     key: InstanceKey,
-    execution: String,
     status: RuntimeStatus,
     generation: u32,
+    /// The last position that was given out in its inbox.
+    inbox_seq: u64,
+    /// It is in another execution than the one that the message is for.
+    is_other: bool,
 }
 
 pub(super) fn message(conn: &Statements<'_>, message: &NewMessage) -> Result<Written> {
@@ -40,34 +43,39 @@ pub(super) fn message(conn: &Statements<'_>, message: &NewMessage) -> Result<Wri
     if target.status.is_terminal() {
         return Ok(Written::Finished { status: target.status });
     }
-    let seq = deliver(conn, key, message.time, &message.event)?;
+    let seq = target.inbox_seq + 1;
+    put(conn, key, seq, message.time, &message.event)?;
     Ok(Written::Queued { key, seq, owner: None })
 }
 
 fn target(conn: &Statements<'_>, to: &MessageTarget) -> Result<Option<Target>> {
-    let (sql, value): (_, &dyn ToSql) = match to {
-        MessageTarget::Id(id) => ("SELECT key, id, execution, status, generation FROM instances WHERE id = ?1", id),
-        MessageTarget::Execution(key, _) => {
-            ("SELECT key, id, execution, status, generation FROM instances WHERE key = ?1", &key.0)
+    let (sql, value, asked): (_, &dyn ToSql, _) = match to {
+        MessageTarget::Id(id) => {
+            ("SELECT key, id, execution, status, generation, inbox_seq FROM instances WHERE id = ?1", id, None)
         }
+        MessageTarget::Execution(key, execution) => (
+            "SELECT key, id, execution, status, generation, inbox_seq FROM instances WHERE key = ?1",
+            &key.0,
+            Some(execution.as_str()),
+        ),
     };
-    let found = conn
-        .held(sql)?
+    conn.held(sql)?
         .query_row([value], |row| {
-            let (id, status): (String, String) = (row.get(1)?, row.get(3)?);
-            Ok((InstanceKey(row.get(0)?), id, row.get(2)?, status, row.get(4)?))
+            let text = |column| row.get_ref(column).ok().and_then(|text| text.as_str().ok()).unwrap_or("(no text)");
+            let status = query::status(text(1), text(3));
+            let is_other = asked.is_some_and(|asked| text(2) != asked);
+            let (key, generation, inbox_seq) = (InstanceKey(row.get(0)?), row.get(4)?, query::count(row, 5)?);
+            Ok(status.map(|status| Target { key, status, generation, inbox_seq, is_other }))
         })
-        .optional()?;
-    let Some((key, id, execution, status, generation)) = found else { return Ok(None) };
-    Ok(Some(Target { key, execution, status: query::status(&id, &status)?, generation }))
+        .optional()?
+        .transpose()
 }
 
 /// Whether the message belongs to another execution than the present one. A call that was taken over later than its
 /// instance continued as new is told apart by its generation only.
 fn is_stale(target: &Target, message: &NewMessage) -> bool {
-    let other = matches!(&message.to, MessageTarget::Execution(_, execution) if *execution != target.execution);
     let old = matches!(message.completes, Some(Completes::Activity(call, _)) if call.generation() != target.generation);
-    other || old
+    target.is_other || old
 }
 
 fn complete_activity(conn: &Statements<'_>, key: InstanceKey, call: CallId, claim: i64) -> Result<bool> {
@@ -93,11 +101,17 @@ fn arrived_before(conn: &Statements<'_>, key: InstanceKey, event: &StoredEvent) 
 
 /// Puts a message into the inbox of an instance that is not finished, and says where it lies.
 pub(super) fn deliver(conn: &Statements<'_>, key: InstanceKey, time: Timestamp, event: &StoredEvent) -> Result<u64> {
-    let seq = conn
-        .held("UPDATE instances SET inbox_seq = inbox_seq + 1 WHERE key = ?1 RETURNING inbox_seq")?
-        .query_row([key.0], |row| query::count(row, 0))?;
-    insert(conn, key, seq, time, event)?;
-    Ok(seq)
+    let last =
+        conn.held("SELECT inbox_seq FROM instances WHERE key = ?1")?.query_row([key.0], |row| query::count(row, 0))?;
+    put(conn, key, last + 1, time, event)?;
+    Ok(last + 1)
+}
+
+/// Gives out the next position of an inbox, which is `seq`. It was read by itself: for a `RETURNING` SQLite makes a table at each
+/// use.
+fn put(conn: &Statements<'_>, key: InstanceKey, seq: u64, time: Timestamp, event: &StoredEvent) -> Result<()> {
+    conn.held("UPDATE instances SET inbox_seq = ?2 WHERE key = ?1")?.execute([key.0, query::int(seq)])?;
+    insert(conn, key, seq, time, event)
 }
 
 /// The same for an event of a turn.

@@ -24,6 +24,7 @@ mod list;
 mod look;
 mod message;
 mod next;
+mod owned;
 mod purge;
 mod query;
 mod reach;
@@ -49,7 +50,7 @@ use self::statements::Statements;
 use self::writer::Threads;
 use super::{
     ActivityRow, Attached, Backend, BackendError, CountRow, HistoryRow, InstanceFilter, InstanceKey, InstanceRow,
-    RunnableOrchestrators, SharedBackend, TimerRow, WorkerId, Write, Written,
+    Owned, RunnableOrchestrators, SharedBackend, TimerRow, WorkerId, Write, Written,
 };
 
 /// Queries that can run at the same time on threads of their own.
@@ -227,6 +228,10 @@ impl Backend for Sqlite {
             Some(rows) if rows.len() <= SHORT_HISTORY => Ok(rows),
             _ => self.hub.readers.call(move |conn| query::history(conn, key, usize::MAX)).await,
         }
+    }
+
+    async fn owned(&self, worker: WorkerId, keys: Vec<InstanceKey>) -> Result<Vec<Owned>, BackendError> {
+        self.hub.readers.call(move |conn| owned::owned(conn, worker, &keys)).await
     }
 
     async fn instance(&self, id: &str) -> Result<Option<InstanceRow>, BackendError> {
