@@ -13,6 +13,7 @@ use super::message::{Message, Origin};
 use super::source::{TurnLease, TurnWork};
 use crate::backend::{HeldCall, InstanceKey, Release, TurnCommit};
 use crate::history::ExecutionHeader;
+use crate::model::numbers::{NumberMap, NumberState};
 use crate::model::{ExecutionId, InstanceId, RuntimeStatus, Timestamp};
 use crate::replay::TurnInput;
 
@@ -71,10 +72,10 @@ pub(super) enum AfterLoad {
 /// All instances in memory, and the order in which they run.
 #[derive(Debug)]
 pub(super) struct Instances {
-    entries: HashMap<InstanceKey, Entry>,
+    entries: NumberMap<InstanceKey, Entry>,
     keys: HashMap<InstanceId, InstanceKey>,
     ready: VecDeque<InstanceKey>,
-    idle: LruCache<InstanceKey, ()>,
+    idle: LruCache<InstanceKey, (), NumberState>,
     stalled: usize,
     next_token: u64,
     /// Others use the same store, and may own what is not in memory here.
@@ -91,10 +92,10 @@ impl Instances {
     pub(super) fn new(warm: usize, is_shared: bool) -> Self {
         let warm = NonZeroUsize::new(warm).unwrap_or(NonZeroUsize::MIN);
         Self {
-            entries: HashMap::new(),
+            entries: NumberMap::default(),
             keys: HashMap::new(),
             ready: VecDeque::new(),
-            idle: LruCache::new(warm),
+            idle: LruCache::with_hasher(warm, NumberState::default()),
             stalled: 0,
             next_token: 0,
             is_shared,
@@ -299,6 +300,11 @@ impl Instances {
             self.keys.remove(&known.header.instance);
         }
         Some(entry.pending.into())
+    }
+
+    /// Gives the next turn to a worker, if no other waits.
+    pub(super) fn take_only_turn(&mut self, limit: usize, now: Timestamp) -> Option<TurnWork> {
+        if self.ready.len() == 1 { self.take_turn(limit, now) } else { None }
     }
 
     /// Gives the next turn to a worker.

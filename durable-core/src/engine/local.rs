@@ -22,7 +22,9 @@ use super::instances::ownership::results;
 use super::options::EngineOptions;
 use super::retention::Ends;
 use super::sharing::Sharing;
-use super::source::{ActivityLease, ActivityWork, Rehearsal, SourceError, TurnLease, TurnWork, WorkOffer, WorkSource};
+use super::source::{
+    ActivityLease, ActivityWork, Rehearsal, SourceError, TurnLease, TurnTold, TurnWork, WorkOffer, WorkSource,
+};
 use super::stored::records;
 use super::suspects::Suspects;
 use super::timers::Timers;
@@ -206,19 +208,20 @@ impl WorkSource for LocalEngine {
         }
     }
 
-    async fn complete_turn(&self, lease: TurnLease, outcome: TurnOutcome) -> Result<(), SourceError> {
-        let Some((commit, results)) = self.prepare_turn(&lease, outcome)? else { return Ok(()) };
-        let (answer, committed) = oneshot::channel();
+    fn complete_turn(&self, lease: TurnLease, outcome: TurnOutcome, told: TurnTold) {
+        let (commit, results) = match self.prepare_turn(&lease, outcome) {
+            Ok(Some(prepared)) => prepared,
+            Ok(None) => return told(Ok(())),
+            Err(error) => return told(Err(error)),
+        };
         let engine = self.clone();
         self.inner.submit(Write::Turn(Box::new(commit)), Patience::Endless, move |write, written| {
             let finished = engine.finish_turn(write, written);
             if finished.is_err() {
                 engine.inner.instances.lock().not_heard(results);
             }
-            // The worker may be gone; the turn is committed all the same.
-            let _ = answer.send(finished);
+            told(finished);
         });
-        committed.await.map_err(|_gone| SourceError::Closed)?
     }
 
     async fn stall_turn(&self, lease: TurnLease, reason: String, retry_after: Duration) -> Result<(), SourceError> {
@@ -234,13 +237,16 @@ impl WorkSource for LocalEngine {
         }
     }
 
-    async fn complete_activity(&self, lease: ActivityLease, result: LeafResult) -> Result<(), SourceError> {
+    fn complete_activity(
+        &self,
+        lease: ActivityLease,
+        result: LeafResult,
+        goes_on: bool,
+    ) -> Result<Option<TurnWork>, SourceError> {
         let held = self.inner.activities.lock().finish(&lease);
-        if held {
-            self.deliver_result(&lease, result);
-        }
+        let next = if held { self.deliver_result(&lease, result, goes_on) } else { None };
         self.refill_activities();
-        if held { Ok(()) } else { Err(SourceError::LeaseLost) }
+        if held { Ok(next) } else { Err(SourceError::LeaseLost) }
     }
 
     async fn heartbeat(&self, lease: &ActivityLease, progress: Payload) -> Result<(), SourceError> {

@@ -4,11 +4,14 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 /// A map by sequence numbers. Nobody outside chooses the keys, so a hash need not be safe against keys that collide on purpose.
-pub(super) type NumberMap<K, V> = HashMap<K, V, BuildHasherDefault<NumberHasher>>;
+pub(crate) type NumberMap<K, V> = HashMap<K, V, NumberState>;
+
+/// Makes the hashers of such maps.
+pub(crate) type NumberState = BuildHasherDefault<NumberHasher>;
 
 /// Spreads consecutive numbers over all bits.
 #[derive(Debug, Default)]
-pub(super) struct NumberHasher(u64);
+pub(crate) struct NumberHasher(u64);
 
 impl NumberHasher {
     /// An odd number without a pattern: 2^64 divided by the golden ratio.
@@ -22,6 +25,10 @@ impl Hasher for NumberHasher {
 
     fn write_u32(&mut self, number: u32) {
         self.write_u64(u64::from(number));
+    }
+
+    fn write_i64(&mut self, number: i64) {
+        self.write_u64(number.cast_unsigned());
     }
 
     fn write_u64(&mut self, number: u64) {
