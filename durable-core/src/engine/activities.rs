@@ -1,6 +1,6 @@
 //! The activity calls that this process holds.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use tokio_util::sync::CancellationToken;
 
@@ -9,6 +9,7 @@ use crate::activity::ActivityCallInfo;
 use crate::backend::{CallId, HeldCall, InstanceKey};
 use crate::history::TaskOptions;
 use crate::model::Payload;
+use crate::model::numbers::NumberMap;
 
 /// Calls that wait or run here, with room for a bounded number of them.
 ///
@@ -16,9 +17,9 @@ use crate::model::Payload;
 #[derive(Debug)]
 pub(super) struct Activities {
     calls: BTreeMap<(InstanceKey, CallId), Call>,
-    waiting: HashMap<InstanceKey, VecDeque<Waiting>>,
+    waiting: NumberMap<InstanceKey, VecDeque<Waiting>>,
     rotation: VecDeque<InstanceKey>,
-    held: HashMap<InstanceKey, usize>,
+    held: NumberMap<InstanceKey, usize>,
     total: usize,
     queued: usize,
     capacity: usize,
@@ -50,9 +51,9 @@ impl Activities {
     pub(super) fn new(capacity: usize) -> Self {
         Self {
             calls: BTreeMap::new(),
-            waiting: HashMap::new(),
+            waiting: NumberMap::default(),
             rotation: VecDeque::new(),
-            held: HashMap::new(),
+            held: NumberMap::default(),
             total: 0,
             queued: 0,
             capacity: capacity.max(4),

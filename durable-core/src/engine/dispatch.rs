@@ -12,7 +12,7 @@ use super::group::Patience;
 use super::instances::{AfterTurn, Delivery};
 use super::local::LocalEngine;
 use super::message::{Message, Origin};
-use super::source::{ActivityLease, SourceError, TurnLease};
+use super::source::{ActivityLease, SourceError, TurnLease, TurnWork};
 use super::stored::{self, CallOptions, read_options};
 use crate::activity::ActivityCallInfo;
 use crate::backend::{
@@ -254,25 +254,37 @@ impl LocalEngine {
         self.refill_activities();
     }
 
-    /// The result of an activity goes to its instance in memory when that can take it, and into the store otherwise.
-    pub(super) fn deliver_result(&self, lease: &ActivityLease, result: LeafResult) {
+    /// The result of an activity goes to its instance in memory when that can take it, and into the store otherwise. With
+    /// `goes_on`, gives the turn that follows, unless others have waited longer for theirs.
+    pub(super) fn deliver_result(&self, lease: &ActivityLease, result: LeafResult, goes_on: bool) -> Option<TurnWork> {
         let task_id = lease.call.task();
         let event = match result {
             Ok(result) => EventKind::TaskCompleted { task_id, result },
             Err(failure) => EventKind::TaskFailed { task_id, failure },
         };
         let origin = Origin::Activity { call: lease.call, claim: lease.claim };
-        let message = Message { time: self.inner.clock.now(), event, origin };
-        let delivery = if self.may_be_run_by_others(lease) {
-            Delivery::Absent(message)
-        } else {
-            self.inner.instances.lock().deliver(lease.key, message, Some(&lease.execution))
-        };
+        let inner = &self.inner;
+        let now = inner.clock.now();
+        let message = Message { time: now, event, origin };
+        if self.may_be_run_by_others(lease) {
+            self.store_message(lease.key, &lease.execution, message);
+            return None;
+        }
+        let mut instances = inner.instances.lock();
+        let delivery = instances.deliver(lease.key, message, Some(&lease.execution));
+        if goes_on && matches!(delivery, Delivery::Ready) && !inner.turns_ready.is_closed() {
+            let next = instances.take_only_turn(inner.options.events_per_turn, now);
+            if next.is_some() {
+                return next;
+            }
+        }
+        drop(instances);
         match delivery {
             Delivery::Held | Delivery::Gap => {}
-            Delivery::Ready => self.inner.turns_ready.add_permits(1),
+            Delivery::Ready => inner.turns_ready.add_permits(1),
             Delivery::Absent(message) => self.store_message(lease.key, &lease.execution, message),
         }
+        None
     }
 
     /// True for a call that this worker has held through a time without a lease.
@@ -396,7 +408,7 @@ impl LocalEngine {
         if poisoned {
             tracing::error!(instance = %call.instance, activity = %call.name, task = %row.call.task(), "an activity is poison");
             let failure = poison(&call.name, row.call.task(), row.deliveries - 1);
-            self.deliver_result(&lease, Err(failure));
+            self.deliver_result(&lease, Err(failure), false);
             return;
         }
         let waiting = Waiting { id: row.call, call, input: row.input, options, progress: row.progress };

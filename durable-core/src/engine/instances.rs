@@ -14,8 +14,9 @@ use super::message::{Message, Origin};
 use super::source::{TurnLease, TurnWork};
 use crate::backend::{HeldCall, InstanceKey, Release, TurnCommit};
 use crate::history::ExecutionHeader;
+use crate::model::numbers::{NumberHash, NumberMap};
 use crate::model::{ExecutionId, InstanceId, RuntimeStatus, Timestamp};
-use crate::replay::{NumberHash, NumberMap, TurnInput};
+use crate::replay::TurnInput;
 
 pub(super) use self::ownership::{Left, Presence, TakeIn};
 
@@ -311,6 +312,11 @@ impl Instances {
             self.keys.remove(&known.header.instance);
         }
         Some(entry.pending.into())
+    }
+
+    /// Gives the next turn to a worker, if no other waits.
+    pub(super) fn take_only_turn(&mut self, limit: usize, now: Timestamp) -> Option<TurnWork> {
+        if self.ready.len() == 1 { self.take_turn(limit, now) } else { None }
     }
 
     /// Gives the next turn to a worker.

@@ -22,7 +22,9 @@ use super::loads::Loads;
 use super::options::EngineOptions;
 use super::retention::Ends;
 use super::sharing::Sharing;
-use super::source::{ActivityLease, ActivityWork, Rehearsal, SourceError, TurnLease, TurnWork, WorkOffer, WorkSource};
+use super::source::{
+    ActivityLease, ActivityWork, Rehearsal, SourceError, TurnLease, TurnTold, TurnWork, WorkOffer, WorkSource,
+};
 use super::stored::records;
 use super::suspects::Suspects;
 use super::timers::Timers;
@@ -220,19 +222,20 @@ impl WorkSource for LocalEngine {
         }
     }
 
-    async fn complete_turn(&self, lease: TurnLease, outcome: TurnOutcome) -> Result<(), SourceError> {
-        let Some(commit) = self.prepare_turn(&lease, outcome)? else { return Ok(()) };
-        let (answer, committed) = oneshot::channel();
+    fn complete_turn(&self, lease: TurnLease, outcome: TurnOutcome, told: TurnTold) {
+        let commit = match self.prepare_turn(&lease, outcome) {
+            Ok(Some(commit)) => commit,
+            Ok(None) => return told(Ok(())),
+            Err(error) => return told(Err(error)),
+        };
         let engine = self.clone();
         self.inner.submit(Write::Turn(Box::new(commit)), Patience::Endless, move |write, written| {
             let finished = engine.finish_turn(write, written);
             if let (Err(_), Write::Turn(commit)) = (&finished, write) {
                 engine.inner.instances.lock().not_heard(&commit.results);
             }
-            // The worker may be gone; the turn is committed all the same.
-            let _ = answer.send(finished);
+            told(finished);
         });
-        committed.await.map_err(|_gone| SourceError::Closed)?
     }
 
     async fn stall_turn(&self, lease: TurnLease, reason: String, retry_after: Duration) -> Result<(), SourceError> {
@@ -248,13 +251,16 @@ impl WorkSource for LocalEngine {
         }
     }
 
-    async fn complete_activity(&self, lease: ActivityLease, result: LeafResult) -> Result<(), SourceError> {
+    fn complete_activity(
+        &self,
+        lease: ActivityLease,
+        result: LeafResult,
+        goes_on: bool,
+    ) -> Result<Option<TurnWork>, SourceError> {
         let held = self.inner.activities.lock().finish(&lease);
-        if held {
-            self.deliver_result(&lease, result);
-        }
+        let next = if held { self.deliver_result(&lease, result, goes_on) } else { None };
         self.refill_activities();
-        if held { Ok(()) } else { Err(SourceError::LeaseLost) }
+        if held { Ok(next) } else { Err(SourceError::LeaseLost) }
     }
 
     async fn heartbeat(&self, lease: &ActivityLease, progress: Payload) -> Result<(), SourceError> {

@@ -51,5 +51,5 @@ pub use self::local::LocalEngine;
 pub use self::options::EngineOptions;
 pub use self::retrace::Retrace;
 pub use self::source::{
-    ActivityLease, ActivityWork, Rehearsal, SourceError, TurnLease, TurnWork, WorkOffer, WorkSource,
+    ActivityLease, ActivityWork, Rehearsal, SourceError, TurnLease, TurnTold, TurnWork, WorkOffer, WorkSource,
 };

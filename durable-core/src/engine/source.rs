@@ -48,12 +48,9 @@ pub trait WorkSource: Send + Sync + 'static {
     /// The lease is lost, or the history cannot be read.
     async fn read_history(&self, lease: &TurnLease) -> Result<Vec<HistoryRecord>, SourceError>;
 
-    /// Commits a turn. When this returns without an error, the turn is durable.
-    ///
-    /// # Errors
-    ///
-    /// The lease is lost: the turn did not happen, and whatever the worker holds of the instance is worthless.
-    async fn complete_turn(&self, lease: TurnLease, outcome: TurnOutcome) -> Result<(), SourceError>;
+    /// Commits a turn. `told` hears what became of it: without an error, the turn is durable. When the lease is lost, the turn
+    /// did not happen, and whatever the worker holds of the instance is worthless. Must not block; `told` must not, either.
+    fn complete_turn(&self, lease: TurnLease, outcome: TurnOutcome, told: TurnTold);
 
     /// Gives a turn back that cannot be run by this program, with the reason. It comes again after `retry_after`.
     ///
@@ -65,12 +62,18 @@ pub trait WorkSource: Send + Sync + 'static {
     /// Asks for a turn of an instance although nothing reached it: its code was woken by something foreign.
     async fn nudge(&self, instance: &InstanceId);
 
-    /// Gives the result of an activity.
+    /// Gives the result of an activity. With `goes_on`, the answer is the turn that follows from it, if there is one, and
+    /// nothing else has waited longer: the worker that is already here can run it at once.
     ///
     /// # Errors
     ///
     /// The lease is lost: the result is not wanted any more, or another runner was first.
-    async fn complete_activity(&self, lease: ActivityLease, result: LeafResult) -> Result<(), SourceError>;
+    fn complete_activity(
+        &self,
+        lease: ActivityLease,
+        result: LeafResult,
+        goes_on: bool,
+    ) -> Result<Option<TurnWork>, SourceError>;
 
     /// Notes the progress of an activity, durably. A later run of the same call finds it.
     ///
@@ -82,6 +85,9 @@ pub trait WorkSource: Send + Sync + 'static {
     /// Gives an activity back that was not run, or not to its end. It runs again, here or elsewhere.
     async fn abandon_activity(&self, work: ActivityWork);
 }
+
+/// Hears what became of a turn.
+pub type TurnTold = Box<dyn FnOnce(Result<(), SourceError>) + Send>;
 
 /// Runs an orchestrator's code against a history, and says where they differ. Nothing comes of it.
 pub type Rehearsal = Arc<dyn Fn(&Arc<ExecutionHeader>, &[HistoryRecord]) -> Result<(), FailureDetails> + Send + Sync>;
@@ -120,6 +126,14 @@ impl fmt::Debug for WorkOffer {
 pub struct TurnLease {
     pub(super) key: InstanceKey,
     pub(super) token: u64,
+}
+
+impl TurnLease {
+    /// A number that no other instance has.
+    #[must_use]
+    pub const fn number(&self) -> i64 {
+        self.key.0
+    }
 }
 
 /// One turn to run.

@@ -9,6 +9,7 @@ mod iso;
 mod limits;
 mod location;
 mod name;
+pub(crate) mod numbers;
 mod payload;
 mod retention;
 mod status;

@@ -3,7 +3,7 @@
 use std::task::{Context, Poll, Waker};
 
 use super::external::Arrival;
-use super::numbers::NumberMap;
+use crate::model::numbers::NumberMap;
 use crate::model::{EventName, FailureDetails, Payload, TaskId};
 
 /// What a leaf resolves to. It is handed on often and fails rarely, so the failure is out of the way.

@@ -23,7 +23,6 @@ mod handle;
 mod leaf;
 mod markers;
 mod matching;
-mod numbers;
 mod poll;
 mod random;
 mod silence;

@@ -7,12 +7,12 @@ use super::drivers::{Driver, Drivers};
 use super::external::{EventOrder, ExternalEvents, Match};
 use super::leaf::{DriverId, LeafId, LeafKind, LeafState, Leaves, Resolution, Waiter};
 use super::markers::Markers;
-use super::numbers::NumberMap;
 use super::random::Streams;
 use super::thread::ThreadMark;
 use super::turn::TurnOutcome;
 use super::waker::RootWaker;
 use crate::history::{Action, EventKind};
+use crate::model::numbers::NumberMap;
 use crate::model::{
     EVENT_TIMEOUT_ERROR_TYPE, EventName, FailureDetails, Limit, LimitExceeded, Payload, SourceLocation, TaskId,
     Timestamp,

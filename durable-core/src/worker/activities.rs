@@ -13,7 +13,7 @@ use super::Shared;
 use super::heartbeats::Heartbeats;
 use crate::BoxFuture;
 use crate::activity::{ActivityCallInfo, ActivityContext};
-use crate::engine::{ActivityWork, Clock};
+use crate::engine::{ActivityWork, Clock, TurnWork};
 use crate::history::TaskOptions;
 use crate::model::{FailureDetails, NameList, Payload, TIMEOUT_ERROR_TYPE, Timestamp};
 use crate::replay::LeafResult;
@@ -43,11 +43,16 @@ impl Shared {
                 Poll::Ready(result) => Some(result),
                 Poll::Pending => Box::pin(self.watch(&work, &beats, running)).await,
             };
-            match result {
-                Some(result) => self.complete(work, result).await,
-                None => self.source.abandon_activity(work).await,
-            }
+            let Some(result) = result else {
+                return self.source.abandon_activity(work).await;
+            };
+            // The turn that follows can begin here: nobody needs to be woken for it.
+            let turn_slot = Arc::clone(&self.turn_slots).try_acquire_owned().ok();
+            let next = self.complete(work, result, turn_slot.is_some());
             drop(slot);
+            if let (Some(next), Some(slot)) = (next, turn_slot) {
+                self.run_turn(next, slot).await;
+            }
         }
     }
 
@@ -70,15 +75,13 @@ impl Shared {
         }
     }
 
-    fn complete(&self, work: ActivityWork, result: LeafResult) -> impl Future<Output = ()> + Send + use<'_> {
+    fn complete(&self, work: ActivityWork, result: LeafResult, goes_on: bool) -> Option<TurnWork> {
         let result = result.and_then(|output| self.check_size(&work, output));
         let instance = work.call.instance;
-        let completed = self.source.complete_activity(work.lease, result);
-        async move {
-            if let Err(error) = completed.await {
-                tracing::debug!(%instance, %error, "the result of an activity is not wanted any more");
-            }
-        }
+        self.source.complete_activity(work.lease, result, goes_on).unwrap_or_else(|error| {
+            tracing::debug!(%instance, %error, "the result of an activity is not wanted any more");
+            None
+        })
     }
 
     /// Completes when the activity has taken longer than it may.

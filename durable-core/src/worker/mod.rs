@@ -44,6 +44,8 @@ struct Shared {
     clock: Arc<dyn Clock>,
     warm: warm::WarmExecutors,
     running: TaskTracker,
+    /// How many turns may run at once.
+    turn_slots: Arc<Semaphore>,
     /// Activities that are still running when the drain is over are dropped.
     abort: CancellationToken,
 }
@@ -83,6 +85,7 @@ impl Worker {
             check,
             warm: warm::WarmExecutors::new(options.warm_instances),
             running: TaskTracker::new(),
+            turn_slots: Arc::clone(&slots[0]),
             abort: CancellationToken::new(),
             options: options.clone(),
         });

@@ -66,13 +66,17 @@ impl Shared {
     /// A task is copied several times while it is spawned, so this one keeps little across its waits, and what only some turns
     /// need stands on the heap.
     #[expect(clippy::manual_async_fn, reason = "an async function keeps its arguments twice")]
-    fn run_turn(self: Arc<Self>, mut work: TurnWork, slot: OwnedSemaphorePermit) -> impl Future<Output = ()> + Send {
+    pub(super) fn run_turn(
+        self: Arc<Self>,
+        mut work: TurnWork,
+        slot: OwnedSemaphorePermit,
+    ) -> impl Future<Output = ()> + Send {
         async move {
             let held = self.check.as_ref().and_then(|check| check.before(&work.header, &work.input));
             if let Some(held) = held {
                 held.await;
             }
-            let executor = match self.warm.take(&work.header, work.epoch, work.prior_turn) {
+            let executor = match self.warm.take(&work) {
                 Some(executor) => Ok(executor),
                 None => Box::pin(self.replayed(&work)).await,
             };
@@ -81,11 +85,10 @@ impl Shared {
                 Some(_) => Box::pin(self.decide_checked(&mut work, executor)).await,
             };
             match decided {
-                Ok((outcome, executor)) => self.commit(work, outcome, executor).await,
+                Ok((outcome, executor)) => self.commit(work, outcome, executor, slot),
                 Err(Some(reason)) => Box::pin(self.stall(work, reason)).await,
                 Err(None) => {}
             }
-            drop(slot);
         }
     }
 
@@ -140,24 +143,27 @@ impl Shared {
         without_budget(|| check.check(&turn));
     }
 
+    /// Hands the outcome to the source. The slot is free once the turn is durable.
     fn commit(
-        &self,
+        self: Arc<Self>,
         work: TurnWork,
         outcome: TurnOutcome,
         executor: Option<Box<Executor>>,
-    ) -> impl Future<Output = ()> + Send + use<'_> {
+        slot: OwnedSemaphorePermit,
+    ) {
         let TurnWork { lease, header, epoch, input, .. } = work;
-        // Kept before the commit: the next turn may come before this task hears of it, and must not find the place empty.
+        let number = lease.number();
+        // Kept before the commit: the next turn may come before anybody hears of it, and must not find the place empty.
         if let (None, Some(executor)) = (&outcome.completion, executor) {
-            self.warm.keep(epoch, executor);
+            self.warm.keep(number, epoch, executor);
         }
-        let (turn, committed) = (input.turn, self.source.complete_turn(lease, outcome));
-        async move {
-            match committed.await {
-                Ok(()) => self.warm.went_on(&header.instance),
+        let (shared, running) = (Arc::clone(&self), self.running.token());
+        let told = move |committed| {
+            match committed {
+                Ok(()) => shared.warm.went_on(&header.instance),
                 Err(error) => {
                     // What the executor did is not what the store has: it goes, and the instance is read again.
-                    self.warm.discard(&header, epoch, turn);
+                    shared.warm.discard(number, epoch, input.turn);
                     let instance = &header.instance;
                     if matches!(error, SourceError::LeaseLost) {
                         // Whatever took the instance away was told once, for all that had a turn at that time.
@@ -167,7 +173,9 @@ impl Shared {
                     }
                 }
             }
-        }
+            drop((slot, running));
+        };
+        self.source.complete_turn(lease, outcome, Box::new(told));
     }
 
     /// An executor that has replayed the history.

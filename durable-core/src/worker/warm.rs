@@ -7,39 +7,47 @@ use std::time::Duration;
 use lru::LruCache;
 use parking_lot::Mutex;
 
-use crate::history::ExecutionHeader;
+use crate::engine::TurnWork;
 use crate::model::InstanceId;
+use crate::model::numbers::NumberState;
 use crate::replay::Executor;
 
-/// The executors that were used last, and how often stalled instances were tried.
+/// The executors that were used last, by the numbers of their instances, and how often stalled instances were tried.
 pub(super) struct WarmExecutors {
-    executors: Mutex<LruCache<InstanceId, (u64, Box<Executor>)>>,
+    executors: Mutex<LruCache<i64, (u64, Box<Executor>), NumberState>>,
     stalls: Mutex<LruCache<InstanceId, u32>>,
 }
 
 impl WarmExecutors {
     pub(super) fn new(capacity: usize) -> Self {
         let capacity = NonZeroUsize::new(capacity).unwrap_or(NonZeroUsize::MIN);
-        Self { executors: Mutex::new(LruCache::new(capacity)), stalls: Mutex::new(LruCache::new(capacity)) }
+        Self {
+            executors: Mutex::new(LruCache::with_hasher(capacity, NumberState::default())),
+            stalls: Mutex::new(LruCache::new(capacity)),
+        }
     }
 
-    /// The executor of this execution, if it is here from the same ownership and stands at `turn`.
-    pub(super) fn take(&self, header: &ExecutionHeader, epoch: u64, turn: u64) -> Option<Box<Executor>> {
-        let (kept_epoch, executor) = self.executors.lock().pop(&header.instance)?;
-        let same = executor.header().instance == header.instance && executor.header().execution == header.execution;
-        (same && kept_epoch == epoch && executor.turn() == turn).then_some(executor)
+    /// The executor of this execution, if it is here from the same ownership and stands before this turn.
+    pub(super) fn take(&self, work: &TurnWork) -> Option<Box<Executor>> {
+        let (epoch, executor) = self.executors.lock().pop(&work.lease.number())?;
+        let same = executor.header().execution == work.header.execution;
+        (same && epoch == work.epoch && executor.turn() == work.prior_turn).then_some(executor)
     }
 
     /// Keeps an executor; the one that has rested longest goes when there are too many.
-    pub(super) fn keep(&self, epoch: u64, executor: Box<Executor>) {
-        let evicted = self.executors.lock().push(executor.header().instance.clone(), (epoch, executor));
+    pub(super) fn keep(&self, number: i64, epoch: u64, executor: Box<Executor>) {
+        let evicted = self.executors.lock().push(number, (epoch, executor));
         // Dropped without the lock: dropping a future runs the destructors of user code.
         drop(evicted);
     }
 
-    /// Drops the executor of a turn that did not happen.
-    pub(super) fn discard(&self, header: &ExecutionHeader, epoch: u64, turn: u64) {
-        drop(self.take(header, epoch, turn));
+    /// Drops the executor of a turn that did not happen, unless a later one is here.
+    pub(super) fn discard(&self, number: i64, epoch: u64, turn: u64) {
+        let mut executors = self.executors.lock();
+        let is_it = executors.peek(&number).is_some_and(|(kept, executor)| *kept == epoch && executor.turn() == turn);
+        let discarded = if is_it { executors.pop(&number) } else { None };
+        drop(executors);
+        drop(discarded);
     }
 
     /// How long to wait before a stalled instance is tried again.

@@ -1,19 +1,27 @@
 //! Lists of instances and their numbers.
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, params_from_iter};
+use rusqlite::{Connection, ToSql, params_from_iter};
 
 use super::error::Result;
 use super::query::{self, int};
 use crate::backend::{CountRow, InstanceFilter, InstanceRow};
 use crate::model::{RuntimeStatus, Timestamp};
 
-/// Matches beyond this number are not worth sorting for one page.
+/// Matches beyond this number are not worth sorting for one page: a scan in the order of the ids soon finds enough of them.
 const FEW: i64 = 10_000;
+
+/// What has not ended, from its index.
+const ALIVE: &str = "i.key IN (SELECT key FROM instances INDEXED BY instances_alive WHERE ended IS NULL)";
+
+/// True for a status that few instances have at a time.
+fn is_rare(status: &RuntimeStatus) -> bool {
+    !matches!(status, RuntimeStatus::Pending | RuntimeStatus::Running | RuntimeStatus::Completed)
+}
 
 pub(super) fn list(conn: &Connection, filter: &InstanceFilter) -> Result<Vec<InstanceRow>> {
     let tx = conn.unchecked_transaction()?;
-    // An index holds each status in the order of the ids, except the one that nearly all instances have in the end.
+    // An index holds the rare statuses in the order of the ids.
     if filter.statuses.is_empty() || filter.statuses.contains(&RuntimeStatus::Completed) {
         return page(&tx, filter, &filter.statuses);
     }
@@ -81,27 +89,39 @@ impl Terms {
             terms.sql.push("i.key IN (SELECT key FROM tags WHERE tag = ? AND value = ?)".to_owned());
             terms.values.extend([tag, value].map(|text| Value::Text(text.clone())));
         }
-        terms.add_name_and_statuses(filter.name.as_deref(), statuses);
+        terms.add_name(conn, filter.name.as_deref(), statuses)?;
+        terms.add_statuses(conn, statuses)?;
         Ok(terms)
     }
 
-    fn add_name_and_statuses(&mut self, name: Option<&str>, statuses: &[RuntimeStatus]) {
-        // Few instances of a name have a certain status other than the usual one: its index beats that of the names.
-        let by_status = matches!(statuses, [one] if *one != RuntimeStatus::Completed);
-        let column = if by_status { "+i.name COLLATE NOCASE =" } else { "i.name COLLATE NOCASE =" };
-        self.add_bound(column, name.map(|name| name.to_owned().into()));
+    fn add_name(&mut self, conn: &Connection, name: Option<&str>, statuses: &[RuntimeStatus]) -> Result<()> {
+        let Some(name) = name else { return Ok(()) };
+        // Few instances of a name have a rare status: its index beats that of the names.
+        let narrow = !statuses.iter().all(is_rare) || statuses.is_empty();
+        let narrow = narrow && is_few(conn, "name COLLATE NOCASE = ?1", &[&name])?;
+        let column = if narrow { "i.name COLLATE NOCASE =" } else { "+i.name COLLATE NOCASE =" };
+        self.add_bound(column, Some(name.to_owned().into()));
+        Ok(())
+    }
+
+    fn add_statuses(&mut self, conn: &Connection, statuses: &[RuntimeStatus]) -> Result<()> {
         match statuses {
             [] => {}
             // The second term is what the condition of the index says; SQLite does not conclude it by itself.
-            [one] if by_status => {
-                self.add_bound("i.status <> 'Completed' AND i.status =", Some(one.as_str().to_owned().into()));
-            }
+            [one] if is_rare(one) => self.add_bound(
+                "i.status <> 'Pending' AND i.status <> 'Running' AND i.status <> 'Completed' AND i.status =",
+                Some(one.as_str().to_owned().into()),
+            ),
             many => {
                 let places = vec!["?"; many.len()].join(", ");
                 self.sql.push(format!("i.status IN ({places})"));
                 self.values.extend(many.iter().map(|status| Value::from(status.as_str().to_owned())));
+                if !many.iter().any(|status| status.is_terminal()) && is_few(conn, "ended IS NULL", &[])? {
+                    self.sql.push(ALIVE.to_owned());
+                }
             }
         }
+        Ok(())
     }
 
     fn condition(&self) -> String {
@@ -129,10 +149,15 @@ fn created_column(conn: &Connection, filter: &InstanceFilter) -> Result<&'static
     }
     let from = filter.created_from.map_or(i64::MIN, Timestamp::ticks);
     let to = filter.created_to.map_or(i64::MAX, Timestamp::ticks);
-    let matches: i64 = conn
-        .prepare_cached("SELECT count(*) FROM (SELECT 1 FROM instances WHERE created BETWEEN ?1 AND ?2 LIMIT ?3)")?
-        .query_row([from, to, FEW], |row| row.get(0))?;
-    Ok(if matches < FEW { "i.created" } else { "+i.created" })
+    let narrow = is_few(conn, "created BETWEEN ?1 AND ?2", &[&from, &to])?;
+    Ok(if narrow { "i.created" } else { "+i.created" })
+}
+
+/// Whether an index finds few rows for a condition.
+fn is_few(conn: &Connection, condition: &str, values: &[&dyn ToSql]) -> Result<bool> {
+    let sql = format!("SELECT count(*) FROM (SELECT 1 FROM instances WHERE {condition} LIMIT {FEW})");
+    let matches: i64 = conn.prepare_cached(&sql)?.query_row(values, |row| row.get(0))?;
+    Ok(matches < FEW)
 }
 
 /// The first text after all that start with `prefix`, if there is one.

@@ -145,7 +145,7 @@ fn insert(conn: &Statements<'_>, key: InstanceKey, seq: u64, time: Timestamp, ev
 
 macro_rules! select_live {
     ($where:literal) => {
-        concat!("SELECT key FROM instances WHERE ", $where, " AND status NOT IN ", finished!(), " ORDER BY key")
+        concat!("SELECT key FROM instances WHERE ", $where, " AND ended IS NULL ORDER BY key")
     };
 }
 

@@ -12,7 +12,7 @@ pub(super) fn purge(conn: &Connection, keys: &[InstanceKey], force: bool) -> Res
     let mut gone = Vec::new();
     for key in keys {
         let fits = conn
-            .prepare_cached(concat!("SELECT 1 FROM instances WHERE key = ?1 AND (?2 OR status IN ", finished!(), ")"))?
+            .prepare_cached("SELECT 1 FROM instances WHERE key = ?1 AND (?2 OR ended IS NOT NULL)")?
             .query_row(params![key.0, force], |_| Ok(()))
             .optional()?;
         if fits.is_some() {

@@ -36,15 +36,11 @@ const FRESH: &str = "SELECT key FROM instances INDEXED BY instances_fresh
       AND (turn = 0 OR status = 'ContinuedAsNew') AND owner IS NOT ?2 ORDER BY key LIMIT ?3";
 
 /// What has messages, going from one key to the next, however many messages it has.
-const TOLD: &str = concat!(
-    "WITH RECURSIVE waiting (key) AS (
+const TOLD: &str = "WITH RECURSIVE waiting (key) AS (
         SELECT min(key) FROM inbox WHERE key > ?1
         UNION ALL SELECT (SELECT min(key) FROM inbox WHERE key > waiting.key) FROM waiting WHERE key IS NOT NULL)
     SELECT i.key FROM waiting CROSS JOIN instances i ON i.key = waiting.key
-    WHERE i.owner IS NOT ?2 AND i.status NOT IN ",
-    finished!(),
-    " LIMIT ?3"
-);
+    WHERE i.owner IS NOT ?2 AND i.ended IS NULL LIMIT ?3";
 
 /// A number for SQLite, whose integers are signed.
 pub(super) fn int(number: u64) -> i64 {

@@ -49,8 +49,9 @@ pub(super) fn open_writer(path: &Path, durability: Durability) -> Result<Connect
         Durability::Full => set(&conn, "synchronous", "FULL", "2")?,
         Durability::Relaxed => set(&conn, "synchronous", "NORMAL", "1")?,
     }
-    // KiB. Ids are inserted in random order, which the default of 2 MiB does not bear.
-    set(&conn, "cache_size", "-65536", "-65536")?;
+    // KiB. Ids are inserted in random order, which the default of 2 MiB does not bear. But whenever a page was split, SQLite
+    // looks through all of them at the next commit, so much more costs more than it saves.
+    set(&conn, "cache_size", "-16384", "-16384")?;
     set(&conn, "wal_autocheckpoint", "4000", "4000")?;
     // After a burst the log shrinks again.
     let limit = LOG_LIMIT.to_string();

@@ -24,14 +24,20 @@ macro_rules! fenced_update {
     };
 }
 
-/// A turn that leaves the status as it is, as most do: SQLite would rewrite the indexes of every column that is named.
-const SAME_STATUS: &str = fenced_update!("", "status = ?6 AND ?10 IS NULL");
+/// A turn that leaves the status as it is, as most do: SQLite looks after the indexes of every column that is named.
+const SAME_STATUS: &str = fenced_update!("", "status = ?6");
 
-const NEW_STATUS: &str = fenced_update!("status = ?6, ended = ?10, ", concat!("status NOT IN ", finished!()));
+/// A turn after which the instance is alive with another status.
+const NEW_STATUS: &str = fenced_update!("status = ?6, ", "ended IS NULL");
+
+/// The last turn.
+const ENDS: &str = fenced_update!("status = ?6, ended = ?5, ", "ended IS NULL");
 
 pub(super) fn turn(conn: &Statements<'_>, turn: &TurnCommit) -> Result<Written> {
-    let likely_same = turn.turn > 1 && !turn.status.is_terminal();
-    let changed = (likely_same && update(conn.held(SAME_STATUS)?, turn)?) || update(conn.held(NEW_STATUS)?, turn)?;
+    let changed = match turn.status.is_terminal() {
+        true => update(conn.held(ENDS)?, turn)?,
+        false => (turn.turn > 1 && update(conn.held(SAME_STATUS)?, turn)?) || update(conn.held(NEW_STATUS)?, turn)?,
+    };
     if !changed {
         return refused(conn, turn);
     }
@@ -57,7 +63,6 @@ fn update(mut statement: Held<'_, '_>, turn: &TurnCommit) -> Result<bool> {
         turn.output.as_ref().map(Payload::as_str),
         turn.reason,
         int(turn.history.len() as u64),
-        turn.status.is_terminal().then_some(turn.turn_time.ticks()),
     ])?;
     Ok(changed == 1)
 }

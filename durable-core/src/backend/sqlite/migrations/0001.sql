@@ -28,7 +28,7 @@ CREATE TABLE instances (
     generation    INTEGER NOT NULL DEFAULT 0, -- how often it has continued as new
     created       INTEGER NOT NULL,
     updated       INTEGER NOT NULL,
-    ended         INTEGER,                    -- when it last changed, once it is finished
+    ended         INTEGER,                    -- when it last changed, if and only if it is finished
     owner         INTEGER,                    -- the worker that runs it
     epoch         INTEGER NOT NULL,           -- how often it changed hands
     turn          INTEGER NOT NULL DEFAULT 0, -- the last committed turn; 0 before the first
@@ -130,14 +130,18 @@ CREATE INDEX instances_fresh ON instances (key)
 -- The children of an instance. Its columns never change, so that it costs nothing after the creation.
 CREATE INDEX instances_by_parent ON instances (parent, parent_call) WHERE parent IS NOT NULL;
 
--- Lists by status. Completed instances are nearly all there are, so a scan by id finds them as fast as an index would, and
--- the index stays as small as the part of the hub that is alive or needs attention.
-CREATE INDEX instances_by_status ON instances (status, id) WHERE status <> 'Completed';
+-- Lists by status, of the statuses that few instances have at a time. What is alive comes from an index that only the first
+-- and the last write of an instance touch, and in the order of the keys, so that its neighbours share the pages.
+-- (A list of values would be made anew for every row that is written.)
+CREATE INDEX instances_by_status ON instances (status, id)
+    WHERE status <> 'Pending' AND status <> 'Running' AND status <> 'Completed';
+CREATE INDEX instances_alive ON instances (key) WHERE ended IS NULL;
 
 -- What has ended, the oldest first. Only the last turn of an instance writes an entry.
 CREATE INDEX instances_ended ON instances (status, ended) WHERE ended IS NOT NULL;
 
-CREATE INDEX instances_by_name ON instances (name COLLATE NOCASE, id);
+-- Entries of one name are in the order of the keys, too.
+CREATE INDEX instances_by_name ON instances (name COLLATE NOCASE);
 
 CREATE INDEX instances_by_created ON instances (created);
 

@@ -27,6 +27,10 @@ impl Hasher for NumberHasher {
         self.write_u64(u64::from(number));
     }
 
+    fn write_i64(&mut self, number: i64) {
+        self.write_u64(number.cast_unsigned());
+    }
+
     fn write_u64(&mut self, number: u64) {
         self.0 = (self.0.rotate_left(5) ^ number).wrapping_mul(Self::FACTOR);
     }
