@@ -37,7 +37,6 @@ pub use self::fault::{ForeignAwait, NonDeterminism, ReplayFault, Side};
 pub(crate) use self::guid::digest;
 pub use self::handle::ReplayHandle;
 pub use self::leaf::{LeafId, LeafResult, Resolution};
-pub(crate) use self::numbers::{NumberHash, NumberMap};
 pub use self::random::DurableRng;
 pub use self::silence::is_replaying_here;
 pub use self::state::Issued;

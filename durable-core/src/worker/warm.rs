@@ -9,12 +9,12 @@ use parking_lot::Mutex;
 
 use crate::engine::TurnWork;
 use crate::model::InstanceId;
-use crate::model::numbers::NumberState;
+use crate::model::numbers::NumberHash;
 use crate::replay::Executor;
 
 /// The executors that were used last, by the numbers of their instances, and how often stalled instances were tried.
 pub(super) struct WarmExecutors {
-    executors: Mutex<LruCache<i64, (u64, Box<Executor>), NumberState>>,
+    executors: Mutex<LruCache<i64, (u64, Box<Executor>), NumberHash>>,
     stalls: Mutex<LruCache<InstanceId, u32>>,
 }
 
@@ -22,7 +22,7 @@ impl WarmExecutors {
     pub(super) fn new(capacity: usize) -> Self {
         let capacity = NonZeroUsize::new(capacity).unwrap_or(NonZeroUsize::MIN);
         Self {
-            executors: Mutex::new(LruCache::with_hasher(capacity, NumberState::default())),
+            executors: Mutex::new(LruCache::with_hasher(capacity, NumberHash::default())),
             stalls: Mutex::new(LruCache::new(capacity)),
         }
     }

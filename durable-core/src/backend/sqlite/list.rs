@@ -15,7 +15,7 @@ const FEW: i64 = 10_000;
 const ALIVE: &str = "i.key IN (SELECT key FROM instances INDEXED BY instances_alive WHERE ended IS NULL)";
 
 /// True for a status that few instances have at a time.
-fn is_rare(status: &RuntimeStatus) -> bool {
+fn is_rare(status: RuntimeStatus) -> bool {
     !matches!(status, RuntimeStatus::Pending | RuntimeStatus::Running | RuntimeStatus::Completed)
 }
 
@@ -97,7 +97,7 @@ impl Terms {
     fn add_name(&mut self, conn: &Connection, name: Option<&str>, statuses: &[RuntimeStatus]) -> Result<()> {
         let Some(name) = name else { return Ok(()) };
         // Few instances of a name have a rare status: its index beats that of the names.
-        let narrow = !statuses.iter().all(is_rare) || statuses.is_empty();
+        let narrow = !statuses.iter().copied().all(is_rare) || statuses.is_empty();
         let narrow = narrow && is_few(conn, "name COLLATE NOCASE = ?1", &[&name])?;
         let column = if narrow { "i.name COLLATE NOCASE =" } else { "+i.name COLLATE NOCASE =" };
         self.add_bound(column, Some(name.to_owned().into()));
@@ -108,7 +108,7 @@ impl Terms {
         match statuses {
             [] => {}
             // The second term is what the condition of the index says; SQLite does not conclude it by itself.
-            [one] if is_rare(one) => self.add_bound(
+            [one] if is_rare(*one) => self.add_bound(
                 "i.status <> 'Pending' AND i.status <> 'Running' AND i.status <> 'Completed' AND i.status =",
                 Some(one.as_str().to_owned().into()),
             ),
