@@ -49,12 +49,6 @@ pub trait Backend: Send + Sync + 'static {
     /// the same. A store that passes everything on to another must pass this on too.
     fn shared(&self) -> Option<&dyn SharedBackend>;
 
-    /// How many batches [`commit`](Self::commit) should be given before the first of them is answered. A store that makes one
-    /// transaction of what waits is then never without work; they must happen in the order in which they are given. Usually 1.
-    fn commits_ahead(&self) -> usize {
-        1
-    }
-
     /// Registers a new worker, which owns nothing yet and lives for `lease` by the store's time. A store that belongs to one
     /// process has no leases: all earlier workers are dead, and whatever they owned may be claimed by this one.
     ///
@@ -158,10 +152,6 @@ pub trait Backend: Send + Sync + 'static {
 impl<B: Backend + ?Sized> Backend for Arc<B> {
     fn shared(&self) -> Option<&dyn SharedBackend> {
         (**self).shared()
-    }
-
-    fn commits_ahead(&self) -> usize {
-        (**self).commits_ahead()
     }
 
     async fn attach(&self, name: &str, lease: Duration) -> Result<Attached, BackendError> {

@@ -1,10 +1,11 @@
 //! Group commit: writes of many instances share one transaction and one flush.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use futures_util::stream::FuturesOrdered;
+use futures_util::future::{MaybeDone, maybe_done};
+use futures_util::poll;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -73,18 +74,15 @@ impl Waiting {
         self.writes.push(write);
         self.items.push(item);
     }
-
-    fn append(&mut self, other: Self) {
-        self.writes.extend(other.writes);
-        self.items.extend(other.items);
-    }
 }
 
-/// A commit, and what the store says of it.
-struct Answered {
+type Answers = BoxFuture<'static, Result<Vec<Written>, BackendError>>;
+
+/// A commit that the store works on.
+struct Underway {
     batch: Arc<Vec<Write>>,
     items: Vec<Item>,
-    answer: Result<Vec<Written>, BackendError>,
+    commit: Pin<Box<MaybeDone<Answers>>>,
 }
 
 /// The answer to a write that comes too late.
@@ -107,7 +105,6 @@ impl Group {
     ) -> (Self, tokio::task::JoinHandle<()>) {
         let (queue, receiver) = mpsc::unbounded_channel();
         let committer = Committer {
-            depth: backend.commits_ahead().max(1),
             backend,
             receiver,
             limit: options.writes_per_commit.max(1),
@@ -136,8 +133,6 @@ impl Group {
 struct Committer {
     backend: Arc<dyn Backend>,
     receiver: mpsc::UnboundedReceiver<(Write, Item)>,
-    /// How many commits the store is given at a time; 0 when no more come.
-    depth: usize,
     limit: usize,
     pauses: Pauses,
     ceiling: Duration,
@@ -147,61 +142,50 @@ struct Committer {
 
 impl Committer {
     async fn run(mut self) {
-        let mut underway = FuturesOrdered::new();
+        let mut waiting = Waiting::default();
         loop {
-            // In this order: who has an answer comes before who begins to wait for one.
-            tokio::select! {
-                biased;
-                Some(answered) = underway.next() => {
-                    let mut left = self.take_in(answered).await;
-                    if left.writes.is_empty() {
-                        continue;
+            if waiting.writes.is_empty() {
+                let Some((write, item)) = self.receiver.recv().await else { return };
+                waiting.push(write, item);
+            }
+            let mut underway = self.begin(std::mem::take(&mut waiting)).await;
+            while let Some(Underway { batch, items, mut commit }) = underway.take() {
+                commit.as_mut().await;
+                let written = commit.as_mut().take_output().unwrap_or_else(|| Err(shut_down()));
+                match written {
+                    Ok(results) => {
+                        // The store is busy with what has come meanwhile, while those who wait for this batch are answered.
+                        underway = self.begin(Waiting::default()).await;
+                        self.succeed(&batch, items, results);
                     }
-                    // What the store was given meanwhile is answered first, so that what is tried again is alone.
-                    while let Some(answered) = underway.next().await {
-                        left.append(self.take_in(answered).await);
+                    Err(error) if error.is_retryable() || batch.len() == 1 => {
+                        waiting = self.fail(&batch, items, &error);
+                        self.pauses.pause(&self.closed).await;
                     }
-                    self.pauses.pause(&self.closed).await;
-                    underway.push_back(self.begin(left));
+                    Err(_) => waiting = self.one_by_one(&batch, items).await,
                 }
-                received = self.receiver.recv(), if underway.len() < self.depth => match received {
-                    Some((write, item)) => {
-                        let mut waiting = Waiting::default();
-                        waiting.push(write, item);
-                        underway.push_back(self.begin(waiting));
-                    }
-                    None if underway.is_empty() => return,
-                    None => self.depth = 0,
-                },
             }
         }
     }
 
-    /// Begins to commit these writes and what else is in the queue, as much as one commit takes.
-    fn begin(&mut self, mut waiting: Waiting) -> BoxFuture<'static, Answered> {
+    /// Begins to commit these writes and what else is in the queue, as much as one commit takes; `None` when there is nothing.
+    async fn begin(&mut self, mut waiting: Waiting) -> Option<Underway> {
         while waiting.writes.len() < self.limit
             && let Ok((write, item)) = self.receiver.try_recv()
         {
             waiting.push(write, item);
         }
         let Waiting { writes, items } = waiting;
-        let (backend, batch) = (Arc::clone(&self.backend), Arc::new(writes));
-        Box::pin(async move {
-            let answer = backend.commit(Arc::clone(&batch)).await;
-            Answered { batch, items, answer }
-        })
-    }
-
-    /// Tells the callers what became of their writes. Gives what must be tried again.
-    async fn take_in(&mut self, Answered { batch, items, answer }: Answered) -> Waiting {
-        match answer {
-            Ok(results) => {
-                self.succeed(&batch, items, results);
-                Waiting::default()
-            }
-            Err(error) if error.is_retryable() || batch.len() == 1 => self.fail(&batch, items, &error),
-            Err(_) => self.one_by_one(&batch, items).await,
+        if writes.is_empty() {
+            return None;
         }
+        let batch = Arc::new(writes);
+        let (backend, writes) = (Arc::clone(&self.backend), Arc::clone(&batch));
+        let commit: Answers = Box::pin(async move { backend.commit(writes).await });
+        let mut commit = Box::pin(maybe_done(commit));
+        // A future does nothing before it is polled.
+        let _ = poll!(commit.as_mut());
+        Some(Underway { batch, items, commit })
     }
 
     fn succeed(&mut self, batch: &[Write], items: Vec<Item>, results: Vec<Written>) {
@@ -223,7 +207,9 @@ impl Committer {
             match self.backend.commit(Arc::clone(&alone)).await {
                 Ok(results) => self.succeed(&alone, vec![item], results),
                 Err(error) => {
-                    kept.append(self.fail(&alone, vec![item], &error));
+                    let left = self.fail(&alone, vec![item], &error);
+                    kept.writes.extend(left.writes);
+                    kept.items.extend(left.items);
                 }
             }
         }

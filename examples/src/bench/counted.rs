@@ -125,10 +125,6 @@ impl Backend for Counted {
         self.inner.shared()
     }
 
-    fn commits_ahead(&self) -> usize {
-        self.inner.commits_ahead()
-    }
-
     async fn attach(&self, name: &str, lease: Duration) -> Result<Attached, BackendError> {
         self.counts.checked(self.inner.attach(name, lease).await)
     }

@@ -7,6 +7,11 @@ use std::error::Error;
 
 use clap::Parser;
 use examples::bench::Options;
+use mimalloc::MiMalloc;
+
+/// A step makes many small allocations, and frees them on other threads.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {

@@ -14,7 +14,12 @@ use durable_core::config::HostConfig;
 use durable_core::prelude::*;
 use durable_core::telemetry::ReplayFilter;
 use durable_http::{DurableService, Server};
+use mimalloc::MiMalloc;
 use tracing_subscriber::prelude::*;
+
+/// As fast as the benchmark.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Serves a task hub over HTTP.
 #[derive(Debug, Parser)]

@@ -49,10 +49,6 @@ use super::{
 /// Queries that can run at the same time on threads of their own.
 const READERS: usize = 2;
 
-/// Batches that are given to the writer before the first of them is answered: it is never without work while those who wait
-/// for the last one are told, and the fewer there are, the more writes share a flush.
-const COMMITS_AHEAD: usize = 3;
-
 /// The most rows of a history that its reader does not leave to another thread.
 const SHORT_HISTORY: usize = 64;
 
@@ -178,10 +174,6 @@ impl SqliteOptions {
 impl Backend for Sqlite {
     fn shared(&self) -> Option<&dyn SharedBackend> {
         None
-    }
-
-    fn commits_ahead(&self) -> usize {
-        COMMITS_AHEAD
     }
 
     async fn attach(&self, name: &str, _lease: Duration) -> Result<Attached, BackendError> {
