@@ -82,7 +82,7 @@ pub enum Write {
         runs: RunnableActivities,
     },
     /// Notes why an instance cannot go on, or that it can again. Its owner lives, so its count of attempts starts over.
-    /// Answered by [`Written::Done`] or [`Written::Refused`].
+    /// Answered by [`Written::Done`], or [`Written::Refused`] when the epoch is another or the instance is finished.
     Stall {
         /// The instance.
         key: InstanceKey,

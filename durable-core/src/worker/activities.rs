@@ -40,7 +40,11 @@ impl Shared {
             let mut running = self.invoke(&work, Arc::clone(&beats));
             // Many need no second poll, and so nobody who watches over them.
             let result = match poll!(running.as_mut()) {
-                Poll::Ready(result) => Some(result),
+                Poll::Ready(result) => {
+                    // With it goes the span, which the turn below is no part of.
+                    drop(running);
+                    Some(result)
+                }
                 Poll::Pending => Box::pin(self.watch(&work, &beats, running)).await,
             };
             let Some(result) = result else {

@@ -163,7 +163,10 @@ impl Shared {
                 Ok(()) => shared.warm.went_on(&header.instance),
                 Err(error) => {
                     // What the executor did is not what the store has: it goes, and the instance is read again.
-                    shared.warm.discard(number, epoch, input.turn);
+                    if let Some(executor) = shared.warm.remove(number, epoch, input.turn) {
+                        // Its destructors are user code, which must not hold up whoever tells of commits.
+                        shared.running.spawn(async move { drop(executor) });
+                    }
                     let instance = &header.instance;
                     if matches!(error, SourceError::LeaseLost) {
                         // Whatever took the instance away was told once, for all that had a turn at that time.
@@ -173,6 +176,7 @@ impl Shared {
                     }
                 }
             }
+            drop(shared);
             drop((slot, running));
         };
         self.source.complete_turn(lease, outcome, Box::new(told));

@@ -41,13 +41,11 @@ impl WarmExecutors {
         drop(evicted);
     }
 
-    /// Drops the executor of a turn that did not happen, unless a later one is here.
-    pub(super) fn discard(&self, number: i64, epoch: u64, turn: u64) {
+    /// Removes the executor of a turn that did not happen, unless a later one is here. Dropping it runs user code.
+    pub(super) fn remove(&self, number: i64, epoch: u64, turn: u64) -> Option<Box<Executor>> {
         let mut executors = self.executors.lock();
         let is_it = executors.peek(&number).is_some_and(|(kept, executor)| *kept == epoch && executor.turn() == turn);
-        let discarded = if is_it { executors.pop(&number) } else { None };
-        drop(executors);
-        drop(discarded);
+        if is_it { executors.pop(&number).map(|(_, executor)| executor) } else { None }
     }
 
     /// How long to wait before a stalled instance is tried again.

@@ -138,6 +138,10 @@ pub async fn a_stall_is_noted_and_taken_back(store: Arc<dyn Backend>) {
     assert_eq!(claimed.instance.stalled.as_deref(), Some("it differs"));
     assert_eq!(hub.write(stall(key, 2, None)).await, Written::Done);
     assert_eq!(hub.row("a").await, before);
+    hub.done(TurnCommit { epoch: 2, ..last_turn("a", key, 1) }).await;
+    let ended = hub.row("a").await;
+    assert_eq!(hub.write(stall(key, 2, Some("too late"))).await, Written::Refused);
+    assert_eq!(hub.row("a").await, ended);
 }
 
 /// Ready is what never ran and what has unread messages; what is finished or has nothing to read is not.

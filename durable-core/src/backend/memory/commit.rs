@@ -31,7 +31,7 @@ impl Tables {
 
     fn stall(&mut self, key: InstanceKey, epoch: u64, reason: Option<String>) -> Written {
         match self.instances.get_mut(&key) {
-            Some(instance) if instance.row.epoch == epoch => {
+            Some(instance) if instance.row.epoch == epoch && !instance.row.status.is_terminal() => {
                 instance.row.stalled = reason;
                 instance.row.crashes = 0;
                 Written::Done

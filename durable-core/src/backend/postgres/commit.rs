@@ -37,6 +37,9 @@ fn stall<'a>(work: &mut Work<'a>, key: InstanceKey, epoch: u64, reason: Option<&
     if instance.is_changed {
         return None;
     }
+    if instance.status.is_terminal() {
+        return Some(Written::Refused);
+    }
     instance.is_changed = true;
     work.changes.stalled.push((key.0, reason.map(free_text)));
     Some(Written::Done)

@@ -36,7 +36,9 @@ pub(super) fn apply(conn: &Statements<'_>, write: &Write) -> Result<Written> {
 
 fn stall(conn: &Connection, key: InstanceKey, epoch: u64, reason: Option<&str>) -> Result<Written> {
     let changed = conn
-        .prepare_cached("UPDATE instances SET stalled = ?3, crashes = 0 WHERE key = ?1 AND epoch = ?2")?
+        .prepare_cached(
+            "UPDATE instances SET stalled = ?3, crashes = 0 WHERE key = ?1 AND epoch = ?2 AND ended IS NULL",
+        )?
         .execute(params![key.0, int(epoch), reason])?;
     Ok(if changed == 0 { Written::Refused } else { Written::Done })
 }

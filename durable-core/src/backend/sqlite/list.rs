@@ -11,12 +11,16 @@ use crate::model::{RuntimeStatus, Timestamp};
 /// Matches beyond this number are not worth sorting for one page: a scan in the order of the ids soon finds enough of them.
 const FEW: i64 = 10_000;
 
-/// What has not ended, from its index.
-const ALIVE: &str = "i.key IN (SELECT key FROM instances INDEXED BY instances_alive WHERE ended IS NULL)";
+/// What has not ended. The bound says nothing; without one, SQLite counts along the index of the names instead.
+const ALIVE: &str = "i.ended IS NULL AND i.id >= ''";
 
 /// True for a status that few instances have at a time.
 fn is_rare(status: RuntimeStatus) -> bool {
     !matches!(status, RuntimeStatus::Pending | RuntimeStatus::Running | RuntimeStatus::Completed)
+}
+
+fn are_alive(statuses: &[RuntimeStatus]) -> bool {
+    !statuses.is_empty() && !statuses.iter().any(|status| status.is_terminal())
 }
 
 pub(super) fn list(conn: &Connection, filter: &InstanceFilter) -> Result<Vec<InstanceRow>> {
@@ -37,29 +41,39 @@ pub(super) fn list(conn: &Connection, filter: &InstanceFilter) -> Result<Vec<Ins
 }
 
 fn page(conn: &Connection, filter: &InstanceFilter, statuses: &[RuntimeStatus]) -> Result<Vec<InstanceRow>> {
+    let (sql, values) = page_query(conn, filter, statuses)?;
+    let mut select = conn.prepare_cached(&sql)?;
+    let rows = select.query_and_then(params_from_iter(values), query::instance_row)?;
+    rows.collect()
+}
+
+fn page_query(conn: &Connection, filter: &InstanceFilter, statuses: &[RuntimeStatus]) -> Result<(String, Vec<Value>)> {
     let mut terms = Terms::of(conn, filter, statuses)?;
     terms.add_bound("i.id >", filter.after_id.clone().map(Value::Text));
     let sql = format!("{}{} ORDER BY i.id LIMIT ?", query::INSTANCES, terms.condition());
     terms.values.push(int(filter.limit as u64).into());
-    let mut select = conn.prepare_cached(&sql)?;
-    let rows = select.query_and_then(params_from_iter(terms.values), query::instance_row)?;
-    rows.collect()
+    Ok((sql, terms.values))
 }
 
 pub(super) fn count(conn: &Connection, filter: &InstanceFilter) -> Result<Vec<CountRow>> {
+    let (sql, values) = count_query(conn, filter)?;
+    let mut select = conn.prepare_cached(&sql)?;
+    let rows = select.query_and_then(params_from_iter(values), |row| {
+        let (id, status): (String, String) = (row.get(0)?, row.get(3)?);
+        let status = query::status(&id, &status)?;
+        Ok(CountRow { name: row.get(1)?, version: row.get(2)?, status, count: query::count(row, 4)? })
+    })?;
+    rows.collect()
+}
+
+fn count_query(conn: &Connection, filter: &InstanceFilter) -> Result<(String, Vec<Value>)> {
     let terms = Terms::of(conn, filter, &filter.statuses)?;
     let sql = format!(
         "SELECT i.id, i.name, i.version, i.status, count(*) FROM instances i{}
          GROUP BY i.name COLLATE NOCASE, i.version, i.status",
         terms.condition()
     );
-    let mut select = conn.prepare_cached(&sql)?;
-    let rows = select.query_and_then(params_from_iter(terms.values), |row| {
-        let (id, status): (String, String) = (row.get(0)?, row.get(3)?);
-        let status = query::status(&id, &status)?;
-        Ok(CountRow { name: row.get(1)?, version: row.get(2)?, status, count: query::count(row, 4)? })
-    })?;
-    rows.collect()
+    Ok((sql, terms.values))
 }
 
 /// The conditions of a query and what is bound to them, in order.
@@ -90,21 +104,23 @@ impl Terms {
             terms.values.extend([tag, value].map(|text| Value::Text(text.clone())));
         }
         terms.add_name(conn, filter.name.as_deref(), statuses)?;
-        terms.add_statuses(conn, statuses)?;
+        terms.add_statuses(statuses);
         Ok(terms)
     }
 
     fn add_name(&mut self, conn: &Connection, name: Option<&str>, statuses: &[RuntimeStatus]) -> Result<()> {
         let Some(name) = name else { return Ok(()) };
-        // Few instances of a name have a rare status: its index beats that of the names.
-        let narrow = !statuses.iter().copied().all(is_rare) || statuses.is_empty();
-        let narrow = narrow && is_few(conn, "name COLLATE NOCASE = ?1", &[&name])?;
-        let column = if narrow { "i.name COLLATE NOCASE =" } else { "+i.name COLLATE NOCASE =" };
+        // What has few instances beats the index of the names, which a plus hides.
+        let is_hidden = match statuses {
+            [one] if is_rare(*one) => true,
+            many => are_alive(many) && is_few(conn, "ended IS NULL", &[])?,
+        };
+        let column = if is_hidden { "+i.name COLLATE NOCASE =" } else { "i.name COLLATE NOCASE =" };
         self.add_bound(column, Some(name.to_owned().into()));
         Ok(())
     }
 
-    fn add_statuses(&mut self, conn: &Connection, statuses: &[RuntimeStatus]) -> Result<()> {
+    fn add_statuses(&mut self, statuses: &[RuntimeStatus]) {
         match statuses {
             [] => {}
             // The second term is what the condition of the index says; SQLite does not conclude it by itself.
@@ -116,12 +132,11 @@ impl Terms {
                 let places = vec!["?"; many.len()].join(", ");
                 self.sql.push(format!("i.status IN ({places})"));
                 self.values.extend(many.iter().map(|status| Value::from(status.as_str().to_owned())));
-                if !many.iter().any(|status| status.is_terminal()) && is_few(conn, "ended IS NULL", &[])? {
+                if are_alive(many) {
                     self.sql.push(ALIVE.to_owned());
                 }
             }
         }
-        Ok(())
     }
 
     fn condition(&self) -> String {
@@ -174,7 +189,49 @@ fn end_of_prefix(prefix: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use RuntimeStatus::{Canceled, Completed, Failed, Pending, Running, Suspended};
+
     use super::*;
+
+    /// How SQLite finds the instances.
+    fn plan(conn: &Connection, (sql, values): (String, Vec<Value>)) -> String {
+        let mut explain = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let steps = explain.query_map(params_from_iter(values), |row| row.get::<_, String>(3)).unwrap();
+        steps.map(|step| step.unwrap() + "\n").collect()
+    }
+
+    #[test]
+    fn usual_lists_and_counts_look_at_an_index() {
+        let conn = Connection::open_in_memory().unwrap();
+        conn.execute_batch(include_str!("migrations/0001.sql")).unwrap();
+        let named = |name: Option<&str>| InstanceFilter {
+            name: name.map(str::to_owned),
+            after_id: Some("i-5".to_owned()),
+            limit: 100,
+            ..InstanceFilter::default()
+        };
+        for (name, statuses, index) in [
+            (None, &[Running][..], "instances_alive"),
+            (None, &[Pending], "instances_alive"),
+            (Some("Report"), &[Running], "instances_alive"),
+            (None, &[Failed], "instances_by_status"),
+            (Some("Report"), &[Suspended], "instances_by_status"),
+            (Some("Report"), &[], "instances_by_name"),
+            (Some("Report"), &[Completed], "instances_by_name"),
+        ] {
+            let plan = plan(&conn, page_query(&conn, &named(name), statuses).unwrap());
+            assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{name:?}, {statuses:?}: {plan}");
+        }
+        for (name, statuses, index) in [
+            (None, vec![Running, Pending], "instances_alive"),
+            (None, vec![Failed], "instances_by_status"),
+            (Some("Report"), vec![Failed, Canceled], "instances_by_name"),
+        ] {
+            let filter = InstanceFilter { statuses, after_id: None, ..named(name) };
+            let plan = plan(&conn, count_query(&conn, &filter).unwrap());
+            assert!(plan.contains(index), "{filter:?}: {plan}");
+        }
+    }
 
     #[test]
     fn a_prefix_ends_where_no_text_starts_with_it_any_more() {

@@ -131,17 +131,16 @@ CREATE INDEX instances_fresh ON instances (key)
 CREATE INDEX instances_by_parent ON instances (parent, parent_call) WHERE parent IS NOT NULL;
 
 -- Lists by status, of the statuses that few instances have at a time. What is alive comes from an index that only the first
--- and the last write of an instance touch, and in the order of the keys, so that its neighbours share the pages.
--- (A list of values would be made anew for every row that is written.)
+-- and the last write of an instance touch. (A list of values would be made anew for every row that is written.)
 CREATE INDEX instances_by_status ON instances (status, id)
     WHERE status <> 'Pending' AND status <> 'Running' AND status <> 'Completed';
-CREATE INDEX instances_alive ON instances (key) WHERE ended IS NULL;
+CREATE INDEX instances_alive ON instances (id) WHERE ended IS NULL;
 
 -- What has ended, the oldest first. Only the last turn of an instance writes an entry.
 CREATE INDEX instances_ended ON instances (status, ended) WHERE ended IS NOT NULL;
 
--- Entries of one name are in the order of the keys, too.
-CREATE INDEX instances_by_name ON instances (name COLLATE NOCASE);
+-- A name never changes, so that its entry is written once.
+CREATE INDEX instances_by_name ON instances (name COLLATE NOCASE, id);
 
 CREATE INDEX instances_by_created ON instances (created);
 
