@@ -163,6 +163,41 @@ fn a_child_of_an_earlier_execution_is_terminated() {
     });
 }
 
+/// The end of a child becomes durable just before the turn that ends its parent's execution, which has not read of it. The next
+/// execution has a child with the same number.
+#[test]
+fn the_end_of_a_child_that_comes_too_late_is_none_of_the_next_execution() {
+    #[orchestrator]
+    async fn kid(ctx: OrchestrationContext, round: u64) -> Result<u64, OrchestratorError> {
+        ctx.wait_for_external_event::<()>("end").await?;
+        Ok(round)
+    }
+    #[orchestrator]
+    async fn parent(ctx: OrchestrationContext, round: u64) -> Result<Next<u64, u64>, OrchestratorError> {
+        let child = ctx.call_sub_orchestrator(kid, round).id(format!("kid-{round}"));
+        if round == 0 {
+            ctx.wait_for_external_event::<()>("next").await?;
+            return Ok(Next::continue_as_new(1));
+        }
+        Ok(Next::Complete(child.await?))
+    }
+    on_every_store(|world| {
+        let world = world.orchestrator(kid).orchestrator(parent).build();
+        let run = world.start_as("p", parent, 0);
+        let client = world.client();
+        // Both turns are in one commit, that of the child first.
+        world.run_inside(async {
+            let (kid, parent) = (client.instance::<u64, _>("kid-0").unwrap(), client.instance::<u64, _>("p").unwrap());
+            let (kid, parent) = futures_util::join!(kid.raise_event("end", &()), parent.raise_event("next", &()));
+            kid.unwrap();
+            parent.unwrap();
+        });
+        assert_eq!((run.status().generation, run.runtime_status()), (1, RuntimeStatus::Running));
+        world.instance::<u64>("kid-1").raise("end", &());
+        assert_eq!(run.output(), 1);
+    });
+}
+
 /// A detached call of an earlier execution goes on, and its result is none of the later one's.
 #[test]
 fn a_detached_call_outlives_its_execution() {

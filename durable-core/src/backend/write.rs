@@ -228,8 +228,8 @@ pub struct TurnCommit {
     pub children: Vec<NewChild>,
     /// Messages to other instances, after the new ones are there. What cannot be delivered is dropped.
     pub messages: Vec<OutgoingMessage>,
-    /// The instance goes on in another execution: its history and its timers are removed, and it stands before its first
-    /// turn again.
+    /// The instance goes on in another execution: its history, its timers and unread messages that have a task id are
+    /// removed, and it stands before its first turn again.
     pub next: Option<Box<NextExecution>>,
 }
 

@@ -131,7 +131,11 @@ impl Entry {
         let pending = std::mem::take(&mut self.pending);
         let (left, mut pending): (Vec<_>, Vec<_>) =
             pending.into_iter().partition(|message| message.origin.is_volatile());
-        pending.retain(|message| matches!(message.origin, Origin::Inbox(_)));
+        // The store has dropped the results in the inbox, too.
+        pending.retain(|message| matches!(message.origin, Origin::Inbox(_)) && !message.is_result());
+        if pending.is_empty() {
+            known.standing.consumed = known.standing.consumed.max(self.seen);
+        }
         self.pending = before.chain(pending).collect();
         left
     }

@@ -20,6 +20,17 @@ impl Message {
 }
 
 impl Message {
+    /// True for the end of a task, which means nothing to a later execution.
+    pub(super) fn is_result(&self) -> bool {
+        matches!(
+            self.event,
+            EventKind::TaskCompleted { .. }
+                | EventKind::TaskFailed { .. }
+                | EventKind::SubOrchestrationInstanceCompleted { .. }
+                | EventKind::SubOrchestrationInstanceFailed { .. }
+        )
+    }
+
     /// True for what a paused instance takes: what ends the pause, and a pause that its children shall share.
     pub(super) fn moves_paused(&self) -> bool {
         matches!(

@@ -1,6 +1,7 @@
 //! Hints from and to the other workers of a shared store. They are never the truth: what gets lost is found by a heartbeat.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::instances::Presence;
@@ -8,7 +9,7 @@ use super::lifecycle::pause;
 use super::local::LocalEngine;
 use super::message::{Message, Origin};
 use crate::backend::{Backend, InstanceKey, Notice, Notices, Unread};
-use crate::history::decode_event;
+use crate::history::{ExecutionHeader, decode_event};
 use crate::model::InstanceId;
 
 /// How long hints are gathered after some have been sent.
@@ -156,10 +157,14 @@ impl LocalEngine {
     /// Instances of ours may have messages, up to the given one where that is known: reads those that are not here yet.
     pub(super) async fn fetch(&self, told: Vec<(InstanceKey, Option<u64>)>) {
         let mut after = Vec::new();
+        let mut read_for = HashMap::new();
         for (key, last) in told {
             let mut instances = self.inner.instances.lock();
             match instances.presence(key) {
-                Presence::Here(seen) if last.is_none_or(|last| last > seen) => after.push((key, seen)),
+                Presence::Here(seen) if last.is_none_or(|last| last > seen) => {
+                    after.push((key, seen));
+                    read_for.insert(key, instances.header_of(key));
+                }
                 Presence::Parked(seen) if last == Some(seen) => {}
                 Presence::Here(_) => {}
                 Presence::Loading => instances.look_again(key),
@@ -175,14 +180,25 @@ impl LocalEngine {
         let Some(store) = self.open_store() else { return };
         let Some(shared) = store.shared() else { return };
         match shared.unread(after).await {
-            Ok(unread) => unread.into_iter().for_each(|unread| self.unread(unread)),
+            Ok(unread) => {
+                for unread in unread {
+                    if let Some(Some(header)) = read_for.get(&unread.key) {
+                        self.unread(unread, header);
+                    }
+                }
+            }
             Err(error) => tracing::warn!(%error, "the store does not give messages; the next heartbeat looks for them"),
         }
     }
 
-    fn unread(&self, Unread { key, row }: Unread) {
+    /// Takes in a message that was read while the instance had this header.
+    fn unread(&self, Unread { key, row }: Unread, read_for: &Arc<ExecutionHeader>) {
         let header = self.inner.instances.lock().header_of(key);
         let Some(header) = header else { return };
+        if header.execution != read_for.execution {
+            // It may be about a task of the execution that has ended meanwhile.
+            return self.look_into(key);
+        }
         match decode_event(row.event, &header) {
             Ok(event) => {
                 let message = Message { time: row.time, event, origin: Origin::Inbox(row.seq) };

@@ -160,6 +160,20 @@ pub async fn calls_outlive_their_execution(store: Arc<dyn Backend>) {
     assert_eq!(hub.activities(key).await, []);
 }
 
+/// Results that an execution has not read at its end go with it; other messages stay.
+pub async fn unread_results_go_with_their_execution(store: Arc<dyn Backend>) {
+    let hub = Hub::new(store);
+    let worker = hub.attach().await;
+    let key = hub.start("a").await;
+    hub.done(TurnCommit { new_activities: vec![own_call(1, worker, 11)], ..turn("a", key, 1) }).await;
+    hub.message(message("a")).await;
+    assert_eq!(hub.message(completion("a", key, 1, 11)).await, Written::Queued { key, seq: 2, owner: None });
+    hub.message(message("a")).await;
+    hub.done(continuing_turn("a", key, 2)).await;
+    assert_eq!(hub.inbox(key, worker).await, [1, 3]);
+    assert_eq!(hub.message(completion("a", key, 1, 11)).await, Written::Refused);
+}
+
 /// Nobody reads the result of an earlier execution, but its call is over.
 pub async fn results_of_earlier_executions_are_refused(store: Arc<dyn Backend>) {
     let hub = Hub::new(store);

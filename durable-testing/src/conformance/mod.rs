@@ -212,6 +212,7 @@ macro_rules! __conformance_cases {
                 the_next_execution_is_ready,
                 messages_are_carried_over,
                 calls_outlive_their_execution,
+                unread_results_go_with_their_execution,
                 results_of_earlier_executions_are_refused,
                 results_of_the_next_execution_arrive,
                 children_outlive_the_execution,

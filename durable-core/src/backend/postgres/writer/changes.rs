@@ -129,6 +129,7 @@ pub(in super::super) struct Changes<'a> {
     pub(in super::super) no_calls: Keys,
     pub(in super::super) no_timers: Keys,
     pub(in super::super) no_messages: Keys,
+    pub(in super::super) no_results: Keys,
     pub(in super::super) calls_gone: CallsGone,
     pub(in super::super) timers_gone: Calls,
     pub(in super::super) handed_back: Calls,
@@ -327,6 +328,7 @@ impl<'a> Changes<'a> {
         self.no_calls.step("DELETE FROM activities WHERE key = ANY($1::bigint[])", steps);
         self.no_timers.step("DELETE FROM timers WHERE key = ANY($1::bigint[])", steps);
         self.no_messages.step("DELETE FROM inbox WHERE key = ANY($1::bigint[])", steps);
+        self.no_results.step("DELETE FROM inbox WHERE key = ANY($1::bigint[]) AND task_id IS NOT NULL", steps);
         self.timers_gone.step(END_TIMERS, steps);
         self.consumed.step(CONSUME, steps);
         self.new_history.step(INSERT_HISTORY, steps);

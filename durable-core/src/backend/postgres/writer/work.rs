@@ -285,6 +285,15 @@ impl<'a> Work<'a> {
         self.changes.no_timers.push((key.0,));
     }
 
+    /// Removes messages about tasks.
+    pub(in super::super) fn drop_results(&mut self, key: InstanceKey) {
+        self.read.arrived.retain(|(of, task, _), _| *of != key || task.is_none());
+        if let Some(instance) = self.instances.get_mut(&key) {
+            instance.messages.retain(|(.., event)| event.task_id.is_none());
+        }
+        self.changes.no_results.push((key.0,));
+    }
+
     /// Removes messages up to a position.
     pub(in super::super) fn consume(&mut self, key: InstanceKey, through: u64) {
         self.read.arrived.retain(|(of, ..), seq| *of != key || *seq > through);
