@@ -39,7 +39,7 @@ impl Default for EngineOptions {
         Self {
             warm_instances: 10_000,
             busy_instances: 20_000,
-            local_activities: 16_384,
+            local_activities: 524_288,
             events_per_turn: 1_000,
             writes_per_commit: 1_024,
             max_deliveries: 10,

@@ -220,8 +220,9 @@ impl TaskHubBuilder {
         self
     }
 
-    /// Limits how many activity calls this process holds in memory, running ones included; the default is 16,384, and at least
-    /// twice as many as run at once. Further calls wait in the store.
+    /// Limits how many activity calls this process holds in memory, running ones included; the default is 524,288, and at least
+    /// twice as many as run at once. One instance gets at most a quarter of them. A call takes about 450 bytes and its input.
+    /// Further calls wait in the store, which costs a write each.
     pub fn local_activities(mut self, limit: usize) -> Self {
         self.engine.local_activities = limit;
         self

@@ -63,7 +63,7 @@ impl Bare {
         for (pragma, value) in [
             ("journal_mode", "wal"),
             ("synchronous", "full"),
-            ("cache_size", "-65536"),
+            ("cache_size", "-16384"),
             ("wal_autocheckpoint", "4000"),
             ("journal_size_limit", "67108864"),
             ("temp_store", "memory"),
