@@ -119,8 +119,10 @@ async fn in_its_own_process<T: serde::de::DeserializeOwned>(
     arguments: Vec<std::ffi::OsString>,
 ) -> Outcome<T> {
     let mut program = tokio::process::Command::new(std::env::current_exe()?);
-    let output =
-        program.args(arguments).args(place.to_args()).stderr(Stdio::inherit()).kill_on_drop(true).output().await?;
+    program.args(arguments).args(place.to_args());
+    // `output` would swallow what the process says on its standard error.
+    program.stdout(Stdio::piped()).kill_on_drop(true);
+    let output = program.spawn()?.wait_with_output().await?;
     if !output.status.success() {
         return Err(format!("a part of the measurement ended with {}", output.status).into());
     }
