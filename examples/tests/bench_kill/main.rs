@@ -47,16 +47,16 @@ fn dice(workload: &str) -> Dice {
     Dice(seed)
 }
 
-/// Runs a workload until about so many turns were committed, kills it, and does so again.
-async fn kill_again_and_again(workload: &str, arguments: &[&str], turns: u64) {
+/// Runs a workload that acknowledges about so many starts, events and turns, kills it within them, and does so again.
+async fn kill_again_and_again(workload: &str, arguments: &[&str], steps: u64) {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("bench.db");
     let (store, place) = (format!("sqlite:{}", file.display()), dir.path().to_str().unwrap().to_owned());
     let arguments = [&[workload, "--backend", &store, "--dir", &place], arguments].concat();
-    let turns = turns * setting("DURABLE_BENCH_KILL_SIZE", 1);
+    let steps = steps * setting("DURABLE_BENCH_KILL_SIZE", 1);
     let (mut dice, mut accounts) = (dice(workload), Accounts::default());
     for _ in 0..setting("DURABLE_BENCH_KILL_COUNT", 3) {
-        let mut most = turns;
+        let mut most = steps;
         loop {
             let kill = Kill::within(most, &mut dice);
             let (was_killed, lines) = run(&arguments, &kill);
@@ -79,11 +79,11 @@ async fn kill_again_and_again(workload: &str, arguments: &[&str], turns: u64) {
 /// All lines of a run, and whether it was killed before its end.
 fn run(arguments: &[&str], kill: &Kill) -> (bool, Vec<Line>) {
     let mut victim = Victim::start(arguments);
-    let (mut lines, mut turns, mut killed) = (Vec::new(), 0, false);
+    let (mut lines, mut steps, mut killed) = (Vec::new(), 0, false);
     while let Some(line) = victim.next() {
-        turns += u64::from(matches!(line.what, What::Turn { .. }));
+        steps += u64::from(matches!(line.what, What::Start { .. } | What::Event { .. } | What::Turn { .. }));
         lines.push(line);
-        if !killed && turns >= kill.after_turns {
+        if !killed && steps >= kill.after {
             victim.kill(kill);
             killed = true;
         }
@@ -133,61 +133,61 @@ fn check_integrity(file: &Path) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn w1_sequences() {
-    kill_again_and_again("w1", &["--concurrent", "32", "--count", &size(200)], 6 * 232).await;
+    kill_again_and_again("w1", &["--concurrent", "32", "--count", &size(200)], 7 * 232).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn w2_fan_outs() {
-    kill_again_and_again("w2", &["--width", &format!("{},{}", size(50), size(300)), "--repeat", "5"], 30).await;
+    kill_again_and_again("w2", &["--width", &format!("{},{}", size(50), size(300)), "--repeat", "5"], 40).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn w3_a_long_life() {
-    kill_again_and_again("w3", &["--steps", &size(300)], 314).await;
+    kill_again_and_again("w3", &["--steps", &size(300)], 330).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn w4_one_at_a_time() {
-    kill_again_and_again("w4", &["--activities", "0,1,5", "--count", &size(40)], 450).await;
+    kill_again_and_again("w4", &["--activities", "0,1,5", "--count", &size(40)], 600).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn w5_events() {
     // Most of them do not fit into memory.
-    kill_again_and_again("w5", &["--count", &size(500), "--at-once", "64", "--warm", "100"], 1_000).await;
+    kill_again_and_again("w5", &["--count", &size(500), "--at-once", "64", "--warm", "100"], 2_000).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn w6_many_that_wait() {
-    kill_again_and_again("w6", &["--population", &size(800), "--warm", &size(100)], 3_000).await;
+    kill_again_and_again("w6", &["--population", &size(800), "--warm", &size(100)], 6_000).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn w7_http() {
-    kill_again_and_again("w7", &["--connections", "8", "--seconds", "0.25"], 500).await;
+    kill_again_and_again("w7", &["--connections", "8", "--seconds", "0.25"], 600).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn w8_timers() {
-    kill_again_and_again("w8", &["--count", &size(300), "--idle", "0.05"], 2_200).await;
+    kill_again_and_again("w8", &["--count", &size(300), "--idle", "0.05"], 3_800).await;
 }
 
 /// Two worker processes share the store, and are killed together. The survivors of others are those of `fleet_faults`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgresql_with_two_workers() {
     let workloads: [(&str, &[&str], u64); 3] = [
-        ("w1", &["--concurrent", "16", "--count", &size(100)], 6 * 116),
-        ("w2", &["--width", &size(200), "--repeat", "3"], 8),
-        ("w5", &["--count", &size(200), "--at-once", "16"], 400),
+        ("w1", &["--concurrent", "16", "--count", &size(100)], 7 * 116),
+        ("w2", &["--width", &size(200), "--repeat", "3"], 12),
+        ("w5", &["--count", &size(200), "--at-once", "16"], 800),
     ];
     for round in 0..setting("DURABLE_BENCH_KILL_COUNT", 3).div_ceil(3) {
         // Their leases end at about the same time.
         let left: Vec<_> = workloads
             .iter()
-            .map(|(workload, arguments, turns)| {
+            .map(|(workload, arguments, steps)| {
                 let arguments = [&[*workload, "--backend", postgres::url(), "--workers", "2"], *arguments].concat();
-                let turns = turns * setting("DURABLE_BENCH_KILL_SIZE", 1);
-                kill_on_postgresql(&arguments, turns, &mut dice(workload))
+                let steps = steps * setting("DURABLE_BENCH_KILL_SIZE", 1);
+                kill_on_postgresql(&arguments, steps, &mut dice(workload))
             })
             .collect();
         let ends = left.iter().map(|(schema, account)| async move {
@@ -202,9 +202,9 @@ async fn postgresql_with_two_workers() {
 }
 
 /// Gives the schema that was left behind, and what was acknowledged there.
-fn kill_on_postgresql(arguments: &[&str], mut turns: u64, dice: &mut Dice) -> (postgres::Schema, Account) {
+fn kill_on_postgresql(arguments: &[&str], mut steps: u64, dice: &mut Dice) -> (postgres::Schema, Account) {
     loop {
-        let kill = Kill { all_at_once: true, ..Kill::within(turns, dice) };
+        let kill = Kill { all_at_once: true, ..Kill::within(steps, dice) };
         let (was_killed, lines) = run(arguments, &kill);
         eprintln!("{}: {kill:?}, was killed: {was_killed}, {} lines", arguments[0], lines.len());
         if was_killed {
@@ -214,6 +214,6 @@ fn kill_on_postgresql(arguments: &[&str], mut turns: u64, dice: &mut Dice) -> (p
             let account = accounts.take(Path::new(&name)).unwrap();
             return (postgres::Schema { name }, account);
         }
-        turns = (turns / 2).max(1);
+        steps = (steps / 2).max(1);
     }
 }

@@ -13,8 +13,8 @@ use super::dice::Dice;
 /// When and how a run ends.
 #[derive(Debug, Clone)]
 pub(crate) struct Kill {
-    /// After so many turns were told of.
-    pub(crate) after_turns: u64,
+    /// After so many starts, events and turns were acknowledged.
+    pub(crate) after: u64,
     /// So long after that, so that not all kills come just behind a commit.
     pub(crate) later: Duration,
     /// The processes of the benchmark get the signal together; otherwise the first of them gets it before the others.
@@ -22,10 +22,10 @@ pub(crate) struct Kill {
 }
 
 impl Kill {
-    pub(crate) fn within(turns: u64, dice: &mut Dice) -> Self {
+    pub(crate) fn within(most: u64, dice: &mut Dice) -> Self {
         let later = if dice.below(2) == 0 { 0 } else { dice.below(2_000) };
         let all_at_once = dice.below(2) == 0;
-        Self { after_turns: 1 + dice.below(turns), later: Duration::from_micros(later), all_at_once }
+        Self { after: 1 + dice.below(most), later: Duration::from_micros(later), all_at_once }
     }
 }
 
@@ -36,7 +36,8 @@ pub(crate) struct Victim {
     told: BufReader<ChildStderr>,
     /// Lines of another kind: the end of the benchmark, when it says why.
     said: String,
-    is_killed: bool,
+    /// No signal can reach it any more, or need not.
+    is_over: bool,
 }
 
 impl Victim {
@@ -51,7 +52,7 @@ impl Victim {
             .spawn()
             .unwrap();
         let told = BufReader::new(process.stderr.take().unwrap());
-        Self { process, told, said: String::new(), is_killed: false }
+        Self { process, told, said: String::new(), is_over: false }
     }
 
     /// The next line; `None` when all processes have ended.
@@ -77,28 +78,26 @@ impl Victim {
         if !kill.all_at_once {
             self.process.kill().unwrap();
         }
-        self.kill_all();
+        assert!(self.kill_all(), "the group is there until its first process was waited for");
     }
 
-    fn kill_all(&mut self) {
-        self.is_killed = true;
+    fn kill_all(&mut self) -> bool {
         let group = format!("kill -9 -{}", self.process.id());
-        assert!(Command::new("sh").args(["-c", &group]).status().unwrap().success());
+        Command::new("sh").args(["-c", &group]).status().is_ok_and(|status| status.success())
     }
 
     /// True when it was killed before it came to its end. It must not have ended in another way.
     pub(crate) fn was_killed(mut self) -> bool {
         let status = self.process.wait().unwrap();
-        assert!(self.is_killed || status.success(), "{status}: {}", self.said);
+        self.is_over = true;
         assert!(status.success() || status.signal() == Some(9), "{status}: {}", self.said);
-        self.is_killed = true;
         !status.success()
     }
 }
 
 impl Drop for Victim {
     fn drop(&mut self) {
-        if !self.is_killed {
+        if !self.is_over {
             self.kill_all();
             let _ = self.process.wait();
         }
