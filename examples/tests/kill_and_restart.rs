@@ -7,17 +7,19 @@
 #[path = "../../durable-core/tests/support/postgres.rs"]
 mod postgres;
 mod support;
+#[path = "support/valid_history.rs"]
+mod valid_history;
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use durable_core::backend::Backend;
-use durable_core::history::{EventKind, HistoryEvent};
 use durable_core::prelude::*;
 use http::Method;
 use support::{Demo, Http};
 use tokio::sync::watch;
+use valid_history::check_history;
 
 fn setting(name: &str, default: usize) -> usize {
     std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
@@ -126,33 +128,4 @@ async fn check(store: impl Backend, count: usize) {
         check_history(&history, name);
     }
     hub.shutdown().await.unwrap();
-}
-
-/// Every action has its own id without gaps, every completion belongs to one action and comes once, and there is one end.
-fn check_history(history: &[HistoryEvent], name: &str) {
-    let mut scheduled = HashSet::new();
-    let mut completed = HashSet::new();
-    let mut ends = 0;
-    for event in history {
-        match &event.kind {
-            EventKind::TaskScheduled { id, .. } | EventKind::TimerCreated { id, .. } => {
-                assert!(scheduled.insert(*id), "{name}: {id} was scheduled twice");
-            }
-            EventKind::TaskCompleted { task_id: id, .. }
-            | EventKind::TaskFailed { task_id: id, .. }
-            | EventKind::TimerFired { timer_id: id, .. } => {
-                assert!(scheduled.contains(id), "{name}: {id} completed before it was scheduled");
-                assert!(completed.insert(*id), "{name}: {id} completed twice");
-            }
-            EventKind::ExecutionCompleted { .. } => ends += 1,
-            _ => {}
-        }
-    }
-    assert_eq!(completed.len(), scheduled.len(), "{name}: an action has no completion");
-    assert_eq!(
-        scheduled.iter().map(|id| id.0 as usize).max().map_or(0, |last| last + 1),
-        scheduled.len(),
-        "{name}: a gap"
-    );
-    assert_eq!(ends, 1, "{name}");
 }

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::Outcome;
+use super::acknowledged::Acknowledged;
 
 /// What was committed so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,11 +112,12 @@ impl Counts {
 pub(super) struct Counted {
     inner: Arc<dyn Backend>,
     counts: Arc<Counts>,
+    acknowledged: Option<Acknowledged>,
 }
 
 impl Counted {
-    pub(super) fn new(inner: Arc<dyn Backend>, counts: Arc<Counts>) -> Self {
-        Self { inner, counts }
+    pub(super) fn new(inner: Arc<dyn Backend>, counts: Arc<Counts>, acknowledged: Option<Acknowledged>) -> Self {
+        Self { inner, counts, acknowledged }
     }
 }
 
@@ -135,6 +137,9 @@ impl Backend for Counted {
 
     async fn commit(&self, batch: Arc<Vec<Write>>) -> Result<Vec<Written>, BackendError> {
         let written = self.counts.checked(self.inner.commit(Arc::clone(&batch)).await)?;
+        if let Some(acknowledged) = &self.acknowledged {
+            acknowledged.turns(&batch, &written);
+        }
         self.counts.note(&batch, &written);
         Ok(written)
     }

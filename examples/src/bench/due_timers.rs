@@ -54,16 +54,17 @@ pub(super) async fn measure(bench: &mut Bench, sizes: &Sizes) -> Outcome<()> {
     let late = Arc::new(Mutex::new(Latencies::default()));
     let store = bench.place.store(Counts::new(Some(note_lateness(Arc::clone(&late)))))?;
     let hub = hub(&store)?.start().await?;
+    let client = store.client(&hub);
 
     // How fast instances start here, to know when all of them will be there.
     let trial = sizes.count.min(TRIAL);
     let begun = Usage::now();
-    wait_until_done(&hub, &store, trial, Timestamp::system_now()).await?;
+    wait_until_done(&client, &store, trial, Timestamp::system_now()).await?;
     let lead = begun.spent().wall.mul_f64(1.5 * sizes.count as f64 / trial as f64) + SPREAD;
     *late.lock() = Latencies::default();
 
     let (seen, due) = (store.counts.seen(), Timestamp::system_now().saturating_add(lead));
-    start(&hub, sizes.count, due).await?;
+    start(&client, sizes.count, due).await?;
     store.counts.until(|now| now.parked >= seen.parked + sizes.count).await;
     let early = due.saturating_since(Timestamp::system_now());
     store.counts.until(|now| now.finished > seen.finished).await;
@@ -72,7 +73,7 @@ pub(super) async fn measure(bench: &mut Bench, sizes: &Sizes) -> Outcome<()> {
     let fired = begun.spent();
     store.counts.none_failed()?;
     let canary = bench.since(&before)?;
-    let idle = idle(&hub, sizes.idle).await?;
+    let idle = idle(&client, sizes.idle).await?;
     hub.shutdown().await?;
 
     let late = std::mem::take(&mut *late.lock());
@@ -102,8 +103,8 @@ fn note_lateness(late: Arc<Mutex<Latencies>>) -> Box<dyn Fn(&TurnCommit) + Send 
 }
 
 /// Starts instances whose timers are due within the spread.
-async fn start(hub: &TaskHub, count: u64, due: Timestamp) -> Outcome<()> {
-    let client = hub.client();
+async fn start(client: &Client, count: u64, due: Timestamp) -> Outcome<()> {
+    let client = client.clone();
     let work = move |number| {
         let client = client.clone();
         let due = due.saturating_add(SPREAD.mul_f64(number as f64 / count as f64));
@@ -115,16 +116,16 @@ async fn start(hub: &TaskHub, count: u64, due: Timestamp) -> Outcome<()> {
     crowd(count, AT_ONCE, work).await
 }
 
-async fn wait_until_done(hub: &TaskHub, store: &Store, count: u64, due: Timestamp) -> Outcome<()> {
+async fn wait_until_done(client: &Client, store: &Store, count: u64, due: Timestamp) -> Outcome<()> {
     let finished = store.counts.seen().finished + count;
-    start(hub, count, due).await?;
+    start(client, count, due).await?;
     store.counts.until(|seen| seen.finished >= finished).await;
     store.counts.none_failed()
 }
 
 /// The processor time of an idle hub, in percent of the time.
-async fn idle(hub: &TaskHub, seconds: f64) -> Outcome<f64> {
-    start(hub, IDLE.0, Timestamp::system_now().saturating_add(IDLE.1)).await?;
+async fn idle(client: &Client, seconds: f64) -> Outcome<f64> {
+    start(client, IDLE.0, Timestamp::system_now().saturating_add(IDLE.1)).await?;
     tokio::time::sleep(SETTLE).await;
     let usage = Usage::now();
     tokio::time::sleep(Duration::try_from_secs_f64(seconds)?).await;

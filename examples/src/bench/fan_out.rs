@@ -53,7 +53,7 @@ async fn row(bench: &mut Bench, width: u32, repeat: u32, smaller: Option<f64>) -
     let before = bench.look().await?;
     let store = bench.store()?;
     let hub = hub(&store)?.start().await?;
-    let client = hub.client();
+    let client = store.client(&hub);
     client.start(functions::fan_out, 100).await?.output().await?;
 
     let (usage, seen) = (Usage::now(), store.counts.seen());

@@ -43,9 +43,10 @@ pub(super) async fn measure(bench: &mut Bench, sizes: &Sizes) -> Outcome<()> {
     let before = bench.look().await?;
     let store = bench.store()?;
     let hub = hub(&store)?.start().await?;
-    let instance = hub.client().start(functions::sequence, 5).await?;
+    let client = store.client(&hub);
+    let instance = client.start(functions::sequence, 5).await?;
     instance.output().await?;
-    let server = Server::builder(hub.client()).addr("127.0.0.1:0").bind().await?;
+    let server = Server::builder(client).addr("127.0.0.1:0").bind().await?;
     let address = server.local_addr();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = tokio::spawn(server.run_until(async move { drop(stopped.await) }));

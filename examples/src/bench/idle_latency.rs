@@ -38,7 +38,7 @@ async fn row(bench: &mut Bench, activities: u32, count: usize) -> Outcome<()> {
     let before = bench.look().await?;
     let store = bench.store()?;
     let hub = hub(&store)?.start().await?;
-    let client = hub.client();
+    let client = store.client(&hub);
     let (mut times, mut commits) = (Latencies::default(), Latencies::default());
     // The first slice finds empty caches, and does not count.
     let warm_up = SLICE;

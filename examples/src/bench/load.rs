@@ -53,7 +53,9 @@ impl Load {
             .args(["--method", &self.method])
             .args(["--path", &self.path])
             .args(["--body", &self.body]);
-        let output = program.stderr(Stdio::inherit()).kill_on_drop(true).output().await?;
+        // `output` would swallow what the process says on its standard error.
+        program.stdout(Stdio::piped()).kill_on_drop(true);
+        let output = program.spawn()?.wait_with_output().await?;
         if !output.status.success() {
             return Err(format!("the client ended with {}", output.status).into());
         }

@@ -85,7 +85,7 @@ async fn row(bench: &mut Bench, steps: u32) -> Outcome<()> {
 async fn live(store: &Store, steps: u32) -> Outcome<(Marks, InstanceId, Vec<InstanceId>)> {
     let marks = SharedMarks::default();
     let hub = hub_with(store, SharedMarks::clone(&marks))?.start().await?;
-    let client = hub.client();
+    let client = store.client(&hub);
     let mut short = Vec::new();
     for _ in 0..=SHORT {
         let instance = client.start(functions::long_sequence, 0).await?;
@@ -106,7 +106,7 @@ async fn live(store: &Store, steps: u32) -> Outcome<(Marks, InstanceId, Vec<Inst
 /// How long the replay of the long instance takes in a hub that has just been started.
 async fn replay(store: &Store, long: &InstanceId, short: &[InstanceId]) -> Outcome<Duration> {
     let hub = hub_with(store, SharedMarks::default())?.start().await?;
-    let client = hub.client();
+    let client = store.client(&hub);
     let mut bare = Latencies::default();
     for id in short {
         bare.push(end(&client, id).await?);

@@ -3,6 +3,7 @@
 //! Budgets are ratios to a bare loop on the same disk in the same minutes, because absolute figures say more about the
 //! machine than about the engine. `ceiling.rs` has the bare loops, and `ceiling_postgres.rs` those of PostgreSQL.
 
+mod acknowledged;
 mod ceiling;
 mod ceiling_postgres;
 mod counted;
@@ -30,6 +31,7 @@ use std::time::{Duration, Instant};
 use durable_core::hub::TaskHubBuilder;
 use durable_core::prelude::*;
 
+pub use self::acknowledged::{Line, What};
 use self::ceiling::Ceiling;
 use self::counted::Counts;
 use self::functions::SharedMarks;
@@ -116,7 +118,15 @@ fn hub(store: &Store) -> Outcome<TaskHubBuilder> {
 }
 
 fn hub_with(store: &Store, marks: SharedMarks) -> Outcome<TaskHubBuilder> {
-    Ok(functions::functions(TaskHub::builder().name("Bench"), marks).backend(store.open()?))
+    Ok(functions::functions(TaskHub::builder().name(HUB), marks).backend(store.open()?))
+}
+
+/// The name of the hub.
+pub const HUB: &str = "Bench";
+
+/// Adds every orchestrator and activity of the benchmark.
+pub fn functions(hub: TaskHubBuilder) -> TaskHubBuilder {
+    functions::functions(hub, SharedMarks::default())
 }
 
 /// Runs what blocks for a while, without holding other tasks up.

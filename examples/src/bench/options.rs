@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::acknowledged::Acknowledged;
 use super::store::{Place, StoreKind};
 use super::{
     Bench, Outcome, due_timers, fan_out, http_api, idle_latency, load, long_sequence, park_and_raise, population,
@@ -42,6 +43,10 @@ struct Common {
     /// For how many seconds each row may wait for other programs to leave the processors alone.
     #[arg(long, global = true, value_name = "N", default_value_t = 0.0)]
     wait_for_quiet: f64,
+    /// Appends a line of JSON to this file or pipe for whatever was acknowledged: a start, an event or a result when the client
+    /// has it, a turn when the store has it. Whatever a line says outlives `kill -9`. It makes figures worse.
+    #[arg(long, global = true, value_name = "FILE")]
+    acknowledged: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -79,12 +84,12 @@ enum Part {
 
 impl Part {
     /// Prints the result for the process that has started this one.
-    async fn run(self) -> Outcome<()> {
+    async fn run(self, acknowledged: Option<Acknowledged>) -> Outcome<()> {
         let result = match self {
-            Self::Warm(part) => part.run().await?,
-            Self::StartUp(part) => part.run().await?,
+            Self::Warm(part) => part.run(acknowledged).await?,
+            Self::StartUp(part) => part.run(acknowledged).await?,
             Self::Load(part) => part.run().await?,
-            Self::Worker(part) => return part.run().await,
+            Self::Worker(part) => return part.run(acknowledged.as_ref()).await,
         };
         Ok(writeln!(std::io::stdout().lock(), "{result}")?)
     }
@@ -97,10 +102,12 @@ impl Options {
     ///
     /// A store failed, or an instance did not complete. That a budget is missed is no error.
     pub async fn run(self) -> Outcome<()> {
-        let Common { json, dir, backend, seconds, wait_for_quiet } = self.common;
+        let Common { json, dir, backend, seconds, wait_for_quiet, acknowledged } = self.common;
         let time = Duration::try_from_secs_f64(seconds)?;
         let patience = Duration::try_from_secs_f64(wait_for_quiet)?;
-        let bench = || Bench::new(Place::new(backend, dir)?, json, time, patience);
+        let acknowledged = acknowledged.as_deref().map(Acknowledged::open).transpose()?;
+        let noted = acknowledged.clone();
+        let bench = || Bench::new(Place::new(backend, dir, noted)?, json, time, patience);
         match self.workload {
             Workload::W1(sizes) => sequence::measure(&mut bench()?, &sizes).await,
             Workload::W2(sizes) => fan_out::measure(&mut bench()?, &sizes).await,
@@ -111,7 +118,7 @@ impl Options {
             Workload::W7(sizes) => http_api::measure(&mut bench()?, &sizes).await,
             Workload::W8(sizes) => due_timers::measure(&mut bench()?, &sizes).await,
             Workload::All => all(&mut bench()?).await,
-            Workload::Part(part) => part.run().await,
+            Workload::Part(part) => part.run(acknowledged).await,
         }
     }
 }

@@ -59,13 +59,14 @@ async fn row(bench: &mut Bench, sizes: &Sizes) -> Outcome<()> {
         hub = hub.warm_instances(warm);
     }
     let hub = hub.start().await?;
+    let client = store.client(&hub);
     let (begun, seen) = (Usage::now(), store.counts.seen());
-    let ids = park(&hub, sizes).await?;
+    let ids = park(&client, sizes).await?;
     store.counts.until(|now| now.parked >= seen.parked + sizes.count).await;
     let parked = begun.spent();
 
     let (begun, seen) = (Usage::now(), store.counts.seen());
-    raise(&hub, ids, sizes).await?;
+    raise(&client, ids, sizes).await?;
     let acknowledged = begun.spent();
     store.counts.until(|now| now.finished >= seen.finished + sizes.count).await;
     let (raised, now) = (begun.spent(), store.counts.seen());
@@ -138,9 +139,9 @@ async fn shared_row(bench: &mut Bench, sizes: &Sizes, workers: u64) -> Outcome<(
 }
 
 /// Starts all instances. Some of them have not had their turn yet.
-async fn park(hub: &TaskHub, sizes: &Sizes) -> Outcome<Vec<InstanceId>> {
+async fn park(client: &Client, sizes: &Sizes) -> Outcome<Vec<InstanceId>> {
     let ids = Arc::new(Mutex::new(Vec::new()));
-    let (client, started) = (hub.client(), Arc::clone(&ids));
+    let (client, started) = (client.clone(), Arc::clone(&ids));
     let work = move |_| {
         let (client, started) = (client.clone(), Arc::clone(&started));
         async move {
@@ -153,8 +154,8 @@ async fn park(hub: &TaskHub, sizes: &Sizes) -> Outcome<Vec<InstanceId>> {
     Ok(std::mem::take(&mut *ids.lock()))
 }
 
-async fn raise(hub: &TaskHub, ids: Vec<InstanceId>, sizes: &Sizes) -> Outcome<()> {
-    let (client, ids) = (hub.client(), Arc::new(ids));
+async fn raise(client: &Client, ids: Vec<InstanceId>, sizes: &Sizes) -> Outcome<()> {
+    let (client, ids) = (client.clone(), Arc::new(ids));
     let work = move |number| {
         let (client, ids) = (client.clone(), Arc::clone(&ids));
         async move { Ok(client.raise_event(&ids[number as usize], "End", &()).await?) }

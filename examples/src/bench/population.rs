@@ -10,6 +10,7 @@ use durable_core::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::acknowledged::Acknowledged;
 use super::crowd::crowd;
 use super::latencies::ms;
 use super::report::{Limit, Row};
@@ -52,8 +53,8 @@ pub(super) async fn measure(bench: &mut Bench, sizes: &Sizes) -> Outcome<()> {
 async fn warm(bench: &mut Bench, count: u64) -> Outcome<()> {
     let before = bench.look().await?;
     let part = |warm| Warm { count, warm, dir: bench.place.dir().to_owned() };
-    let measured: Resident = in_its_own_process(part(FIRST + count).to_args()).await?;
-    let caches: Resident = in_its_own_process(part(1).to_args()).await?;
+    let measured: Resident = in_its_own_process(&bench.place, part(FIRST + count).to_args()).await?;
+    let caches: Resident = in_its_own_process(&bench.place, part(1).to_args()).await?;
     let canary = bench.since(&before)?;
     let row = Row::new("w6-warm", count, canary)
         .figure("bytes_per_instance", measured.bytes)
@@ -67,7 +68,8 @@ async fn cold(bench: &mut Bench, count: u64) -> Outcome<()> {
     let before = bench.look().await?;
     let empty = bench.store()?;
     hub(&empty)?.start().await?.shutdown().await?;
-    let base: StartedUp = in_its_own_process(StartUp { file: empty.file()?.to_owned() }.to_args()).await?;
+    let base: StartedUp =
+        in_its_own_process(&bench.place, StartUp { file: empty.file()?.to_owned() }.to_args()).await?;
 
     let store = bench.store()?;
     let hub = hub(&store)?.warm_instances(1).start().await?;
@@ -76,7 +78,8 @@ async fn cold(bench: &mut Bench, count: u64) -> Outcome<()> {
     let parked = begun.spent();
     hub.shutdown().await?;
     let size = std::fs::metadata(store.file()?)?.len() as f64;
-    let full: StartedUp = in_its_own_process(StartUp { file: store.file()?.to_owned() }.to_args()).await?;
+    let full: StartedUp =
+        in_its_own_process(&bench.place, StartUp { file: store.file()?.to_owned() }.to_args()).await?;
     let canary = bench.since(&before)?;
 
     let all = count as f64;
@@ -97,7 +100,7 @@ async fn cold(bench: &mut Bench, count: u64) -> Outcome<()> {
 
 async fn park(hub: &TaskHub, store: &Store, count: u64) -> Outcome<()> {
     let parked = store.counts.seen().parked + count;
-    let client = hub.client();
+    let client = store.client(hub);
     let work = move |_| {
         let client = client.clone();
         async move {
@@ -111,9 +114,15 @@ async fn park(hub: &TaskHub, store: &Store, count: u64) -> Outcome<()> {
 }
 
 /// Runs a part of this program as a process of its own, and reads what it prints.
-async fn in_its_own_process<T: serde::de::DeserializeOwned>(arguments: Vec<std::ffi::OsString>) -> Outcome<T> {
+async fn in_its_own_process<T: serde::de::DeserializeOwned>(
+    place: &Place,
+    arguments: Vec<std::ffi::OsString>,
+) -> Outcome<T> {
     let mut program = tokio::process::Command::new(std::env::current_exe()?);
-    let output = program.args(arguments).stderr(Stdio::inherit()).kill_on_drop(true).output().await?;
+    program.args(arguments).args(place.to_args());
+    // `output` would swallow what the process says on its standard error.
+    program.stdout(Stdio::piped()).kill_on_drop(true);
+    let output = program.spawn()?.wait_with_output().await?;
     if !output.status.success() {
         return Err(format!("a part of the measurement ended with {}", output.status).into());
     }
@@ -143,8 +152,8 @@ impl Warm {
         words.into_iter().map(Into::into).chain([self.dir.clone().into()]).collect()
     }
 
-    pub(super) async fn run(self) -> Outcome<serde_json::Value> {
-        let store = Place::fresh(self.dir)?.store(super::Counts::new(None))?;
+    pub(super) async fn run(self, acknowledged: Option<Acknowledged>) -> Outcome<serde_json::Value> {
+        let store = Place::fresh(self.dir, acknowledged)?.store(super::Counts::new(None))?;
         let hub = hub(&store)?.warm_instances(usize::try_from(self.warm)?).start().await?;
         park(&hub, &store, FIRST).await?;
         let before = resident();
@@ -175,12 +184,12 @@ impl StartUp {
         vec!["part".into(), "start-up".into(), "--file".into(), self.file.clone().into()]
     }
 
-    pub(super) async fn run(self) -> Outcome<serde_json::Value> {
+    pub(super) async fn run(self, acknowledged: Option<Acknowledged>) -> Outcome<serde_json::Value> {
         let begun = Usage::now();
-        let store = Place::file(&self.file)?.store(super::Counts::new(None))?;
+        let store = Place::file(&self.file, acknowledged)?.store(super::Counts::new(None))?;
         let hub = hub(&store)?.start().await?;
         let open_ms = ms(begun.spent().wall);
-        hub.client().start(functions::sequence, 1).await?.output().await?;
+        store.client(&hub).start(functions::sequence, 1).await?.output().await?;
         let start_ms = ms(begun.spent().wall);
         let resident = resident() as f64;
         hub.shutdown().await?;
@@ -189,11 +198,11 @@ impl StartUp {
 }
 
 impl Place {
-    fn fresh(dir: PathBuf) -> Outcome<Self> {
-        Self::new(super::store::StoreKind::Fresh, Some(dir))
+    fn fresh(dir: PathBuf, acknowledged: Option<Acknowledged>) -> Outcome<Self> {
+        Self::new(super::store::StoreKind::Fresh, Some(dir), acknowledged)
     }
 
-    fn file(file: &Path) -> Outcome<Self> {
-        Self::new(super::store::StoreKind::File(file.to_owned()), None)
+    fn file(file: &Path, acknowledged: Option<Acknowledged>) -> Outcome<Self> {
+        Self::new(super::store::StoreKind::File(file.to_owned()), None, acknowledged)
     }
 }

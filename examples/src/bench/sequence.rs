@@ -62,10 +62,11 @@ async fn row(bench: &mut Bench, concurrent: u64, count: Option<u64>) -> Outcome<
 
     let store = bench.store()?;
     let hub = hub(&store)?.start().await?;
-    run(&hub, concurrent, Budget::Count(concurrent)).await?;
+    let client = store.client(&hub);
+    run(&client, concurrent, Budget::Count(concurrent)).await?;
     let (usage, seen) = (Usage::now(), store.counts.seen());
     let budget = count.map_or(Budget::Until(Instant::now() + bench.time), Budget::Count);
-    let latencies = run(&hub, concurrent, budget).await?;
+    let latencies = run(&client, concurrent, budget).await?;
     let (spent, now) = (usage.spent(), store.counts.seen());
     hub.shutdown().await?;
 
@@ -147,11 +148,11 @@ pub(super) enum Budget {
 }
 
 /// So many clients at once, each of which starts an instance, waits for its result, and starts the next.
-pub(super) async fn run(hub: &TaskHub, concurrent: u64, budget: Budget) -> Outcome<Latencies> {
+pub(super) async fn run(client: &Client, concurrent: u64, budget: Budget) -> Outcome<Latencies> {
     let started = Arc::new(AtomicU64::new(0));
     let mut clients = JoinSet::new();
     for _ in 0..concurrent {
-        let (client, started) = (hub.client(), Arc::clone(&started));
+        let (client, started) = (client.clone(), Arc::clone(&started));
         clients.spawn(async move {
             let mut latencies = Latencies::default();
             while budget.allows(started.fetch_add(1, Ordering::Relaxed)) {

@@ -1,5 +1,6 @@
 //! Where the hubs of a benchmark keep their instances.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -9,10 +10,12 @@ use durable_core::backend::Backend;
 use durable_core::backend::memory::Memory;
 use durable_core::backend::postgres::Postgres;
 use durable_core::backend::sqlite::Sqlite;
+use durable_core::prelude::*;
 use durable_testing::PostgresServer;
 use tempfile::TempDir;
 
 use super::Outcome;
+use super::acknowledged::Acknowledged;
 use super::ceiling::{Bare, Ceiling};
 use super::ceiling_postgres::{self, BarePostgres};
 use super::counted::{Counted, Counts};
@@ -53,6 +56,7 @@ pub(super) struct Place {
     dir: PathBuf,
     /// The database that has the schemas, where that is the kind.
     database: Option<Database>,
+    acknowledged: Option<Acknowledged>,
 }
 
 /// A database, and the server that has it, unless it is somebody else's.
@@ -63,7 +67,7 @@ struct Database {
 }
 
 impl Place {
-    pub(super) fn new(kind: StoreKind, dir: Option<PathBuf>) -> Outcome<Self> {
+    pub(super) fn new(kind: StoreKind, dir: Option<PathBuf>, acknowledged: Option<Acknowledged>) -> Outcome<Self> {
         let beside = |path: &Path| path.parent().filter(|dir| !dir.as_os_str().is_empty()).map(Path::to_owned);
         let dir = dir.unwrap_or_else(|| match &kind {
             StoreKind::File(path) => beside(path).unwrap_or_else(|| ".".into()),
@@ -77,11 +81,16 @@ impl Place {
             }
             _ => None,
         };
-        Ok(Self { kind, dir, database })
+        Ok(Self { kind, dir, database, acknowledged })
     }
 
     pub(super) fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// What a process is told that has a part in the measurement.
+    pub(super) fn to_args(&self) -> Vec<OsString> {
+        self.acknowledged.iter().flat_map(Acknowledged::to_args).collect()
     }
 
     /// True when figures can be compared with a ceiling.
@@ -116,7 +125,7 @@ impl Place {
                 (Home::Schema(Schema::new(&database.url)), None)
             }
         };
-        Ok(Store { home, counts, _dir: dir })
+        Ok(Store::new(home, counts, self.acknowledged.as_ref(), dir))
     }
 }
 
@@ -124,6 +133,7 @@ impl Place {
 pub(super) struct Store {
     home: Home,
     pub(super) counts: Arc<Counts>,
+    acknowledged: Option<Acknowledged>,
     /// Goes with the store.
     _dir: Option<TempDir>,
 }
@@ -135,10 +145,29 @@ enum Home {
 }
 
 impl Store {
+    fn new(home: Home, counts: Arc<Counts>, acknowledged: Option<&Acknowledged>, dir: Option<TempDir>) -> Self {
+        let name = match &home {
+            Home::File(file) => file.to_string_lossy().into_owned(),
+            Home::Memory(_) => "memory".to_owned(),
+            Home::Schema(schema) => schema.name.clone(),
+        };
+        Self { home, counts, acknowledged: acknowledged.map(|acknowledged| acknowledged.of(&name)), _dir: dir }
+    }
+
     /// A store that another process has made, and removes.
-    pub(super) fn of_another(url: String, schema: String) -> Self {
+    pub(super) fn of_another(url: String, schema: String, acknowledged: Option<&Acknowledged>) -> Self {
         let schema = Schema { url, name: schema, is_ours: false };
-        Self { home: Home::Schema(schema), counts: Counts::new(None), _dir: None }
+        Self::new(Home::Schema(schema), Counts::new(None), acknowledged, None)
+    }
+
+    /// The client of a hub on this store, for all that is measured.
+    pub(super) fn client(&self, hub: &TaskHub) -> Client {
+        self.acknowledged.as_ref().map_or_else(|| hub.client(), |acknowledged| acknowledged.client(hub))
+    }
+
+    /// What a process is told that has a hub on this store.
+    pub(super) fn to_args(&self) -> Vec<OsString> {
+        self.acknowledged.iter().flat_map(Acknowledged::to_args).collect()
     }
 
     pub(super) fn open(&self) -> Outcome<Counted> {
@@ -147,7 +176,7 @@ impl Store {
             Home::File(file) => Arc::new(Sqlite::open(file)?),
             Home::Schema(schema) => Arc::new(Postgres::options().schema(&schema.name).connect_later(&schema.url)?),
         };
-        Ok(Counted::new(backend, Arc::clone(&self.counts)))
+        Ok(Counted::new(backend, Arc::clone(&self.counts), self.acknowledged.clone()))
     }
 
     /// The file, where there is one.

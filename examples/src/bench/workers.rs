@@ -14,6 +14,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines, Stdin};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::mpsc;
 
+use super::acknowledged::Acknowledged;
 use super::counted::{Counts, Seen};
 use super::crowd::crowd;
 use super::latencies::Latencies;
@@ -88,7 +89,7 @@ impl Crew {
         let mut workers = Vec::new();
         for number in 0..usize::try_from(count)? {
             let mut program = Command::new(std::env::current_exe()?);
-            program.args(["part", "worker", "--url", url, "--schema", schema]);
+            program.args(["part", "worker", "--url", url, "--schema", schema]).args(store.to_args());
             program.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).kill_on_drop(true);
             let mut child = program.spawn()?;
             let (orders, out) = child.stdin.take().zip(child.stdout.take()).ok_or("a worker has no pipes")?;
@@ -213,9 +214,10 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) async fn run(self) -> Outcome<()> {
-        let store = Store::of_another(self.url, self.schema);
+    pub(super) async fn run(self, acknowledged: Option<&Acknowledged>) -> Outcome<()> {
+        let store = Store::of_another(self.url, self.schema, acknowledged);
         let hub = hub(&store)?.start().await?;
+        let client = store.client(&hub);
         let (tell, mut told) = mpsc::unbounded_channel::<Told>();
         let printer = tokio::spawn(async move {
             let mut out = tokio::io::stdout();
@@ -229,7 +231,7 @@ impl Worker {
         let mut orders: Lines<BufReader<Stdin>> = BufReader::new(tokio::io::stdin()).lines();
         let begun = Usage::now();
         while let Some(order) = orders.next_line().await? {
-            let latencies = carry_out(&hub, serde_json::from_str(&order)?).await?;
+            let latencies = carry_out(&client, serde_json::from_str(&order)?).await?;
             let (cpu, commits, errors) = (begun.spent().cpu, store.counts.seen().commits, store.counts.errors());
             // What the order has brought about is told before its end.
             tell.send(Told::Seen(store.counts.seen()))?;
@@ -260,12 +262,12 @@ fn id(number: u64) -> String {
     format!("parked-{number}")
 }
 
-async fn carry_out(hub: &TaskHub, order: Order) -> Outcome<Latencies> {
-    let client = hub.client();
+async fn carry_out(client: &Client, order: Order) -> Outcome<Latencies> {
+    let client = client.clone();
     match order {
         Order::Sequences { clients, count, seconds } => {
             let until = Instant::now() + Duration::try_from_secs_f64(seconds)?;
-            sequence::run(hub, clients, count.map_or(Budget::Until(until), Budget::Count)).await
+            sequence::run(&client, clients, count.map_or(Budget::Until(until), Budget::Count)).await
         }
         Order::FanOut { width } => {
             let begun = Instant::now();

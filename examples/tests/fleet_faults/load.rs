@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use http::Method;
 
+use super::dice::Dice;
 use super::support::Http;
 
 /// A start that was accepted, and what must come out.
@@ -29,21 +30,6 @@ impl Job {
             _ => ("slow", "300".to_owned(), 450),
         };
         Self { id: format!("{name}-{n}"), name, input, output: output.to_string() }
-    }
-}
-
-/// Numbers that look random and come again from the same seed.
-#[derive(Debug, Clone)]
-pub(crate) struct Dice(pub(crate) u64);
-
-impl Dice {
-    /// A number below `end`.
-    pub(crate) fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (z ^ (z >> 31)) % end
     }
 }
 

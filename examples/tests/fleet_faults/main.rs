@@ -7,6 +7,8 @@
 #![expect(clippy::print_stderr, reason = "a run that nobody can repeat tells what it did")]
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+#[path = "../support/dice.rs"]
+mod dice;
 mod fleet;
 mod functions;
 mod load;
@@ -20,9 +22,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
+use dice::Dice;
 use durable_testing::PostgresServer;
 use fleet::{Recipe, SCHEMA, URL, Worker};
-use load::{Dice, Job, Load};
+use load::{Job, Load};
 use trace::Observer;
 
 const HEARTBEAT: Duration = Duration::from_millis(300);
