@@ -32,10 +32,11 @@ fn bench(arguments: &[&str]) -> Vec<Value> {
     rows
 }
 
-/// Whether these figures are there, and more than nothing.
+/// Whether these figures are there, and more than nothing. What is written to a directory in memory is nothing, though.
 fn assert_figures(row: &Value, names: &[&str]) {
     for name in names {
-        assert!(row[*name].as_f64().is_some_and(|figure| figure > 0.0), "{name} of {row}");
+        let is_there = |figure: f64| figure > 0.0 || (figure == 0.0 && name.starts_with("kib_"));
+        assert!(row[*name].as_f64().is_some_and(is_there), "{name} of {row}");
     }
 }
 

@@ -218,3 +218,27 @@ impl SharedBackend for Counted {
         self.counts.checked(self.inner_shared()?.listen(worker).await)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use durable_core::backend::memory::Memory;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_the_store_refuses_to_do_is_counted() {
+        let counts = Counts::new(None);
+        let store = Counted::new(Arc::new(Memory::new()), Arc::clone(&counts), None);
+        store.attach("Bench", Duration::from_secs(1)).await.unwrap();
+        assert_eq!(counts.errors(), 0);
+        let locked = BackendError::new(BackendErrorKind::Unavailable, "database is locked");
+        assert!(counts.checked::<()>(Err(locked)).is_err());
+        assert_eq!(counts.errors(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_store_is_as_shared_as_the_one_below() {
+        let store = Counted::new(Arc::new(Memory::new()), Counts::new(None), None);
+        assert_eq!(store.shared().is_some(), Memory::new().shared().is_some());
+    }
+}

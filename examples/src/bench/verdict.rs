@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn what_was_not_measured_is_neither_met_nor_missed() {
         for limit in [Limit::AtLeast(0.0), Limit::AtMost(0.0)] {
-            for value in [NOT_MEASURED, 1.0 / 0.0, -1.0 / 0.0, 0.0 / 0.0] {
+            for value in [NOT_MEASURED, f64::INFINITY, f64::NEG_INFINITY] {
                 assert_eq!(limit.verdict(value), Verdict::NotMeasured, "{limit:?} {value}");
             }
         }
