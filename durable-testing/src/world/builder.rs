@@ -72,7 +72,8 @@ impl WorldBuilder {
         self.part(move |hub| hub.activity(activity))
     }
 
-    /// Declares a sub-orchestration that is only mocked, with [`World::mock_orchestrator`].
+    /// Declares a sub-orchestration that is only mocked, with [`World::mock_orchestrator`]. A call of one that is neither here
+    /// nor added fails the test.
     ///
     /// # Panics
     ///
@@ -119,9 +120,21 @@ impl WorldBuilder {
         self
     }
 
-    /// Does not replay turns cold.
-    pub fn without_replay_checks(mut self) -> Self {
-        self.plan.checks.replay = false;
+    /// Runs no turn once more: neither [cold replays](Self::without_cold_replay_checks) nor
+    /// [double executions](Self::without_double_execution_checks) are looked at.
+    pub fn without_replay_checks(self) -> Self {
+        self.without_cold_replay_checks().without_double_execution_checks()
+    }
+
+    /// Does not look whether a fresh executor can replay the history before a turn.
+    pub fn without_cold_replay_checks(mut self) -> Self {
+        self.plan.checks.cold_replay = false;
+        self
+    }
+
+    /// Does not look whether a turn does the same when it is run once more, behind a replay of the history before it.
+    pub fn without_double_execution_checks(mut self) -> Self {
+        self.plan.checks.double_execution = false;
         self
     }
 
@@ -138,10 +151,29 @@ impl WorldBuilder {
         self
     }
 
-    /// Lets instances stall, or fail because they await what is not durable, without failing the test at once: it looks for
-    /// that itself.
-    pub fn allows_stalls(mut self) -> Self {
-        self.plan.checks.faults = false;
+    /// Lets instances stall or fail because of their code without failing the test at once, as
+    /// [`without_stall_checks`](Self::without_stall_checks) and
+    /// [`without_foreign_await_checks`](Self::without_foreign_await_checks) together: the test looks for that itself.
+    pub fn allows_stalls(self) -> Self {
+        self.without_stall_checks().without_foreign_await_checks()
+    }
+
+    /// Lets instances stall or fail whose code is missing or does not fit their history, without failing the test at once.
+    pub fn without_stall_checks(mut self) -> Self {
+        self.plan.checks.stalls = false;
+        self
+    }
+
+    /// Lets instances fail that await what is not durable, without failing the test at once.
+    pub fn without_foreign_await_checks(mut self) -> Self {
+        self.plan.checks.foreign_awaits = false;
+        self
+    }
+
+    /// Lets calls of sub-orchestrations that the world does not know just fail, as they do in production, without failing the
+    /// test.
+    pub fn without_missing_child_checks(mut self) -> Self {
+        self.plan.checks.children = false;
         self
     }
 

@@ -147,6 +147,11 @@ impl Core {
         hub
     }
 
+    /// True for an orchestrator that was added, however, or declared as mocked. It starts nothing.
+    pub(super) fn knows_orchestrator(&self, name: &FunctionName) -> bool {
+        self.plan.mocked.contains(name) || self.describe().code().has_orchestrator(name)
+    }
+
     /// The present hub. It is started when there is none yet.
     #[track_caller]
     pub(super) fn hub(&self) -> TaskHub {
@@ -208,7 +213,7 @@ impl Core {
             // One that is stalled is tried again and again, for ever.
             let is_over = passed == Passed::NothingDue || (passed == Passed::GoesOn && is_stalled);
             if is_over && rest.is_none() {
-                let deadlock = Deadlock::of(self);
+                let deadlock = Deadlock::read(self)?;
                 let message = "waits for ever".to_owned();
                 return Err(ClientError::new(ClientErrorKind::Remote { message }).with_source(deadlock));
             }

@@ -7,15 +7,22 @@ use durable_core::worker::CheckedTurn;
 
 use super::words::source;
 
+/// What a fresh executor does differently.
+pub(super) struct Difference {
+    /// The history cannot be replayed. Otherwise the turn does something else when it is run once more.
+    pub(super) is_of_replay: bool,
+    pub(super) text: String,
+}
+
 /// Replays the history in a fresh executor, runs the turn there, and says what is different.
-pub(super) fn difference(turn: &CheckedTurn<'_>) -> Option<String> {
+pub(super) fn difference(turn: &CheckedTurn<'_>) -> Option<Difference> {
     let history = turn.history?;
     let what = || format!("turn {} of '{}' ({})", turn.input.turn, turn.header.instance, turn.header.name);
     let mut cold = turn.executor();
     if let Err(fault) = cold.replay(history) {
-        return Some(format!("{} cannot be replayed: {fault}", what()));
+        return Some(Difference { is_of_replay: true, text: format!("{} cannot be replayed: {fault}", what()) });
     }
-    match cold.run_turn(turn.input.clone()) {
+    let text = match cold.run_turn(turn.input.clone()) {
         Err(fault) => Some(format!("{} fails after a replay: {fault}", what())),
         Ok(again) => compare(turn.outcome, &again, history).map(|difference| {
             format!(
@@ -23,7 +30,8 @@ pub(super) fn difference(turn: &CheckedTurn<'_>) -> Option<String> {
                 what()
             )
         }),
-    }
+    };
+    text.map(|text| Difference { is_of_replay: false, text })
 }
 
 /// The first difference of two outcomes.

@@ -388,13 +388,19 @@ impl World {
     ///
     /// # Panics
     ///
-    /// Never: the annotation has checked the name.
+    /// When the world does not know it.
+    #[track_caller]
     pub fn mock_orchestrator<M, F: OrchestratorItem<M>>(
         &self,
         _orchestrator: F,
     ) -> Mock<<F::Definition as OrchestratorDefinition>::Input, <F::Definition as OrchestratorDefinition>::Output> {
         let name =
             FunctionName::new(<F::Definition as OrchestratorDefinition>::NAME).expect("checked by its annotation");
+        assert!(
+            self.0.knows_orchestrator(&name),
+            "the world does not know orchestrator '{name}', so that no call would reach its mock: declare it with \
+             `.mocked_orchestrator({name})`, or add it with `.orchestrator({name})`, before `build`"
+        );
         Mock::new(Arc::clone(&self.0.mocks), name, Kind::Orchestrator)
     }
 
