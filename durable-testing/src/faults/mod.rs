@@ -6,8 +6,8 @@ mod script;
 mod tests;
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use durable_core::backend::{Backend, Write};
 use parking_lot::Mutex;

@@ -81,8 +81,13 @@ pub(super) fn retraced(plan: Plan, tables: Tables, cut: &Cut) -> Result<World, T
     // Only its code is needed: the world itself begins when its store is complete.
     let scratch = Core::prepare(plan.clone(), Memory::new(), moment, Memories::default());
     let ids = OfTheHub(Ids::new(plan.seed));
-    let mut rebuilt =
-        Rebuilt { code: scratch.describe().code(), plan: &plan, store: Memory::new(), keys: vec![None; cut.0.len()], ids };
+    let mut rebuilt = Rebuilt {
+        code: scratch.describe().code(),
+        plan: &plan,
+        store: Memory::new(),
+        keys: vec![None; cut.0.len()],
+        ids,
+    };
     for at in 0..cut.0.len() {
         rebuilt.put(cut, at)?;
     }
