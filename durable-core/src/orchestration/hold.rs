@@ -136,7 +136,13 @@ impl RawCall {
     }
 
     pub(super) fn refused(handle: &ReplayHandle, failure: Box<FailureDetails>) -> Self {
-        Self { handle: handle.clone(), hold: Hold::Refused(failure), task: None, is_awaited: false, template: Kept::Nowhere }
+        Self {
+            handle: handle.clone(),
+            hold: Hold::Refused(failure),
+            task: None,
+            is_awaited: false,
+            template: Kept::Nowhere,
+        }
     }
 
     /// Makes a later attempt of the same call.

@@ -382,6 +382,7 @@ impl State {
             outcome.canceled = std::mem::take(&mut self.canceled);
             outcome.canceled_children = std::mem::take(&mut self.canceled_children);
             outcome.unawaited = std::mem::take(&mut self.unawaited);
+            outcome.unawaited.sort_unstable();
             outcome.canceled.sort_unstable();
             outcome.canceled_children.sort_unstable();
         }

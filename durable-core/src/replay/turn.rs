@@ -37,7 +37,7 @@ pub struct TurnOutcome {
     pub canceled: Vec<TaskId>,
     /// Those of them that stand for children, ascending.
     pub canceled_children: Vec<TaskId>,
-    /// Calls of this or earlier turns whose handles were dropped in this turn, and that were never awaited.
+    /// Calls of this or earlier turns whose handles were dropped in this turn, and that were never awaited, ascending.
     pub unawaited: Vec<TaskId>,
     /// Decisions that the code took for good, in the order in which it took them.
     pub markers: Vec<String>,

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::Span;
 
-use super::{
-    CheckedTurn, NonDeterminismPolicy, Refusal, RefusalReason, Shared, VersionMismatch, WorkerOptions,
-};
+use super::{CheckedTurn, NonDeterminismPolicy, Refusal, RefusalReason, Shared, VersionMismatch, WorkerOptions};
 use crate::engine::{Rehearsal, SourceError, TurnWork, WorkSource, without_budget};
 use crate::history::{Completion, EventKind, ExecutionHeader};
 use crate::model::{FailureDetails, FunctionName, NameList, Version};

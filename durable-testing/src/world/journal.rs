@@ -11,7 +11,7 @@ use durable_core::worker::{CheckedTurn, Refusal, RefusalReason, TurnCheck};
 use parking_lot::Mutex;
 
 use super::complaints::Complaints;
-use super::difference::difference;
+use super::difference::{Difference, difference};
 use super::executions::{AllEnded, Ended};
 use super::gate::Gate;
 use super::held::{hold_turn, touch};
@@ -306,15 +306,16 @@ impl TurnCheck for Watcher {
         if let Some(ended) = Ended::with(turn) {
             self.0.ended.lock().add(ended);
         }
+        let checks = *self.0.checks.lock();
+        let is_wanted = |found: &Difference| match found.is_of_replay {
+            true => checks.cold_replay,
+            false => checks.double_execution,
+        };
         if turn.history.is_some()
             && self.0.wants(turn.input.turn, turn.outcome)
-            && let Some(difference) = silently(|| difference(turn))
+            && let Some(complaint) = silently(|| difference(turn, is_wanted))
         {
-            let checks = *self.0.checks.lock();
-            let is_wanted = if difference.is_of_replay { checks.cold_replay } else { checks.double_execution };
-            if is_wanted {
-                self.0.complain(&turn.header.instance, difference.text);
-            }
+            self.0.complain(&turn.header.instance, complaint);
         }
     }
 

@@ -17,12 +17,14 @@ mod gate;
 mod golden;
 mod growth;
 mod held;
+mod ids;
 mod instance;
 mod journal;
 mod json;
 mod leaks;
 mod ledger;
 mod logs;
+mod masked;
 mod mock;
 mod mock_runs;
 mod mock_tables;
@@ -116,7 +118,8 @@ pub use self::travel_error::TravelError;
 /// ```
 ///
 /// Nothing is shared between worlds: any number of them run in parallel, in a plain `#[test]` as well as in a
-/// `#[tokio::test]`, without a port, a thread that stays, or a file. The same calls give the same story each time.
+/// `#[tokio::test]`, without a port, a thread that stays, or a file. The same calls give the same story each time, also
+/// with the same generated ids and random numbers: they follow from a [seed](WorldBuilder::seed).
 ///
 /// # Activities
 ///
@@ -127,8 +130,12 @@ pub use self::travel_error::TravelError;
 /// # Always-on checks
 ///
 /// Each of the first 64 turns of an execution, those at doublings and the last one are run once more by a fresh executor on
-/// the stored history. What differs, by a clock, the order of a `HashMap` or a random number, fails the test and says where
-/// the calls were made. [`WorldBuilder::exhaustive`] does so for every turn.
+/// the stored history; each of the first 8 turns by four of them. What differs, by a clock, the order of a `HashMap` or a random
+/// number, fails the test and says where the calls were made. [`WorldBuilder::exhaustive`] does so for every turn.
+///
+/// These runs follow each other within microseconds. A clock that is read in whole seconds, or the day of today, says the same in all of them, and
+/// so does what the environment of the process says. [`replay_tests!`](crate::replay_tests) finds such code: it runs it on histories that were
+/// recorded earlier, elsewhere.
 ///
 /// # Other ends, and faults
 ///
