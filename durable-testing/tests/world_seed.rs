@@ -137,6 +137,21 @@ fn no_id_comes_twice() {
 }
 
 #[test]
+fn of_several_starts_at_the_same_time_one_is_taken() {
+    let world = builder().build();
+    let client = world.client();
+    let starts = world.run_inside(join_all((0..10).map(|_| client.start(open, ()).id("one").into_future())));
+    assert_eq!(starts.iter().filter(|start| start.is_ok()).count(), 1);
+    // Starts that were refused make no difference to those that come later.
+    let run = world.instance::<u64>("one");
+    run.raise("Go", &());
+    let calm = builder().build();
+    let alone = calm.start_as("one", open, ());
+    alone.raise("Go", &());
+    assert_eq!((run.output(), execution(&run)), (alone.output(), execution(&alone)));
+}
+
+#[test]
 fn a_copy_goes_on_as_the_world_would() {
     let world = builder().build();
     let run = world.start(family, Vec::new());

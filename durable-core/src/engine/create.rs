@@ -32,7 +32,7 @@ impl LocalEngine {
         let id = id.unwrap_or_else(|| self.inner.ids.instance());
         let now = self.inner.clock.now();
         let start_at = delay.map(|delay| now.saturating_add(delay)).max(start_at).filter(|at| *at > now);
-        let execution = self.inner.ids.execution(&id);
+        let execution = self.inner.ids.started(&id);
         let mut header = ExecutionHeader::new(id.clone(), execution, name, input);
         header.version = version;
         header.tags = tags;

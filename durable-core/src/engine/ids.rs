@@ -12,6 +12,12 @@ pub trait IdSource: Send + Sync + 'static {
 
     /// The id of a new execution of an instance. Its random numbers follow from it.
     fn execution(&self, instance: &InstanceId) -> ExecutionId;
+
+    /// As [`execution`](Self::execution), for an instance that a client starts. Several starts of one instance may be under way at
+    /// the same time, of which the store takes one: each must have an id of its own.
+    fn started(&self, instance: &InstanceId) -> ExecutionId {
+        self.execution(instance)
+    }
 }
 
 /// Ids that no other process has: those of instances can be sorted by the time of their making.

@@ -153,6 +153,7 @@ impl Core {
     /// Starts the hub.
     #[track_caller]
     pub(super) fn boot(&self) -> TaskHub {
+        self.ids.none_is_pending();
         if self.plan.store.is_some() && self.ids.looks_around() {
             // It may hold what another world has left there.
             let all = InstanceFilter { limit: usize::MAX, ..InstanceFilter::default() };

@@ -115,6 +115,7 @@ impl Core {
         lost: impl Fn() -> Option<T>,
     ) -> Result<T, ClientError> {
         loop {
+            self.ids.none_is_pending();
             self.mishaps.faults.take_struck();
             let client = self.inner_client();
             let answer = self.time.run_or_crash(call(&*client));

@@ -28,6 +28,8 @@ pub(super) struct Ids {
 #[derive(Debug, Default)]
 struct State {
     used: HashSet<u128>,
+    /// Given to starts that may be under way.
+    pending: HashSet<u128>,
     /// For each series of ids, the number of its next one: all before it are in use, or were given out.
     next: HashMap<String, u64>,
     has_looked: bool,
@@ -55,13 +57,31 @@ impl Ids {
         let State { used, next, .. } = &mut *self.state.lock();
         let number = next.entry(series.to_owned()).or_default();
         loop {
-            let id = Uuid::new_v5(&NAMESPACE, format!("{}/{series}/{number}", self.seed).as_bytes());
+            let id = self.id(series, *number);
             let is_used = used.contains(&id.as_u128());
             *number += u64::from(is_used || is_taken);
             if !is_used {
                 return id.simple().to_string();
             }
         }
+    }
+
+    /// As [`next`](Self::next), but an id that another start has got is passed over as long as that one may be under way.
+    fn next_of_starts(&self, series: &str) -> String {
+        let State { used, pending, next, .. } = &mut *self.state.lock();
+        let first = next.get(series).copied().unwrap_or_default();
+        let mut ids = (first..).map(|number| self.id(series, number));
+        let id = ids.find(|id| !used.contains(&id.as_u128()) && pending.insert(id.as_u128()));
+        id.unwrap_or_else(|| unreachable!("there are more numbers than ids in use")).simple().to_string()
+    }
+
+    fn id(&self, series: &str, number: u64) -> Uuid {
+        Uuid::new_v5(&NAMESPACE, format!("{}/{series}/{number}", self.seed).as_bytes())
+    }
+
+    /// No start is under way: one that was lost gets its id again.
+    pub(super) fn none_is_pending(&self) {
+        self.state.lock().pending.clear();
     }
 
     /// True for the first one who asks, who then tells what a store that was given holds already.
@@ -111,5 +131,9 @@ impl IdSource for OfTheHub {
 
     fn execution(&self, instance: &InstanceId) -> ExecutionId {
         ExecutionId::from_stored(&self.0.next(&format!("execution/{instance}"), false))
+    }
+
+    fn started(&self, instance: &InstanceId) -> ExecutionId {
+        ExecutionId::from_stored(&self.0.next_of_starts(&format!("execution/{instance}")))
     }
 }
