@@ -139,7 +139,8 @@ impl Core {
         let mut hub = TaskHub::builder().backend(Arc::clone(&self.mishaps.faults)).clock(clock);
         hub = hub.ids(OfTheHub(Arc::clone(&self.ids)));
         hub = hub.turn_check(Watcher(Arc::clone(&self.journal)));
-        hub = hub.stand_ins(Stand(Arc::clone(&self.mocks)), self.plan.mocked.iter().cloned());
+        let declared = self.plan.mocked.clone();
+        hub = hub.stand_ins(Stand { mocks: Arc::clone(&self.mocks), declared: declared.clone() }, declared);
         if self.plan.gate.is_closed() {
             // As many as wait for their turn.
             hub = hub.max_concurrent_turns(100_000);
