@@ -121,11 +121,14 @@ pub use self::travel_error::TravelError;
 /// `#[tokio::test]`, without a port, a thread that stays, or a file. The same calls give the same story each time, also
 /// with the same generated ids and random numbers: they follow from a [seed](WorldBuilder::seed).
 ///
-/// # Activities
+/// # Activities and sub-orchestrations
 ///
-/// Real ones are added with [`WorldBuilder::activity`], and others are [mocked](Self::mock). A call of one that is neither
-/// fails the test. The sleeps of tokio are virtual in a world, so a real activity that sleeps for an hour takes an hour of the
-/// world, and none of the test. One that waits for something outside, a socket for example, has no place in it.
+/// Real ones are added with [`WorldBuilder::activity`] and [`WorldBuilder::orchestrator`], and others are [mocked](Self::mock): a
+/// sub-orchestration is [declared](WorldBuilder::mocked_orchestrator) for that. A call of one that is neither fails the test, with
+/// the line of the call, and does not only fail in the orchestrator, which may expect failures.
+///
+/// The sleeps of tokio are virtual in a world, so a real activity that sleeps for an hour takes an hour of the world, and none of
+/// the test. One that waits for something outside, a socket for example, has no place in it.
 ///
 /// # Always-on checks
 ///
@@ -137,12 +140,25 @@ pub use self::travel_error::TravelError;
 /// so does what the environment of the process says. [`replay_tests!`](crate::replay_tests) finds such code: it runs it on histories that were
 /// recorded earlier, elsewhere.
 ///
+/// Each check can be off alone, where a test is about what it finds:
+///
+/// | What fails the test | unless |
+/// |---|---|
+/// | the history before a turn cannot be replayed | [`without_cold_replay_checks`](WorldBuilder::without_cold_replay_checks) |
+/// | a turn that is run again does something else | [`without_double_execution_checks`](WorldBuilder::without_double_execution_checks) |
+/// | an instance stalls: its code is missing, or does not fit | [`without_stall_checks`](WorldBuilder::without_stall_checks) |
+/// | one awaits what is not durable | [`without_foreign_await_checks`](WorldBuilder::without_foreign_await_checks) |
+/// | a child is called that is not known | [`without_missing_child_checks`](WorldBuilder::without_missing_child_checks) |
+/// | a value does not survive JSON | [`without_round_trip_checks`](WorldBuilder::without_round_trip_checks) |
+/// | a call was not awaited, an event not read | [`without_leak_checks`](WorldBuilder::without_leak_checks) |
+///
 /// # Other ends, and faults
 ///
 /// A world can be [copied](Self::fork) at any point and go back to [any point](Self::at) of a history or to
 /// [any time](Self::at_time), with all of its instances, also from histories that were
 /// [recorded in production](WorldBuilder::from_histories). Its process can [die](Self::crash), and its store can
 /// [fail](Self::faults); [`chaos::every_crash_point`] does both at every commit of a story.
+/// Several processes on one store are a [fleet](crate::fleet).
 /// An instance that stalls or awaits what is not durable fails the test at once, unless the world
 /// [allows it](WorldBuilder::allows_stalls). Inputs and outputs of functions that the world was given are read from their JSON
 /// form and written again: a type that does not survive that fails the test.
@@ -150,11 +166,13 @@ pub use self::travel_error::TravelError;
 /// Its instances are in memory, or in [any other backend](WorldBuilder::backend), to which all of that happens as well: with the
 /// feature `sqlite`, `WorldBuilder::sqlite` has them in a file, and `on_every_store` runs a story in memory and in a file.
 ///
-/// When a world is dropped, the test fails for calls of activities and children that nobody has awaited, and for external events
-/// that a completed instance has not read; [`WorldBuilder::without_leak_checks`] lets them be. Where the test fails for another
+/// When a world is dropped, the test fails for calls of activities and children that were never awaited, up to the end of their
+/// orchestration and without being [detached](durable_core::orchestration::ActivityCall::detach), and for external events that a
+/// completed instance has not read; [`WorldBuilder::without_leak_checks`] lets them be. Where the test fails for another
 /// reason, they are printed beside it: mostly they are why. [`finish`](Self::finish) ends a world and is stricter.
 ///
-/// Complaints lead to the line of the call. Of each instance the first one is told, since others mostly follow from it;
+/// A test that waits for what never comes tells what each live instance [waits](Self::waits) for, at which line, and which events
+/// it has not read. Complaints lead to the line of the call. Of each instance the first one is told, since others mostly follow from it;
 /// [`WorldBuilder::all_complaints`] shows them all.
 ///
 /// # Evidence
