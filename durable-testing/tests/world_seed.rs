@@ -235,7 +235,7 @@ fn times_alone_are_no_difference_after_a_fault() {
     chaos::every_crash_point(|world| {
         let world = world.orchestrator(with_its_time).activity(at).build();
         let run = world.start(with_its_time, ());
-        let _ = run.output();
+        let () = run.output();
         world.now()
     });
 }

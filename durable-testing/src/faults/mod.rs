@@ -48,8 +48,11 @@ pub struct FaultyBackend {
     looks: AtomicU64,
     on_crash: Mutex<Option<Arc<dyn Fn() + Send + Sync>>>,
     refused: Mutex<Option<Refused>>,
-    on_write: OnceLock<Box<dyn Fn(&[Write]) + Send + Sync>>,
+    on_write: OnceLock<OnWrite>,
 }
+
+/// Is told of writes that have been made.
+type OnWrite = Box<dyn Fn(&[Write]) + Send + Sync>;
 
 /// True for writes that can never be made.
 type Refused = Arc<dyn Fn(&Write) -> bool + Send + Sync>;

@@ -69,7 +69,7 @@ impl DurableClient for WorldClient {
     fn start(&self, mut request: StartRequest) -> BoxFuture<'_, Result<InstanceId, ClientError>> {
         if request.id.is_none() && !is_inside() {
             // The same in each try.
-            request.id = Some(self.0.ids.from_outside());
+            request.id = Some(self.0.ids.for_a_client());
         }
         let id = request.id.clone();
         self.ask(move |client| client.start(request.clone()), move || id.clone())

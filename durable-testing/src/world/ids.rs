@@ -42,7 +42,7 @@ impl Ids {
 
     /// The id of an instance that a client from outside starts. Such starts have a series of their own: what happens inside of
     /// the world, once or again, does not change their ids.
-    pub(super) fn from_outside(&self) -> InstanceId {
+    pub(super) fn for_a_client(&self) -> InstanceId {
         self.instance("outside")
     }
 

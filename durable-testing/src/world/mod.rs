@@ -136,9 +136,9 @@ pub use self::travel_error::TravelError;
 /// the stored history; each of the first 8 turns by four of them. What differs, by a clock, the order of a `HashMap` or a random
 /// number, fails the test and says where the calls were made. [`WorldBuilder::exhaustive`] does so for every turn.
 ///
-/// These runs follow each other within microseconds. A clock that is read in whole seconds, or the day of today, says the same in all of them, and
-/// so does what the environment of the process says. [`replay_tests!`](crate::replay_tests) finds such code: it runs it on histories that were
-/// recorded earlier, elsewhere.
+/// These runs follow each other within microseconds. A clock that is read in whole seconds, or the day of today, says the same in
+/// all of them, and so does what the environment of the process says. [`replay_tests!`](crate::replay_tests) finds such code: it
+/// runs it on histories that were recorded earlier, elsewhere.
 ///
 /// Each check can be off alone, where a test is about what it finds:
 ///
@@ -172,8 +172,8 @@ pub use self::travel_error::TravelError;
 /// reason, they are printed beside it: mostly they are why. [`finish`](Self::finish) ends a world and is stricter.
 ///
 /// A test that waits for what never comes tells what each live instance [waits](Self::waits) for, at which line, and which events
-/// it has not read. Complaints lead to the line of the call. Of each instance the first one is told, since others mostly follow from it;
-/// [`WorldBuilder::all_complaints`] shows them all.
+/// it has not read. Complaints lead to the line of the call. Of each instance the first one is told, since others mostly follow
+/// from it; [`WorldBuilder::all_complaints`] shows them all.
 ///
 /// # Evidence
 ///
