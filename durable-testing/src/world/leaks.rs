@@ -29,7 +29,8 @@ pub struct Leak {
 #[non_exhaustive]
 pub enum LeakKind {
     /// An activity or a child was called, and nobody has awaited it: its handle was dropped in the same turn, or by the end of
-    /// the execution. A [detached](durable_core::orchestration::ActivityCall::detach) call is none.
+    /// the execution. A [detached](durable_core::orchestration::ActivityCall::detach) call is none, and neither is one that was
+    /// dropped in a turn between. One that is given up on purpose just before the end cannot be told from one that was forgotten.
     DroppedCall,
     /// An instance has completed and has not read an external event that had reached it.
     UnreadEvent,
