@@ -18,7 +18,7 @@ use super::{
 #[command(name = "bench")]
 pub struct Options {
     #[command(subcommand)]
-    workload: Workload,
+    command: Command,
     #[command(flatten)]
     common: Common,
 }
@@ -50,6 +50,15 @@ struct Common {
 }
 
 #[derive(Debug, Subcommand)]
+enum Command {
+    #[command(flatten)]
+    Measure(Workload),
+    /// What a measurement runs in a process of its own.
+    #[command(subcommand, hide = true)]
+    Part(Part),
+}
+
+#[derive(Debug, Subcommand)]
 enum Workload {
     /// Throughput: sequences of five activities, many instances at once.
     W1(sequence::Sizes),
@@ -69,9 +78,6 @@ enum Workload {
     W8(due_timers::Sizes),
     /// All of them, in their sizes.
     All,
-    /// What a measurement runs in a process of its own.
-    #[command(subcommand, hide = true)]
-    Part(Part),
 }
 
 #[derive(Debug, Subcommand)]
@@ -106,19 +112,29 @@ impl Options {
         let time = Duration::try_from_secs_f64(seconds)?;
         let patience = Duration::try_from_secs_f64(wait_for_quiet)?;
         let acknowledged = acknowledged.as_deref().map(Acknowledged::open).transpose()?;
-        let noted = acknowledged.clone();
-        let bench = || Bench::new(Place::new(backend, dir, noted)?, json, time, patience);
-        match self.workload {
-            Workload::W1(sizes) => sequence::measure(&mut bench()?, &sizes).await,
-            Workload::W2(sizes) => fan_out::measure(&mut bench()?, &sizes).await,
-            Workload::W3(sizes) => long_sequence::measure(&mut bench()?, &sizes).await,
-            Workload::W4(sizes) => idle_latency::measure(&mut bench()?, &sizes).await,
-            Workload::W5(sizes) => park_and_raise::measure(&mut bench()?, &sizes).await,
-            Workload::W6(sizes) => population::measure(&mut bench()?, &sizes).await,
-            Workload::W7(sizes) => http_api::measure(&mut bench()?, &sizes).await,
-            Workload::W8(sizes) => due_timers::measure(&mut bench()?, &sizes).await,
-            Workload::All => all(&mut bench()?).await,
-            Workload::Part(part) => part.run(acknowledged).await,
+        match self.command {
+            Command::Measure(workload) => {
+                let mut bench = Bench::new(Place::new(backend, dir, acknowledged)?, json, time, patience)?;
+                workload.measure(&mut bench).await?;
+                Ok(bench.report.end()?)
+            }
+            Command::Part(part) => part.run(acknowledged).await,
+        }
+    }
+}
+
+impl Workload {
+    async fn measure(&self, bench: &mut Bench) -> Outcome<()> {
+        match self {
+            Self::W1(sizes) => sequence::measure(bench, sizes).await,
+            Self::W2(sizes) => fan_out::measure(bench, sizes).await,
+            Self::W3(sizes) => long_sequence::measure(bench, sizes).await,
+            Self::W4(sizes) => idle_latency::measure(bench, sizes).await,
+            Self::W5(sizes) => park_and_raise::measure(bench, sizes).await,
+            Self::W6(sizes) => population::measure(bench, sizes).await,
+            Self::W7(sizes) => http_api::measure(bench, sizes).await,
+            Self::W8(sizes) => due_timers::measure(bench, sizes).await,
+            Self::All => all(bench).await,
         }
     }
 }

@@ -8,10 +8,11 @@ use clap::Args;
 use durable_core::prelude::*;
 use tokio::task::JoinSet;
 
-use super::latencies::{Latencies, ms};
-use super::report::{Limit, Row};
+use super::latencies::Latencies;
+use super::report::Row;
 use super::usage::Usage;
-use super::workers::{self, Crew, Order, share};
+use super::verdict::Limit;
+use super::workers::{self, Crew, Done, Order, share};
 use super::{Bench, Outcome, functions, hub};
 
 const ACTIVITIES: u32 = 5;
@@ -39,7 +40,7 @@ pub(super) async fn measure(bench: &mut Bench, sizes: &Sizes) -> Outcome<()> {
         "W1: sequences of 5 activities that do nothing, so many instances at once",
         &[
             "p50, p99: from the call of start until the client has the result; a step: a turn, of which an instance has 6",
-            "commits/step: transactions, each of which is flushed once; KiB/step: pages written (/proc/self/io)",
+            "commits/step: transactions, each of which is flushed once; KiB/step: pages written (/proc/self/io), checkpoints included",
             "CPU/step: processor time of the whole process, clients included; ceiling: a bare loop that writes the rows of steps,",
             "  256 instances a transaction, before and after the row; the ratio is that of 6 steps an instance to it",
         ],
@@ -75,17 +76,16 @@ async fn row(bench: &mut Bench, concurrent: u64, count: Option<u64>) -> Outcome<
     let commit = canary.commit();
     let done = latencies.count() as f64;
     let (steps, rate) = (done * STEPS, spent.rate(done));
-    let p50 = ms(latencies.median());
-    let mut row = Row::new("w1", concurrent, canary)
+    let p50 = latencies.median_ms();
+    let mut row = Row::new("w1", concurrent, canary, store.counts.errors())
         .figure("orch_per_s", rate)
         .figure("activities_per_s", rate * f64::from(ACTIVITIES))
         .figure("p50_ms", p50)
-        .figure("p99_ms", ms(latencies.percentile(99)))
+        .figure("p99_ms", latencies.percentile_ms(99))
         .figure("p50_commits", p50 / commit)
         .figure("commits_per_step", (now.commits - seen.commits) as f64 / steps)
-        .figure("kib_per_step", spent.kib_each(steps))
-        .figure("cpu_us_per_step", spent.cpu_us_each(steps))
-        .figure("errors", store.counts.errors() as f64);
+        .figure("kib_per_step", bench.kib_each(spent, steps))
+        .figure("cpu_us_per_step", spent.cpu_us_each(steps));
     if let (Some(before), Some(after)) = (ceiling_before, ceiling_after) {
         let (ceiling, cpu_us) = (f64::midpoint(before.0, after.0), f64::midpoint(before.1, after.1));
         row = row.figure("ceiling_steps_per_s", ceiling).figure("ceiling_cpu_us_per_step", cpu_us);
@@ -115,19 +115,17 @@ async fn shared_row(bench: &mut Bench, concurrent: u64, count: Option<u64>, work
 
     let (ceiling_after, _) = bench.bare.steps(PRODUCERS.cast_signed(), bench.time / 2)?;
     let canary = bench.since(&before)?;
-    let mut latencies = Latencies::default();
-    done.into_iter().for_each(|done| latencies.extend(done.latencies()));
+    let latencies = Done::latencies_of(done);
     let all = latencies.count() as f64;
     let (steps, rate, ceiling) = (all * STEPS, spent.rate(all), f64::midpoint(ceiling_before, ceiling_after));
-    let row = Row::new("w1", concurrent, canary)
+    let row = Row::new("w1", concurrent, canary, now_used.errors)
         .figure("workers", workers as f64)
         .figure("orch_per_s", rate)
         .figure("activities_per_s", rate * f64::from(ACTIVITIES))
-        .figure("p50_ms", ms(latencies.median()))
-        .figure("p99_ms", ms(latencies.percentile(99)))
+        .figure("p50_ms", latencies.median_ms())
+        .figure("p99_ms", latencies.percentile_ms(99))
         .figure("commits_per_step", (now.commits - seen.commits) as f64 / steps)
-        .figure("cpu_us_per_step", (now_used.cpu - used.cpu).as_secs_f64() * 1e6 / steps)
-        .figure("errors", now_used.errors as f64)
+        .figure("cpu_us_per_step", now_used.cpu_us_each(&used, steps))
         .figure("ceiling_steps_per_s", ceiling)
         .figure("ceiling ratio", rate * STEPS / ceiling);
     bench.print(row)

@@ -102,7 +102,7 @@ impl Tables {
     }
 
     /// Calls without a living runner that somebody can run.
-    pub(super) fn waiting_calls(&self, runs: &RunnableActivities) -> impl Iterator<Item = &(InstanceKey, CallId)> {
+    pub(super) fn waiting_calls(&self, runs: &RunnableActivities) -> impl Iterator<Item = (InstanceKey, CallId)> {
         self.orphans.iter().filter(move |(key, call)| {
             let Some(names) = runs else { return true };
             let activity = self.instances.get(key).and_then(|instance| instance.activities.get(call));
@@ -129,7 +129,7 @@ impl Tables {
         let mut taken: Vec<_> = again.collect();
         if taken.is_empty() {
             let orphans = self.waiting_calls(runs).take(limit).zip(first_claim..);
-            taken = orphans.map(|((key, task), claim)| (*key, *task, claim)).collect();
+            taken = orphans.map(|((key, call), claim)| (key, call, claim)).collect();
         }
         let mut rows = Vec::with_capacity(taken.len());
         for (key, call, claim) in taken {

@@ -77,8 +77,8 @@ impl Tables {
     /// Whoever comes back from the dead runs what nobody has taken.
     fn revive(&mut self, worker: WorkerId) {
         let instances = &self.instances;
-        self.orphans.retain(|(key, call)| {
-            let activity = instances.get(key).and_then(|instance| instance.activities.get(call));
+        self.orphans.retain(|key, call| {
+            let activity = instances.get(&key).and_then(|instance| instance.activities.get(&call));
             activity.is_some_and(|activity| activity.runner != Some(worker))
         });
     }

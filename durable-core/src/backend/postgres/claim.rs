@@ -37,8 +37,9 @@ const CLAIM_ACTIVITIES: &str = concat!(
         SELECT key, call FROM activities
         WHERE place = 1 AND ($5::text[] IS NULL OR lower(name) = ANY($5)) AND NOT EXISTS (SELECT FROM again)
             AND EXISTS (SELECT FROM workers WHERE worker = $1 AND NOT settled)
-        ORDER BY key, call LIMIT $4 FOR UPDATE SKIP LOCKED),
-    numbered AS (SELECT key, call, row_number() OVER (ORDER BY key, call) - 1 AS number FROM waiting),
+        ORDER BY call & 4294967295, key, call LIMIT $4 FOR UPDATE SKIP LOCKED),
+    numbered AS (
+        SELECT key, call, row_number() OVER (ORDER BY call & 4294967295, key, call) - 1 AS number FROM waiting),
     taken AS (
         UPDATE activities a SET runner = $1, claim = $2 + n.number, place = 2, deliveries = a.deliveries
             + CASE WHEN a.runner IS NULL
