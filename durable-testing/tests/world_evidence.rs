@@ -165,7 +165,10 @@ fn a_call_that_nobody_awaits_fails_the_test() {
         world.start_as("f-1", forgets, ()).run_until_complete().unwrap();
     });
     let place = format!("world_evidence.rs:{FORGOTTEN}:");
-    assert!(text.contains("'f-1' (forgets) has called activity 'charge' at ") && text.contains(&place), "{text}");
+    assert!(
+        text.contains("'f-1' (forgets) forgot to await activity 'charge', called at ") && text.contains(&place),
+        "{text}"
+    );
     let world = World::builder().orchestrator(forgets).activity(charge).without_leak_checks().build();
     world.start(forgets, ()).run_until_complete().unwrap();
 }

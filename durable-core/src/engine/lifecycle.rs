@@ -12,6 +12,7 @@ use super::apply::{Standing, apply};
 use super::clock::{Clock, StoreClock};
 use super::entry::Known;
 use super::group::{Group, Patience};
+use super::ids::IdSource;
 use super::instances::{AfterLoad, Instances, Load};
 use super::loads::{Loads, bring_back};
 use super::local::{Inner, LocalEngine, World, first_claim};
@@ -39,6 +40,7 @@ impl LocalEngine {
         hub: TaskHubName,
         backend: Arc<dyn Backend>,
         clock: Arc<dyn Clock>,
+        ids: Arc<dyn IdSource>,
         options: EngineOptions,
     ) -> Result<Self, BackendError> {
         let lease = options.heartbeat_interval * BEATS_OF_A_LEASE;
@@ -61,6 +63,7 @@ impl LocalEngine {
                 instances: Mutex::new(Instances::new(options.warm_instances, sharing.is_some())),
                 sharing,
                 clock,
+                ids,
                 group: Mutex::new(Some(group)),
                 committer: Mutex::new(Some(committer)),
                 watchers: Mutex::default(),

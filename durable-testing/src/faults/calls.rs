@@ -38,7 +38,11 @@ impl FaultyBackend {
 
     async fn write(&self, batch: Arc<Vec<Write>>) -> Result<Vec<Written>, BackendError> {
         let store = self.store.backend();
-        self.store.wait((*store).commit(batch)).await
+        let written = self.store.wait((*store).commit(Arc::clone(&batch))).await?;
+        if let Some(told) = self.on_write.get() {
+            told(&batch);
+        }
+        Ok(written)
     }
 
     /// The store, as long as the process lives.

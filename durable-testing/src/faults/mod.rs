@@ -6,8 +6,8 @@ mod script;
 mod tests;
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use durable_core::backend::{Backend, Write};
 use parking_lot::Mutex;
@@ -48,7 +48,11 @@ pub struct FaultyBackend {
     looks: AtomicU64,
     on_crash: Mutex<Option<Arc<dyn Fn() + Send + Sync>>>,
     refused: Mutex<Option<Refused>>,
+    on_write: OnceLock<OnWrite>,
 }
+
+/// Is told of writes that have been made.
+type OnWrite = Box<dyn Fn(&[Write]) + Send + Sync>;
 
 /// True for writes that can never be made.
 type Refused = Arc<dyn Fn(&Write) -> bool + Send + Sync>;
@@ -66,10 +70,10 @@ impl FaultyBackend {
     }
 
     fn of(store: Store) -> Self {
-        let (script, on_crash, refused) = Default::default();
+        let (script, on_crash, refused, on_write) = Default::default();
         let (ended, held) = (watch::Sender::new(0), watch::Sender::new(false));
         let (loses_hints, lost_histories, looks) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
-        Self { store, script, ended, held, loses_hints, lost_histories, looks, on_crash, refused }
+        Self { store, script, ended, held, loses_hints, lost_histories, looks, on_crash, refused, on_write }
     }
 
     /// The process dies now: nothing that it still asks for happens, and whoever was given to
@@ -137,6 +141,11 @@ impl FaultyBackend {
     /// Who ends the process when it shall die at a commit. A [`World`](crate::World) has set this already.
     pub fn on_crash(&self, end: impl Fn() + Send + Sync + 'static) {
         *self.on_crash.lock() = Some(Arc::new(end));
+    }
+
+    /// Who is told of the writes that have been made.
+    pub(crate) fn on_write(&self, told: impl Fn(&[Write]) + Send + Sync + 'static) {
+        let _ = self.on_write.set(Box::new(told));
     }
 
     /// The `n`th commit happens, and its answer is lost: it reports an error nevertheless.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use durable_core::client::{InstanceQuery, InstanceStatus};
+use durable_core::client::{ClientError, InstanceQuery, InstanceStatus};
 use durable_core::history::HistoryEvent;
 
 use super::core::Core;
@@ -117,20 +117,25 @@ fn history_lines(core: &Core, history: &[HistoryEvent], numbers: &mut Numbers) -
     events.map(line).collect()
 }
 
+/// The instances that a query asks for, from all pages.
+pub(super) fn all_of(core: &Core, query: &InstanceQuery) -> Result<Vec<InstanceStatus>, ClientError> {
+    let mut all = Vec::new();
+    let mut next = query.clone();
+    loop {
+        let page = core.time.run(core.inner_client().list(next))?;
+        all.extend(page.instances);
+        match page.continuation {
+            Some(continuation) => next = query.clone().continue_from(continuation),
+            None => return Ok(all),
+        }
+    }
+}
+
 /// All instances, in the order in which they were created.
 #[track_caller]
 pub(super) fn statuses(core: &Core) -> Vec<InstanceStatus> {
-    let mut all = Vec::new();
-    let mut query = InstanceQuery::new();
-    loop {
-        let page = core.time.run(core.inner_client().list(query));
-        let page = page.or_fail(|error| format!("the instances cannot be read: {error:?}"));
-        all.extend(page.instances);
-        match page.continuation {
-            Some(continuation) => query = InstanceQuery::new().continue_from(continuation),
-            None => break,
-        }
-    }
+    let all = all_of(core, &InstanceQuery::new());
+    let mut all = all.or_fail(|error| format!("the instances cannot be read: {error:?}"));
     all.sort_by_key(|status| (status.created_at, core.journal.place(&status.instance_id)));
     all
 }
