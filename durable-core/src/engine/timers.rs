@@ -71,10 +71,19 @@ impl Timers {
             return;
         }
         let Some(last) = self.due.iter().nth(PAGE).copied() else { return };
-        for far in self.due.split_off(&last.after()) {
-            self.fire_at.remove(&(far.key, far.call));
-        }
         self.horizon = Horizon::Through(last);
+        self.drop_after(last);
+    }
+
+    /// What is due later than `last` stays in the store alone.
+    fn drop_after(&mut self, last: TimerRow) {
+        let mut far = self.due.split_off(&last);
+        if far.remove(&last) {
+            self.due.insert(last);
+        }
+        for timer in far {
+            self.fire_at.remove(&(timer.key, timer.call));
+        }
     }
 
     /// Takes what is due at `now`.
@@ -109,21 +118,24 @@ impl Timers {
     /// Ends a look into the store. `None` when it failed.
     pub(super) fn end_page(&mut self, page: Option<Vec<TimerRow>>) {
         self.loading = false;
-        let Some(page) = page else { return };
-        self.horizon = match page.last() {
-            Some(last) if page.len() >= PAGE => Horizon::Through(*last),
-            _ => Horizon::Everything,
-        };
-        for timer in page {
-            self.insert(timer);
+        if let Some(page) = page {
+            self.horizon = match page.last() {
+                Some(last) if page.len() >= PAGE => Horizon::Through(*last),
+                _ => Horizon::Everything,
+            };
+            for timer in page {
+                self.insert(timer);
+            }
         }
-    }
-}
-
-impl TimerRow {
-    /// The smallest timer that is larger than this.
-    fn after(self) -> Self {
-        Self { call: CallId(self.call.0.saturating_add(1)), ..self }
+        // Of those that came meanwhile only the near ones: the others would be in the way of what lies between.
+        match self.horizon {
+            Horizon::Nothing => {
+                self.due.clear();
+                self.fire_at.clear();
+            }
+            Horizon::Through(last) => self.drop_after(last),
+            Horizon::Everything => self.shrink(),
+        }
     }
 }
 
@@ -157,6 +169,37 @@ mod tests {
         let taken = timers.take_due(Timestamp::from_ticks(far));
         let next = timers.begin_page().flatten().unwrap();
         assert_eq!(taken.last(), Some(&next));
+    }
+
+    #[test]
+    fn the_last_timer_in_memory_stays_there_when_the_rest_goes() {
+        let start = |ticks| TimerRow { call: CallId::START, ..timer(ticks) };
+        let mut timers = Timers::default();
+        timers.begin_page();
+        timers.end_page(Some(Vec::new()));
+        let all: Vec<_> = (0..2 * PAGE as i64 + 10).map(start).collect();
+        all.iter().for_each(|timer| timers.add(*timer));
+        let end = Timestamp::from_ticks(i64::MAX);
+        let mut taken = timers.take_due(end);
+        let after = timers.begin_page().flatten().unwrap();
+        timers.end_page(Some(all.iter().copied().filter(|timer| *timer > after).collect()));
+        taken.extend(timers.take_due(end));
+        assert_eq!(taken, all);
+    }
+
+    #[test]
+    fn timers_that_come_during_a_look_do_not_keep_earlier_ones_in_the_store() {
+        let late = |ticks| timer(1_000_000 + ticks);
+        for page in [Some((0..PAGE as i64).map(timer).collect()), None] {
+            let mut timers = Timers::default();
+            timers.begin_page();
+            (0..PAGE as i64).for_each(|ticks| timers.add(late(ticks)));
+            timers.end_page(page);
+            timers.take_due(Timestamp::from_ticks(1_000));
+            assert!(timers.due.iter().all(|timer| *timer < late(0)));
+            timers.take_due(Timestamp::from_ticks(PAGE as i64));
+            assert!(timers.begin_page().is_some(), "what lies between is read next");
+        }
     }
 
     #[test]
