@@ -11,6 +11,7 @@ mod crash;
 mod cut;
 mod deadlock;
 mod difference;
+mod execution;
 mod executions;
 mod explore;
 mod gate;
@@ -61,6 +62,7 @@ use crate::or_fail::OrFail as _;
 pub use self::assert::{EventType, Expected, History, expect_history};
 pub use self::builder::WorldBuilder;
 pub use self::deadlock::{Deadlock, Stuck};
+pub use self::execution::Execution;
 pub use self::explore::{Explored, Explorer, explore, explore_with};
 pub use self::growth::{ExecutionGrowth, Growth, LargePayload, TurnGrowth};
 pub use self::instance::Instance;
@@ -139,8 +141,8 @@ pub use self::travel_error::TravelError;
 ///
 /// # Other ends, and faults
 ///
-/// A world can be [copied](Self::fork) at any point and go back to [any point](Self::at) of a history or to
-/// [any time](Self::at_time), with all of its instances, also from histories that were
+/// A world can be [copied](Self::fork) at any point and go back to [any point](Self::at) of a history, into [earlier
+/// executions](Self::at_execution) or to [any time](Self::at_time), with all of its instances, also from histories that were
 /// [recorded in production](WorldBuilder::from_histories). Its process can [die](Self::crash), and its store can
 /// [fail](Self::faults); [`chaos::every_crash_point`] does both at every commit of a story.
 /// An instance that stalls or awaits what is not durable fails the test at once, unless the world
