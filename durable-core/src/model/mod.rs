@@ -11,6 +11,7 @@ mod location;
 mod name;
 pub(crate) mod numbers;
 mod payload;
+pub mod read_back;
 mod retention;
 mod status;
 mod tags;
