@@ -24,6 +24,7 @@ mod journal;
 mod json;
 mod leaks;
 mod ledger;
+mod live;
 mod logs;
 mod masked;
 mod mock;
@@ -133,7 +134,8 @@ pub use self::travel_error::TravelError;
 ///
 /// Each of the first 64 turns of an execution, those at doublings and the last one are run once more by a fresh executor on
 /// the stored history; each of the first 8 turns by four of them. What differs, by a clock, the order of a `HashMap` or a random
-/// number, fails the test and says where the calls were made. [`WorldBuilder::exhaustive`] does so for every turn.
+/// number, fails the test and says where the calls were made. [`WorldBuilder::exhaustive`] does so for every turn. What is alive
+/// when the world is dropped is replayed then, if it has had turns since.
 ///
 /// These runs follow each other within microseconds. A clock that is read in whole seconds, or the day of today, says the same in all of them, and
 /// so does what the environment of the process says. [`replay_tests!`](crate::replay_tests) finds such code: it runs it on histories that were
