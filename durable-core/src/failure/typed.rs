@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::model::{FailureDetails, Payload, read_back};
+use crate::model::{FailureDetails, Payload};
 
 /// What an activity or an orchestrator may return as its error.
 ///
@@ -78,9 +78,7 @@ pub trait Failure: Error + Serialize + DeserializeOwned + Send + Sync + Sized + 
         let mut details = FailureDetails::from_error(format!("{}::{}", Self::TYPE, self.tag()), self);
         details.is_non_retriable = self.is_non_retriable();
         details.retry_after = self.retry_after();
-        let data = Payload::encode(self);
-        read_back::failure::<Self>(&details.error_type, &data);
-        details.data = data.ok();
+        details.data = Payload::encode(self).ok();
         details
     }
 

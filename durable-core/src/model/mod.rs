@@ -11,7 +11,6 @@ mod location;
 mod name;
 pub(crate) mod numbers;
 mod payload;
-pub mod read_back;
 mod retention;
 mod status;
 mod tags;

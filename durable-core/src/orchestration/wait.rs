@@ -6,12 +6,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::hold::Hold;
 use crate::failure::OrchestratorError;
-use crate::model::{EVENT_TIMEOUT_ERROR_TYPE, EventName, FailureDetails, SourceLocation, read_back};
+use crate::model::{EVENT_TIMEOUT_ERROR_TYPE, EventName, FailureDetails, SourceLocation};
 use crate::replay::{LeafId, ReplayHandle};
 
 /// A wait for an external event. It stands in the queue from the moment it was made.
@@ -109,7 +108,7 @@ impl<T> EventWait<T> {
     }
 }
 
-impl<T: Serialize + DeserializeOwned> Future for EventWait<T> {
+impl<T: DeserializeOwned> Future for EventWait<T> {
     type Output = Result<T, OrchestratorError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -117,19 +116,11 @@ impl<T: Serialize + DeserializeOwned> Future for EventWait<T> {
         let result = ready!(this.hold.poll(&this.handle, cx));
         let name = this.name.as_ref().map_or("", |name| name.as_str());
         Poll::Ready(match result {
-            Ok(payload) => match payload.decode() {
-                Ok(value) => {
-                    if let Some(name) = this.name.as_ref().filter(|_| !this.handle.is_replaying()) {
-                        read_back::received::<T>(&this.handle.header().instance, name, &payload);
-                    }
-                    Ok(value)
-                }
-                Err(error) => {
-                    let cause = FailureDetails::from_error("InvalidPayload", &error);
-                    let message = format!("the payload of event '{name}' is no `{}`", std::any::type_name::<T>());
-                    Err(FailureDetails::new("InvalidEvent", message).non_retriable().caused_by(cause).into())
-                }
-            },
+            Ok(payload) => payload.decode().map_err(|error| {
+                let cause = FailureDetails::from_error("InvalidPayload", &error);
+                let message = format!("the payload of event '{name}' is no `{}`", std::any::type_name::<T>());
+                FailureDetails::new("InvalidEvent", message).non_retriable().caused_by(cause).into()
+            }),
             Err(failure) if failure.error_type == EVENT_TIMEOUT_ERROR_TYPE => match this.default.take() {
                 Some(default) => Ok(default),
                 None => {

@@ -157,7 +157,7 @@ impl WorldBuilder {
         self
     }
 
-    /// Does not read inputs, outputs, payloads of events, custom states and typed errors and write them again.
+    /// Does not read payloads and write them again.
     pub fn without_round_trip_checks(mut self) -> Self {
         self.plan.checks.round_trips = false;
         self

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use durable_core::BoxFuture;
 use durable_core::history::{Completion, EventKind, ExecutionHeader};
-use durable_core::model::read_back;
 use durable_core::model::{ExecutionId, FailureDetails, FunctionName, InstanceId, Payload, SourceLocation, TaskId};
 use durable_core::replay::{Executor, TurnInput, TurnOutcome, Waits};
 use durable_core::worker::{CheckedTurn, TurnCheck};
@@ -170,10 +169,6 @@ impl Journal {
         self.seen.lock().iter().position(|seen| seen == id).unwrap_or(usize::MAX)
     }
 
-    pub(super) fn looks_for_changes(&self) -> bool {
-        self.checks.lock().round_trips
-    }
-
     pub(super) fn looks_for_leaks(&self) -> bool {
         self.checks.lock().leaks
     }
@@ -205,21 +200,10 @@ impl Journal {
         instance: &InstanceId,
         result: &Result<Payload, FailureDetails>,
     ) {
-        self.look_at_seen(instance);
         if let (true, Ok(result)) = (self.checks.lock().round_trips, result)
             && let Some(complaint) = self.round_trips.of_result(activity, result)
         {
             self.complain(instance, complaint);
-        }
-    }
-
-    /// Looks at the values that have gone by, in the code of this instance unless they say more.
-    fn look_at_seen(&self, instance: &InstanceId) {
-        let seen = read_back::take();
-        if self.checks.lock().round_trips {
-            for (of, complaint) in self.round_trips.of_seen(seen) {
-                self.complain(of.as_ref().unwrap_or(instance), complaint);
-            }
         }
     }
 
@@ -231,7 +215,6 @@ impl Journal {
                 known.push(leak);
             }
         }
-        self.look_at_seen(&turn.header.instance);
         if self.checks.lock().round_trips {
             let found = self.round_trips.of_turn(turn);
             found.into_iter().for_each(|complaint| self.complain(&turn.header.instance, complaint));

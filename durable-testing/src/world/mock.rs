@@ -12,7 +12,6 @@ use serde::de::DeserializeOwned;
 
 use super::answers::{Answer, Steps};
 use super::mocks::{MockCall, Mocks};
-use super::shapes::check_errors;
 use crate::or_fail::OrFail as _;
 
 /// What is mocked.
@@ -103,24 +102,13 @@ impl<I: DeserializeOwned, O: Serialize> Mock<I, O> {
     }
 
     /// Fails with this error: a text, an `ActivityError`, a type with `#[derive(Failure)]`.
-    ///
-    /// # Panics
-    ///
-    /// When the type with `#[derive(Failure)]` is not read as it was written.
-    #[track_caller]
     pub fn fails(&self, error: impl IntoFailure) -> &Self {
         self.fails_times(1, error)
     }
 
     /// Fails so many times.
-    ///
-    /// # Panics
-    ///
-    /// As [`fails`](Self::fails).
-    #[track_caller]
     pub fn fails_times(&self, times: u32, error: impl IntoFailure) -> &Self {
-        let failure = check_errors(self.mocks.journal.looks_for_changes(), || error.into_failure());
-        self.answer(times, Answer::Fails(failure))
+        self.answer(times, Answer::Fails(error.into_failure()))
     }
 
     /// Panics, which fails the call.

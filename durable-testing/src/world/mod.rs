@@ -149,9 +149,7 @@ pub use self::travel_error::TravelError;
 /// [fail](Self::faults); [`chaos::every_crash_point`] does both at every commit of a story.
 /// An instance that stalls or awaits what is not durable fails the test at once, unless the world
 /// [allows it](WorldBuilder::allows_stalls). Inputs and outputs of functions that the world was given are read from their JSON
-/// form and written again: a type that does not survive that fails the test. So are payloads of events when they are awaited,
-/// errors with `#[derive(Failure)]` when they are made, and custom states when a test [reads](Instance::custom_status) them. An
-/// event may have more fields than the type that reads it, unless it was sent as a value of the same type.
+/// form and written again: a type that does not survive that fails the test.
 ///
 /// Its instances are in memory, or in [any other backend](WorldBuilder::backend), to which all of that happens as well: with the
 /// feature `sqlite`, `WorldBuilder::sqlite` has them in a file, and `on_every_store` runs a story in memory and in a file.

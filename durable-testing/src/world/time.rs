@@ -15,7 +15,6 @@ use durable_core::activity::without_threads;
 use durable_core::backend::TimerRow;
 use durable_core::engine::Clock;
 use durable_core::model::Timestamp;
-use durable_core::model::read_back::watched;
 use parking_lot::{Mutex, RwLock};
 
 use super::client::{inside, is_inside};
@@ -197,7 +196,7 @@ impl Time {
         assert!(!is_inside(), "a world cannot be moved from within itself: use `World::client` in code that it runs");
         let runtime = self.runtime.read().clone();
         let Some(runtime) = runtime else { unreachable!("the runtime is taken only when the world ends") };
-        let run = || without_threads(|| inside(|| watched(|| self.logs.keep(|| runtime.block_on(future)))));
+        let run = || without_threads(|| inside(|| self.logs.keep(|| runtime.block_on(future))));
         on_a_free_thread(run)
     }
 

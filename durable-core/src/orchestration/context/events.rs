@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use super::OrchestrationContext;
 use crate::failure::OrchestratorError;
 use crate::history::Action;
-use crate::model::{EventName, FailureDetails, InstanceId, Payload, SourceLocation, read_back};
+use crate::model::{EventName, FailureDetails, InstanceId, Payload, SourceLocation};
 use crate::orchestration::EventWait;
 
 impl OrchestrationContext {
@@ -31,8 +31,6 @@ impl OrchestrationContext {
     /// }
     /// ```
     ///
-    /// The type is `Serialize` as well, as inputs and results are, so that tests find out whether its values survive JSON.
-    ///
     /// # Errors
     ///
     /// Awaiting it fails when the payload is no `T`; the event is used up then. It fails at once when the name is not
@@ -46,7 +44,7 @@ impl OrchestrationContext {
     ///
     /// None for the wait. `EventRaised` when an event arrives.
     #[track_caller]
-    pub fn wait_for_external_event<T: Serialize + DeserializeOwned>(&self, name: &str) -> EventWait<T> {
+    pub fn wait_for_external_event<T: DeserializeOwned>(&self, name: &str) -> EventWait<T> {
         match EventName::new(name) {
             Ok(name) => EventWait::new(self.handle.clone(), self.handle.wait_for_event(&name), name),
             Err(error) => EventWait::refused(self.handle.clone(), FailureDetails::from_error("InvalidName", &error)),
@@ -88,7 +86,6 @@ impl OrchestrationContext {
         self.handle.check_size(self.handle.limits().payload, input.as_str().len(), || {
             format!("the payload of event '{name}'")
         })?;
-        read_back::sent::<T>(&name);
         self.handle.emit(|_| Action::SendEvent { instance: instance.clone(), name, input, source })?;
         Ok(())
     }
