@@ -68,7 +68,21 @@ impl Execution {
         fresh: impl Fn() -> Executor + Send + Sync + 'static,
         inputs: Vec<TurnInput>,
     ) -> Self {
-        Self { id, fresh: Arc::new(fresh), inputs }
+        Self { id, fresh: Arc::new(fresh), replayed: inputs.len(), inputs }
+    }
+
+    /// The number of a turn, from 1: turns of a hub are counted over all executions of an instance.
+    fn number(&self, turn: u64) -> u64 {
+        1 + self.inputs.partition_point(|input| input.turn < turn) as u64
+    }
+
+    pub(super) fn id(&self) -> &ExecutionId {
+        &self.id
+    }
+
+    /// An executor of its code that has not run yet.
+    pub(super) fn fresh(&self) -> Executor {
+        (self.fresh)()
     }
 }
 
@@ -95,6 +109,8 @@ pub(super) struct Execution {
     id: ExecutionId,
     fresh: Arc<dyn Fn() -> Executor + Send + Sync>,
     inputs: Vec<TurnInput>,
+    /// How many of them were there when it was last replayed.
+    replayed: usize,
 }
 
 impl Journal {
@@ -257,8 +273,27 @@ impl Journal {
         }
     }
 
-    fn wants(&self, turn: u64, outcome: &TurnOutcome) -> bool {
+    /// The executions that have had turns since they were last replayed, if that is to be done. From now on they count as
+    /// replayed.
+    pub(super) fn unreplayed(&self) -> Vec<(InstanceId, Execution)> {
+        if !self.checks.lock().cold_replay {
+            return Vec::new();
+        }
+        let mut executions = self.executions.lock();
+        let behind = executions.iter_mut().filter(|(_, execution)| execution.replayed < execution.inputs.len());
+        let behind = behind.map(|(id, execution)| {
+            execution.replayed = execution.inputs.len();
+            (id.clone(), execution.clone())
+        });
+        behind.collect()
+    }
+
+    fn wants(&self, header: &ExecutionHeader, input: &TurnInput, outcome: &TurnOutcome) -> bool {
         let checks = *self.checks.lock();
+        let turn = match self.executions.lock().get(&header.instance) {
+            Some(execution) if execution.id == header.execution => execution.number(input.turn),
+            _ => 1,
+        };
         (checks.cold_replay || checks.double_execution)
             && (checks.exhaustive || turn <= FIRST_TURNS || turn.is_power_of_two() || outcome.completion.is_some())
     }
@@ -295,8 +330,8 @@ impl TurnCheck for Watcher {
         hold_turn(&self.0.gate, header, input)
     }
 
-    fn wants_history(&self, _header: &ExecutionHeader, input: &TurnInput, outcome: &TurnOutcome) -> bool {
-        self.0.wants(input.turn, outcome) || continues(outcome)
+    fn wants_history(&self, header: &ExecutionHeader, input: &TurnInput, outcome: &TurnOutcome) -> bool {
+        self.0.wants(header, input, outcome) || continues(outcome)
     }
 
     fn check(&self, turn: &CheckedTurn<'_>) {
@@ -311,11 +346,13 @@ impl TurnCheck for Watcher {
             true => checks.cold_replay,
             false => checks.double_execution,
         };
-        if turn.history.is_some()
-            && self.0.wants(turn.input.turn, turn.outcome)
-            && let Some(complaint) = silently(|| difference(turn, is_wanted))
-        {
-            self.0.complain(&turn.header.instance, complaint);
+        if turn.history.is_some() && self.0.wants(turn.header, turn.input, turn.outcome) {
+            if let Some(execution) = self.0.executions.lock().get_mut(&turn.header.instance) {
+                execution.replayed = execution.inputs.len();
+            }
+            if let Some(complaint) = silently(|| difference(turn, is_wanted)) {
+                self.0.complain(&turn.header.instance, complaint);
+            }
         }
     }
 

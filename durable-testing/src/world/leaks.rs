@@ -104,6 +104,8 @@ impl World {
     #[track_caller]
     pub fn finish(self) {
         self.0.object();
+        self.0.replay_the_live();
+        self.0.object();
         let leaks = self.leaks();
         self.0.journal.forget_leaks();
         assert!(leaks.is_empty(), "{}", report(&leaks));
@@ -112,6 +114,7 @@ impl World {
 
 /// What fails the test at the end of a world; empty when such checks are off.
 pub(super) fn at_the_end(core: &Core) -> Option<String> {
+    core.replay_the_live();
     let complaints = core.journal.take_complaints();
     if !complaints.is_empty() {
         return Some(complaints.join("\n"));

@@ -11,6 +11,7 @@ mod crash;
 mod cut;
 mod deadlock;
 mod difference;
+mod execution;
 mod executions;
 mod explore;
 mod gate;
@@ -23,6 +24,7 @@ mod journal;
 mod json;
 mod leaks;
 mod ledger;
+mod live;
 mod logs;
 mod masked;
 mod mock;
@@ -61,6 +63,7 @@ use crate::or_fail::OrFail as _;
 pub use self::assert::{EventType, Expected, History, expect_history};
 pub use self::builder::WorldBuilder;
 pub use self::deadlock::{Deadlock, Stuck};
+pub use self::execution::Execution;
 pub use self::explore::{Explored, Explorer, explore, explore_with};
 pub use self::growth::{ExecutionGrowth, Growth, LargePayload, TurnGrowth};
 pub use self::instance::Instance;
@@ -134,7 +137,8 @@ pub use self::travel_error::TravelError;
 ///
 /// Each of the first 64 turns of an execution, those at doublings and the last one are run once more by a fresh executor on
 /// the stored history; each of the first 8 turns by four of them. What differs, by a clock, the order of a `HashMap` or a random
-/// number, fails the test and says where the calls were made. [`WorldBuilder::exhaustive`] does so for every turn.
+/// number, fails the test and says where the calls were made. [`WorldBuilder::exhaustive`] does so for every turn. What is alive
+/// when the world is dropped is replayed then, if it has had turns since.
 ///
 /// These runs follow each other within microseconds. A clock that is read in whole seconds, or the day of today, says the same in
 /// all of them, and so does what the environment of the process says. [`replay_tests!`](crate::replay_tests) finds such code: it
@@ -154,8 +158,8 @@ pub use self::travel_error::TravelError;
 ///
 /// # Other ends, and faults
 ///
-/// A world can be [copied](Self::fork) at any point and go back to [any point](Self::at) of a history or to
-/// [any time](Self::at_time), with all of its instances, also from histories that were
+/// A world can be [copied](Self::fork) at any point and go back to [any point](Self::at) of a history, into [earlier
+/// executions](Self::at_execution) or to [any time](Self::at_time), with all of its instances, also from histories that were
 /// [recorded in production](WorldBuilder::from_histories). Its process can [die](Self::crash), and its store can
 /// [fail](Self::faults); [`chaos::every_crash_point`] does both at every commit of a story.
 /// Several processes on one store are a [fleet](crate::fleet).

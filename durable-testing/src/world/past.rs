@@ -222,7 +222,7 @@ fn retrace(past: &Past) -> Retrace {
 }
 
 /// What went into each turn.
-fn turns(records: &[HistoryRecord]) -> impl Iterator<Item = TurnInput> {
+pub(super) fn turns(records: &[HistoryRecord]) -> impl Iterator<Item = TurnInput> {
     records.chunk_by(|a, b| a.turn == b.turn).map(|records| {
         let received = records.iter().map(|record| &record.kind).filter(|kind| !kind.is_action());
         TurnInput { turn: records[0].turn, time: records[0].turn_time, events: received.cloned().collect() }
