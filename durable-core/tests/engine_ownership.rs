@@ -402,3 +402,59 @@ async fn a_call_that_an_earlier_self_has_taken_is_not_lost() {
     assert_eq!(output(&b, "x").await, "a");
     assert!(begin.elapsed() < BEAT * 2, "{:?}", begin.elapsed());
 }
+
+/// A turn that happened without an answer is refused when it is tried again, since another worker has the instance by then. Its
+/// call never came to the worker that was to run it, and runs all the same.
+#[tokio::test(start_paused = true)]
+async fn a_call_of_a_turn_without_an_answer_runs_although_the_turn_is_refused() {
+    let fleet = Fleet::new();
+    let a = fleet.launch(worker("a", 1)).await.unwrap();
+    let b = fleet.launch(|hub| hub.orchestrator(work_then_wait)).await.unwrap();
+    fleet.pass(AT_ONCE).await;
+    let first_turn = a.faults().commits() + 2;
+    a.faults().lose_answer(first_turn);
+    a.client().start(work_then_wait, ()).id("x").await.unwrap();
+    a.faults().reached(first_turn).await;
+    a.freeze();
+    raise(&b, "x").await;
+    fleet.pass(LEASE + 2 * BEAT).await;
+    assert_eq!((epoch(&fleet, "x").await, count(&b, "x", "TaskScheduled").await), (2, 1), "the other one has it");
+    a.faults().fail_from(first_turn + 1);
+    a.thaw();
+    fleet.pass(BEAT).await;
+    a.faults().heal();
+    assert_eq!(output(&b, "x").await, "a");
+}
+
+/// The same for an instance that its worker has forgotten meanwhile, because of another result that has no row yet.
+#[tokio::test(start_paused = true)]
+async fn a_call_of_a_turn_without_an_answer_runs_although_the_instance_is_read_again() {
+    #[orchestrator]
+    async fn three(ctx: OrchestrationContext) -> Result<String, OrchestratorError> {
+        let [quick, slow] = [1_u64, 2].map(|seconds| ctx.call_activity::<_, &str>("sleep", seconds));
+        let quick: u64 = quick.await?;
+        let last = ctx.call_activity::<_, &str>("sleep", quick + 2);
+        let (slow, last): (u64, u64) = try_join!(slow, last)?;
+        Ok(format!("{slow} and {last}"))
+    }
+
+    let fleet = Fleet::new();
+    let a = fleet.launch(|hub| {
+        hub.orchestrator(three).activity_fn("sleep", |seconds: u64| async move {
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            Ok::<_, ActivityError>(seconds)
+        })
+    });
+    let a = a.await.unwrap();
+    a.client().start(three, ()).id("x").await.unwrap().wait_for_start().await.unwrap();
+    let second_turn = a.faults().commits() + 1;
+    a.faults().lose_answer(second_turn);
+    a.faults().reached(second_turn).await;
+    a.freeze();
+    fleet.pass(LEASE + BEAT).await;
+    a.faults().fail_from(second_turn + 1);
+    a.thaw();
+    fleet.pass(BEAT).await;
+    a.faults().heal();
+    assert_eq!(output(&a, "x").await, "2 and 3");
+}
