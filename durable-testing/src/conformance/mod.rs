@@ -344,6 +344,7 @@ macro_rules! __shared_cases {
                 a_heartbeat_tells_of_what_its_worker_can_run,
                 only_calls_that_can_run_are_taken,
                 a_living_runner_keeps_its_calls,
+                a_claim_can_be_resubmitted_after_a_time_of_death,
                 a_turn_needs_the_claims_of_its_results,
                 a_result_takes_an_instance_from_a_dead_owner,
                 a_message_names_the_living_owner,
