@@ -458,3 +458,26 @@ async fn a_call_of_a_turn_without_an_answer_runs_although_the_instance_is_read_a
     a.faults().heal();
     assert_eq!(output(&a, "x").await, "2 and 3");
 }
+
+/// A worker that drains has asked for calls before, and gets them late: it leaves them to others at once.
+#[tokio::test(start_paused = true)]
+async fn calls_that_come_to_a_draining_worker_go_to_others() {
+    let fleet = Fleet::new();
+    let a = fleet.launch(|hub| worker("a", 60)(hub).max_concurrent_activities(4)).await.unwrap();
+    let b = fleet.launch(|hub| hub.orchestrator(work_then_wait)).await.unwrap();
+    a.client().start(work_then_wait, ()).id("long").await.unwrap();
+    fleet.pass(AT_ONCE).await;
+    a.freeze();
+    b.client().start(work_then_wait, ()).id("x").await.unwrap().wait_for_start().await.unwrap();
+    fleet.pass(AT_ONCE).await;
+    let (drained, ()) = tokio::join!(a.hub().shutdown(), async {
+        fleet.pass(AT_ONCE).await;
+        a.thaw();
+        let begin = tokio::time::Instant::now();
+        let _c = fleet.launch(worker("c", 1)).await.unwrap();
+        raise(&b, "x").await;
+        assert_eq!(output(&b, "x").await, "c");
+        assert!(begin.elapsed() < BEAT, "{:?}", begin.elapsed());
+    });
+    drained.unwrap();
+}

@@ -384,6 +384,10 @@ impl LocalEngine {
                 engine.take_call(row);
             }
             engine.inner.activities.lock().end_refill(more);
+            if engine.inner.sharing.is_some() && engine.inner.is_closing() {
+                // They have come too late for this worker.
+                return engine.leave();
+            }
             // Some of them may have been over already.
             engine.refill_activities();
         });
