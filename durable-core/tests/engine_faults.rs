@@ -229,6 +229,22 @@ fn a_write_that_cannot_be_made_fails_alone() {
     });
 }
 
+/// What an earlier process has left is taken up although the store does not say at once what there is.
+#[test]
+fn a_failed_look_for_what_is_ready_is_repeated() {
+    #[orchestrator]
+    async fn answers(_ctx: OrchestrationContext) -> u64 {
+        7
+    }
+    on_every_store(|world| {
+        let world = world.orchestrator(answers).build();
+        let store = world.faults();
+        store.crash(store.commits() + 2);
+        store.fail_looks(3);
+        assert_eq!(world.start(answers, ()).output(), 7);
+    });
+}
+
 /// A deployment that forgot an orchestrator repairs nothing and breaks nothing: its instances wait for their code, also those
 /// that never had a turn.
 #[test]

@@ -481,3 +481,26 @@ async fn calls_that_come_to_a_draining_worker_go_to_others() {
     });
     drained.unwrap();
 }
+
+/// Whoever looks into a store that is away for a while complains once, and finds everything in the end.
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_away_is_complained_of_once() {
+    let fleet = Fleet::new();
+    let client = fleet.launch(|hub| hub).await.unwrap();
+    client.client().start(work_then_wait, ()).id("x").await.unwrap();
+    let complaints = Complaints::default();
+    let listening = tracing::subscriber::set_default(tracing_subscriber::registry().with(complaints.clone()));
+    let a = fleet.launch(worker("a", 1)).await.unwrap();
+    a.faults().fail_looks(20);
+    fleet.pass(Duration::from_secs(120)).await;
+    drop(listening);
+    let mut said = std::mem::take(&mut *complaints.0.lock().unwrap());
+    said.sort();
+    let expected = [
+        "the store does not give its timers, trying again",
+        "the store does not say which instances are ready, trying again",
+    ];
+    assert_eq!(said, expected);
+    raise(&a, "x").await;
+    assert_eq!(output(&a, "x").await, "a");
+}
