@@ -352,7 +352,7 @@ macro_rules! __shared_cases {
                 a_watched_instance_says_so,
                 a_wait_follows_the_id,
                 a_heartbeat_tells_what_has_ended,
-                a_heartbeat_tells_which_own_instances_have_messages,
+                a_heartbeat_tells_which_own_instances_have_something_to_do,
                 messages_are_read_from_a_position_on,
                 a_due_timer_needs_an_owner,
                 timers_go_with_their_instances,

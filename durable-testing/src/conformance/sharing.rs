@@ -454,7 +454,7 @@ pub async fn a_heartbeat_tells_what_has_ended(store: Arc<dyn Backend>) {
 }
 
 /// A heartbeat names the worker's own instances that have something to do, in pages.
-pub async fn a_heartbeat_tells_which_own_instances_have_messages(store: Arc<dyn Backend>) {
+pub async fn a_heartbeat_tells_which_own_instances_have_something_to_do(store: Arc<dyn Backend>) {
     let hub = Hub::new(store);
     let (a, b) = (hub.join().await, hub.join().await);
     let mut told = Vec::new();
@@ -467,7 +467,10 @@ pub async fn a_heartbeat_tells_which_own_instances_have_messages(store: Arc<dyn 
     owned(&hub, "asleep", a).await;
     let other = owned(&hub, "other", b).await;
     hub.message(message("other")).await;
-    let all = [(told[0], 1), (told[1], 2), (told[2], 1), (fresh, 0)];
+    let due = owned(&hub, "due", a).await;
+    let timers = vec![NewTimer { call: call(1), fire_at: Timestamp::from_ticks(7) }, super::fixtures::timer(2, 90)];
+    hub.done(TurnCommit { new_timers: timers, ..turn("due", due, 2) }).await;
+    let all = [(told[0], 1), (told[1], 2), (told[2], 1), (fresh, 0), (due, 0)];
     assert_eq!(pulse(&hub, a).await.own, all);
     assert_eq!(pulse(&hub, b).await.own, [(other, 1)]);
     let page = Heartbeat { after: told[0], limit: 2, ..heartbeat(a) };
