@@ -504,3 +504,25 @@ async fn a_store_that_is_away_is_complained_of_once() {
     raise(&a, "x").await;
     assert_eq!(output(&a, "x").await, "a");
 }
+
+/// A store that refuses turns for a while, such as one that has lost its permissions, costs nobody his life.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_passes_is_complained_of_once() {
+    let fleet = Fleet::new();
+    let a = fleet.launch(|hub| worker("a", 1)(hub).orchestrator(naps)).await.unwrap();
+    for n in 0..50 {
+        a.client().start(naps, false).id(format!("x{n}")).await.unwrap().wait_for_start().await.unwrap();
+    }
+    a.faults().refuse(|write| matches!(write, Write::Turn(_)));
+    let complaints = Complaints::default();
+    let listening = tracing::subscriber::set_default(tracing_subscriber::registry().with(complaints.clone()));
+    fleet.pass(Duration::from_secs(60)).await;
+    a.faults().heal();
+    for n in 0..50 {
+        raise(&a, &format!("x{n}")).await;
+        assert_eq!(output(&a, &format!("x{n}")).await, "a");
+    }
+    drop(listening);
+    let said = std::mem::take(&mut *complaints.0.lock().unwrap());
+    assert_eq!(said, ["a write does not get through: it is tried again, apart from everything else"]);
+}
