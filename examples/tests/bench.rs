@@ -60,8 +60,11 @@ fn expected(workload: &str, sizes: &[u64]) -> Vec<(String, u64)> {
 fn w1_runs_sequences_beside_the_ceiling() {
     let rows = bench(&["w1", "--concurrent", "1,256", "--count", "10"]);
     assert_eq!(budgets(&rows[0]), ["commits end to end"]);
-    assert_eq!(budgets(&rows[1]), ["ceiling ratio"]);
-    assert_figures(&rows[1], &["ceiling_steps_per_s", "p50_ms", "p99_ms", "kib_per_step", "cpu_us_per_step"]);
+    assert_eq!(budgets(&rows[1]), ["ceiling ratio", "ceiling ratio in same groups"]);
+    assert_figures(
+        &rows[1],
+        &["ceiling_steps_per_s", "ceiling_in_same_groups_per_s", "p50_ms", "p99_ms", "kib_per_step", "cpu_us_per_step"],
+    );
     let commits = rows[0]["commits_per_step"].as_f64().unwrap() * 6.0;
     assert!(commits <= 7.0, "one for the start and one for each turn: {commits}");
 }
@@ -80,9 +83,14 @@ fn w3_lives_long_and_is_replayed() {
     assert_eq!((verdicts[0], verdicts[2]), (&"not measured".into(), &"not measured".into()), "{}", rows[0]);
     assert_figures(&rows[1], &["activities_per_s", "commits_per_step", "kib_per_step", "cpu_us_per_step"]);
     assert_figures(&rows[1], &["first_ms", "last_ms", "cpu_us_first", "cpu_us_last", "kib_per_step_last"]);
-    assert_figures(&rows[1], &["replay_ms", "replay_events_per_s"]);
     assert_eq!(rows[1]["replays"], 5.0);
-    assert!(rows[1]["budgets"].as_array().unwrap().iter().all(|budget| budget["met"].is_boolean()), "{}", rows[1]);
+    // So short a replay may drown in what other tests do meanwhile. Then it has no verdict either.
+    let is_measured = !rows[1]["replay_ms"].is_null();
+    if is_measured {
+        assert_figures(&rows[1], &["replay_ms", "replay_events_per_s"]);
+    }
+    let has_verdict = |place: usize| rows[1]["budgets"][place]["met"].is_boolean();
+    assert_eq!([has_verdict(0), has_verdict(1), has_verdict(2)], [true, is_measured, true], "{}", rows[1]);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use super::error::BackendError;
 use super::rows::{InstanceKey, WorkerId};
+use super::write::Write;
 use crate::model::{Timestamp, Version, VersionSet};
 
 /// What a store does beyond [`Backend`](super::Backend) that several workers use at the same time.
@@ -37,6 +38,16 @@ pub trait SharedBackend: Send + Sync {
     ///
     /// The store failed.
     async fn unread(&self, after: Vec<(InstanceKey, u64)>) -> Result<Vec<Unread>, BackendError>;
+
+    /// The positions of those writes in a batch that somebody else's lock is in the way of at this moment, as far as the store
+    /// can tell without waiting. Nothing is written.
+    ///
+    /// # Errors
+    ///
+    /// The store failed.
+    async fn blocked(&self, _batch: Arc<Vec<Write>>) -> Result<Vec<usize>, BackendError> {
+        Ok(Vec::new())
+    }
 
     /// Passes hints on to other workers, never inside the transaction that brought them about. They may get lost, arrive twice
     /// or late, and be made coarser; the worker that sends them may or may not hear them itself. What does not get through is
@@ -80,8 +91,8 @@ pub struct Pulse {
     pub instances: bool,
     /// Some activity call that the worker can run has no living runner.
     pub calls: bool,
-    /// Instances of the worker that never ran, have continued as new and not run since then, or have unread messages, each
-    /// with the last position that was given out in its inbox; by key.
+    /// Instances of the worker that have something to do, as in [`Write::ClaimReady`](super::Write::ClaimReady), each with the
+    /// last position that was given out in its inbox; by key.
     pub own: Vec<(InstanceKey, u64)>,
     /// Which of the watched ids belong to an instance that is finished, or to none.
     pub ended: Vec<String>,

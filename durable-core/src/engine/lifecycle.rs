@@ -267,6 +267,7 @@ impl LocalEngine {
 async fn take_up(engine: LocalEngine) {
     let inner = &engine.inner;
     let mut after = InstanceKey::default();
+    let mut is_told = false;
     while !inner.is_closing() {
         let begins = after == InstanceKey::default();
         if begins && !inner.backlog.swap(false, Ordering::SeqCst) {
@@ -283,10 +284,16 @@ async fn take_up(engine: LocalEngine) {
         inner.wants_room.store(false, Ordering::SeqCst);
         match engine.take_ready(after).await {
             // From the start again, when something has been added meanwhile.
-            Ok(last) => after = last.unwrap_or_default(),
+            Ok(last) => {
+                after = last.unwrap_or_default();
+                is_told = false;
+            }
             Err(_) if inner.closed.is_cancelled() => return,
             Err(error) => {
-                tracing::error!(%error, "the store does not say which instances are ready");
+                inner.backlog.fetch_or(begins, Ordering::SeqCst);
+                if !std::mem::replace(&mut is_told, true) {
+                    tracing::error!(%error, "the store does not say which instances are ready, trying again");
+                }
                 pause(inner).await;
             }
         }
@@ -339,14 +346,18 @@ fn read(claimed: Claimed) -> Result<(Known, Vec<Message>), String> {
 /// Fires timers when they are due. It sleeps until the next one; without timers it does nothing at all.
 async fn watch_timers(engine: LocalEngine) {
     let inner = &engine.inner;
+    let mut is_told = false;
     while !inner.is_closing() {
         let page = inner.timers.lock().begin_page();
         if let Some(after) = page {
             let Ok(backend) = inner.backend() else { return };
             let page = backend.timers(inner.worker(), after, PAGE).await;
             drop(backend);
+            let was_told = std::mem::replace(&mut is_told, page.is_err());
             if let Err(error) = &page {
-                tracing::error!(%error, "the store does not give its timers");
+                if !was_told {
+                    tracing::error!(%error, "the store does not give its timers, trying again");
+                }
                 pause(inner).await;
             }
             inner.timers.lock().end_page(page.ok());

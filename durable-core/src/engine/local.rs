@@ -232,11 +232,7 @@ impl WorkSource for LocalEngine {
         };
         let engine = self.clone();
         self.inner.submit(Write::Turn(Box::new(commit)), Patience::Endless, move |write, written| {
-            let finished = engine.finish_turn(write, written);
-            if let (Err(_), Write::Turn(commit)) = (&finished, write) {
-                engine.inner.instances.lock().not_heard(&commit.results);
-            }
-            told(finished);
+            told(engine.finish_turn(write, written));
         });
     }
 

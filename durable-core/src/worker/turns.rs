@@ -168,13 +168,10 @@ impl Shared {
                         // Its destructors are user code, which must not hold up whoever tells of commits.
                         shared.running.spawn(async move { drop(executor) });
                     }
+                    // Whatever took the instance away, or is the matter with the store, was told once, for all that had a turn
+                    // at that time.
                     let instance = &header.instance;
-                    if matches!(error, SourceError::LeaseLost) {
-                        // Whatever took the instance away was told once, for all that had a turn at that time.
-                        tracing::debug!(%instance, %error, "a turn was not committed");
-                    } else {
-                        tracing::warn!(%instance, %error, "a turn was not committed");
-                    }
+                    tracing::debug!(%instance, %error, "a turn was not committed");
                 }
             }
             drop(shared);

@@ -243,8 +243,10 @@ impl Backend for Postgres {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
-        let committed = async { writer::commit(&mut self.hub.connection(&self.hub.writers).await?, &batch).await };
-        self.told(committed.await)
+        // Without a connection nothing is sent.
+        let mut connection =
+            self.told(self.hub.connection(&self.hub.writers).await).map_err(BackendError::unapplied)?;
+        self.told(writer::commit(&mut connection, &batch).await)
     }
 
     async fn ready(
@@ -303,6 +305,11 @@ impl SharedBackend for Postgres {
 
     async fn unread(&self, after: Vec<(InstanceKey, u64)>) -> Result<Vec<Unread>, BackendError> {
         let found = async { workers::unread(&*self.hub.reader().await?, &after).await };
+        self.told(found.await)
+    }
+
+    async fn blocked(&self, batch: Arc<Vec<Write>>) -> Result<Vec<usize>, BackendError> {
+        let found = async { writer::blocked(&mut self.hub.reader().await?, &batch).await };
         self.told(found.await)
     }
 

@@ -5,12 +5,14 @@
 //! change is collected by table, and the second round trip writes it and commits. A batch whose writes depend on each other
 //! in ways that the memory does not follow is cut into several stages of the same transaction.
 
+mod blocked;
 mod changes;
 mod columns;
 mod load;
 mod stage;
 mod work;
 
+pub(super) use self::blocked::blocked;
 pub(super) use self::changes::free_text;
 pub(super) use self::load::{load_claimed, load_found};
 pub(super) use self::stage::Answer;
