@@ -45,7 +45,7 @@ impl<O> Instance<O> {
     /// use std::time::Duration;
     ///
     /// #[orchestrator]
-    /// async fn countdown(ctx: OrchestrationContext, left: u64) -> Result<Next<u64, String>, OrchestratorError> {
+    /// async fn countdown(ctx: OrchestrationContext, left: u64) -> Result<Next<String, u64>, OrchestratorError> {
     ///     ctx.create_timer(Duration::from_secs(60)).await;
     ///     Ok(if left > 1 { Next::continue_as_new(left - 1) } else { Next::Complete("lift-off".to_owned()) })
     /// }
