@@ -240,7 +240,7 @@ async fn what_cannot_be_reached_may_come_back_and_what_is_not_there_does_not() {
     let (rest, _) = url().rsplit_once('/').unwrap();
     let error = Postgres::connect(&format!("{rest}/no_such_database")).await.unwrap_err();
     assert_eq!(error.kind(), BackendErrorKind::Other, "{error}");
-    for schema in ["", "pg_mine", "with\"quote", &"x".repeat(64)] {
+    for schema in ["", "$user", "pg_mine", "with\"quote", &"x".repeat(64)] {
         let error = Postgres::options().schema(schema).connect_later(url()).unwrap_err();
         assert_eq!(error.kind(), BackendErrorKind::Other, "{error}");
     }

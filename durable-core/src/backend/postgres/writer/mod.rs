@@ -28,7 +28,7 @@ const RACES: usize = 5;
 /// The payloads of one stage, in bytes. More are cut into several, so that no message to the server grows too large.
 const MOST_BYTES: usize = 64 << 20;
 
-pub(super) async fn commit(connection: &mut Pooled<'_>, batch: &[Write]) -> Result<Vec<Written>> {
+pub(super) async fn commit(connection: &Pooled<'_>, batch: &[Write]) -> Result<Vec<Written>> {
     let mut with_claims = false;
     for _ in 1..RACES {
         match attempt(connection, batch, with_claims).await {
@@ -42,7 +42,7 @@ pub(super) async fn commit(connection: &mut Pooled<'_>, batch: &[Write]) -> Resu
     attempt(connection, batch, with_claims).await
 }
 
-async fn attempt(connection: &mut Pooled<'_>, batch: &[Write], with_claims: bool) -> Result<Vec<Written>> {
+async fn attempt(connection: &Pooled<'_>, batch: &[Write], with_claims: bool) -> Result<Vec<Written>> {
     connection.begin();
     let end = transact(connection, batch, with_claims).await;
     // After a failure the transaction may be gone already, and the connection too.
