@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use durable_core::backend::postgres::{Postgres, PostgresOptions};
 use durable_core::backend::{
-    Backend, BackendError, BackendErrorKind, CreateInstance, MessageTarget, NewMessage, Notice,
+    Backend, BackendError, BackendErrorKind, CreateInstance, InstanceKey, MessageTarget, NewMessage, Notice,
     SharedBackend, Write, Written,
 };
 use durable_core::history::StoredEvent;
@@ -252,4 +252,33 @@ async fn a_server_that_does_not_know_us_for_a_while_may_know_us_again() {
     assert_eq!(error.kind(), BackendErrorKind::Other, "whoever was never let in is told: {error}");
     client.batch_execute("ALTER ROLE ada LOGIN").await.unwrap();
     assert!(matches!(commit(&store, message("a")).await.unwrap(), Written::Queued { .. }));
+}
+
+/// A worker stands still while it is sent what it has taken. Its connection is open and the server at work, so that no timeout of
+/// a transaction that stands still helps the others.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_read_what_it_has_taken_stops_nobody() {
+    let server = PostgresServer::start().unwrap();
+    let valve = Valve::before(server.home());
+    let store = Postgres::connect(&valve.url()).await.unwrap();
+    let other = Postgres::connect(server.url()).await.unwrap();
+    let input = format!("\"{}\"", "x".repeat(500_000));
+    let ids: Vec<_> = (0..30).map(|n| format!("i-{n}")).collect();
+    other.commit(Arc::new(ids.iter().map(|id| create(id, &input)).collect())).await.unwrap();
+    let worker = store.attach("test", LEASE).await.unwrap().worker;
+    let write = Write::ClaimReady { worker, after: InstanceKey(-1), limit: 1_000, runs: None, again: false };
+    valve.close_after(1_000_000);
+    let taking = tokio::spawn(async move { commit(&store, write).await });
+    valve.closed().await;
+    let told = other.commit(Arc::new(ids.iter().map(|id| message(id)).collect())).await.unwrap();
+    for written in told {
+        assert!(matches!(written, Written::Queued { owner, .. } if owner == Some(worker)), "{written:?}");
+    }
+    valve.open();
+    let Written::Taken(taken) = taking.await.unwrap().unwrap() else { panic!("nothing is taken") };
+    assert_eq!(taken.len(), ids.len());
+    for claimed in taken {
+        assert_eq!(claimed.instance.input.as_str(), input);
+        assert_eq!((claimed.instance.inbox_seq, claimed.inbox.len()), (0, 0), "as it was when it was taken");
+    }
 }

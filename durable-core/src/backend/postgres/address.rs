@@ -173,6 +173,9 @@ impl Address {
             );
         }
         if purpose == Purpose::Rows {
+            // The other timeouts do not count while the server waits for somebody to read what he asked for. The system of
+            // the server does, in milliseconds, but for connections on the same machine that are none of TCP.
+            sql.push_str("SET tcp_user_timeout = 4000;");
             // A plan is made once, maybe when the tables are empty, and must be right when they are not.
             sql.push_str(
                 "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off; \

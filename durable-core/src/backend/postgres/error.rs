@@ -76,6 +76,11 @@ impl Failure {
         Self { kind: BackendErrorKind::Unavailable, ..self }
     }
 
+    /// What kept the answer from us to a commit that has happened. How PostgreSQL calls it says nothing of the commit.
+    pub(super) fn after_commit(self) -> Self {
+        Self::unavailable(format!("the answer to a commit is lost ({})", self.what))
+    }
+
     /// True when it is better to speak to another server, or to this one anew.
     pub(super) fn is_of_server(&self) -> bool {
         let code = self.cause.as_ref().and_then(|cause| cause.code());

@@ -12,9 +12,10 @@ mod stage;
 mod work;
 
 pub(super) use self::changes::free_text;
-pub(super) use self::load::{load_claimed, load_found};
+pub(super) use self::load::{load_found, load_taken, read_claimed};
 pub(super) use self::stage::Answer;
 pub(super) use self::work::{Instance, Work};
+use super::claim::Taken;
 use super::commit::apply;
 use super::connection::{Connection, Step};
 use super::error::{Failure, Result};
@@ -44,16 +45,50 @@ pub(super) async fn commit(connection: &Pooled<'_>, batch: &[Write]) -> Result<V
 
 async fn attempt(connection: &Pooled<'_>, batch: &[Write], with_claims: bool) -> Result<Vec<Written>> {
     connection.begin();
-    let end = transact(connection, batch, with_claims).await;
+    let mut answers = Answers::default();
+    let end = transact(connection, batch, with_claims, &mut answers).await;
+    if end.is_ok() {
+        // Nothing is locked any more. That fails as if the answer to the commit were lost.
+        answers.complete(connection, false).await.map_err(Failure::after_commit)?;
+    }
     // After a failure the transaction may be gone already, and the connection too.
     if end.is_ok() || connection.client().batch_execute("ROLLBACK").await.is_ok() {
         connection.end();
     }
-    end
+    end.map(|()| answers.known)
 }
 
-async fn transact(connection: &Pooled<'_>, batch: &[Write], with_claims: bool) -> Result<Vec<Written>> {
-    let mut answers = Vec::with_capacity(batch.len());
+/// The answers to the first writes of a batch.
+#[derive(Default)]
+struct Answers {
+    known: Vec<Written>,
+    /// One of them is not complete yet: this is what it is about.
+    taken: Option<(usize, Vec<Taken>)>,
+}
+
+impl Answers {
+    fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    async fn complete(&mut self, connection: &Connection, in_transaction: bool) -> Result<()> {
+        if let Some((at, taken)) = self.taken.take()
+            && let Some(answer) = self.known.get_mut(at)
+        {
+            *answer = claim::read_taken(connection, &taken, in_transaction).await?;
+        }
+        Ok(())
+    }
+
+    /// The same only if what is known now may change what was taken.
+    async fn complete_before(&mut self, connection: &Connection, work: &Work<'_>) -> Result<()> {
+        let changes =
+            |(_, taken): &(usize, Vec<Taken>)| taken.iter().any(|taken| work.instances.contains_key(&taken.key));
+        if self.taken.as_ref().is_some_and(changes) { self.complete(connection, true).await } else { Ok(()) }
+    }
+}
+
+async fn transact(connection: &Pooled<'_>, batch: &[Write], with_claims: bool, answers: &mut Answers) -> Result<()> {
     let mut begins = true;
     if batch.len() > 1 && batch.iter().any(is_search) {
         // Whoever holds what it has found must not wait for other locks any more.
@@ -62,7 +97,8 @@ async fn transact(connection: &Pooled<'_>, batch: &[Write], with_claims: bool) -
     }
     while let Some(first) = batch.get(answers.len()) {
         if is_search(first) {
-            answers.push(search(connection, begins, first).await?);
+            answers.complete(connection, true).await?;
+            search(connection, begins, first, answers).await?;
             if answers.len() == batch.len() {
                 connection.query("COMMIT", &[]).await?;
             }
@@ -70,6 +106,7 @@ async fn transact(connection: &Pooled<'_>, batch: &[Write], with_claims: bool) -
             let rest = &batch[answers.len()..];
             let rest = &rest[..rest.iter().position(is_search).unwrap_or(rest.len())];
             let mut work = load::load(connection, begins, rest, with_claims).await?;
+            answers.complete_before(connection, &work).await?;
             let mut done = Vec::new();
             for write in rest {
                 if work.changes.bytes() > MOST_BYTES {
@@ -83,11 +120,11 @@ async fn transact(connection: &Pooled<'_>, batch: &[Write], with_claims: bool) -
                 }
             }
             let is_last = answers.len() + done.len() == batch.len();
-            flush(connection, work, is_last, done, &mut answers).await?;
+            flush(connection, work, is_last, done, &mut answers.known).await?;
         }
         begins = false;
     }
-    Ok(answers)
+    Ok(())
 }
 
 /// Whether a write is a stage of its own: it must find what it is about.
@@ -95,14 +132,20 @@ fn is_search(write: &Write) -> bool {
     matches!(write, Write::ClaimReady { .. } | Write::Expire { .. })
 }
 
-async fn search(connection: &Connection, begins: bool, write: &Write) -> Result<Written> {
-    match write {
+async fn search(connection: &Connection, begins: bool, write: &Write, answers: &mut Answers) -> Result<()> {
+    let written = match write {
         Write::ClaimReady { worker, after, limit, runs, again } => {
-            claim::claim_ready(connection, begins, *worker, *after, *limit, runs, *again).await
+            let taken = claim::claim_ready(connection, begins, *worker, *after, *limit, runs, *again).await?;
+            answers.taken = Some((answers.len(), taken));
+            Written::Taken(Vec::new())
         }
-        Write::Expire { status, through, limit } => expire::expire(connection, begins, *status, *through, *limit).await,
-        _ => Err(Failure::corrupt("a write that knows what it is about was to find it")),
-    }
+        Write::Expire { status, through, limit } => {
+            expire::expire(connection, begins, *status, *through, *limit).await?
+        }
+        _ => return Err(Failure::corrupt("a write that knows what it is about was to find it")),
+    };
+    answers.known.push(written);
+    Ok(())
 }
 
 /// Writes what a stage has changed that answers nothing but what is known.
