@@ -282,3 +282,41 @@ async fn who_does_not_read_what_it_has_taken_stops_nobody() {
         assert_eq!((claimed.instance.inbox_seq, claimed.inbox.len()), (0, 0), "as it was when it was taken");
     }
 }
+
+/// The same where the locks must stay until everything is sent: the system of the server ends such a connection.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_read_under_a_lock_is_cut_off() {
+    let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    let options = PostgresServer::options().set("listen_addresses", "127.0.0.1").set("port", &port.to_string());
+    let server = options.start().unwrap();
+    let valve = Valve::before_port(port);
+    let store = Postgres::connect(&valve.url()).await.unwrap();
+    let url = format!("postgres://durable@127.0.0.1:{port}/postgres");
+    let (other, client) = (Postgres::connect(&url).await.unwrap(), connect(&url).await);
+    // More than the systems on the way take in.
+    let input = format!("\"{}\"", "x".repeat(1_000_000));
+    let ids: Vec<_> = (0..30).map(|n| format!("i-{n}")).collect();
+    let created = other.commit(Arc::new(ids.iter().map(|id| create(id, &input)).collect())).await.unwrap();
+    let worker = store.attach("test", LEASE).await.unwrap().worker;
+    let claim = |created| match created {
+        Written::Created(started) => Write::Claim { key: started.key, worker, runs: None },
+        other => panic!("{other:?}"),
+    };
+    let claims = Arc::new(created.into_iter().map(claim).collect());
+    valve.close_after(1_000_000);
+    let taking = tokio::spawn(async move { store.commit(claims).await });
+    valve.closed().await;
+    let sql = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'ClientWrite'";
+    let sending = async || client.query_one(sql, &[]).await.unwrap().get::<_, i64>(0);
+    timeout(AN_AGE, async {
+        while sending().await == 0 {}
+        while sending().await > 0 {}
+    })
+    .await
+    .expect("it is cut off");
+    assert!(matches!(commit(&other, message("i-7")).await.unwrap(), Written::Queued { owner: None, .. }));
+    valve.open();
+    assert!(taking.await.unwrap().unwrap_err().is_retryable());
+    drop(server);
+}

@@ -1,11 +1,11 @@
 //! A PostgreSQL server that stops to answer when a test wants it: what goes between it and its clients goes through here.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::{TcpStream, UnixListener, UnixStream};
 use tokio::sync::watch;
 
 const SOCKET: &str = ".s.PGSQL.5432";
@@ -22,10 +22,41 @@ type Left = Arc<watch::Sender<Option<usize>>>;
 impl Valve {
     /// Starts to listen in front of the server whose socket lies in this directory.
     pub(crate) fn before(server: &Path) -> Self {
+        let server = server.join(SOCKET);
+        Self::begin(move || {
+            let server = server.clone();
+            async move { UnixStream::connect(server).await.unwrap().into_split() }
+        })
+    }
+
+    /// The same for a server at this port, to which a connection is like one over the network.
+    pub(crate) fn before_port(port: u16) -> Self {
+        Self::begin(move || async move { TcpStream::connect(("127.0.0.1", port)).await.unwrap().into_split() })
+    }
+
+    fn begin<R, W, F>(connect: impl Fn() -> F + Send + 'static) -> Self
+    where
+        R: AsyncRead + Unpin + Send + 'static,
+        W: AsyncWrite + Unpin + Send + 'static,
+        F: Future<Output = (R, W)> + Send,
+    {
         let dir = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(dir.path().join(SOCKET)).unwrap();
         let left = Left::default();
-        tokio::spawn(listen(listener, server.join(SOCKET), Arc::clone(&left)));
+        let counted = Arc::clone(&left);
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let (mut from_server, mut to_server) = connect().await;
+                let left = Arc::clone(&counted);
+                tokio::spawn(async move {
+                    let (mut from_client, mut to_client) = client.into_split();
+                    tokio::select! {
+                        () = pass_on(&mut from_client, &mut to_server, &left, false) => {}
+                        () = pass_on(&mut from_server, &mut to_client, &left, true) => {}
+                    }
+                });
+            }
+        });
         Self { dir, left }
     }
 
@@ -51,21 +82,6 @@ impl Valve {
     /// What was said meanwhile is heard.
     pub(crate) fn open(&self) {
         self.left.send_replace(None);
-    }
-}
-
-async fn listen(listener: UnixListener, server: PathBuf, left: Left) {
-    while let Ok((client, _)) = listener.accept().await {
-        let server = UnixStream::connect(&server).await.unwrap();
-        let left = Arc::clone(&left);
-        tokio::spawn(async move {
-            let (mut from_client, mut to_client) = client.into_split();
-            let (mut from_server, mut to_server) = server.into_split();
-            tokio::select! {
-                () = pass_on(&mut from_client, &mut to_server, &left, false) => {}
-                () = pass_on(&mut from_server, &mut to_client, &left, true) => {}
-            }
-        });
     }
 }
 
