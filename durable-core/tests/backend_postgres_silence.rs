@@ -291,7 +291,8 @@ async fn who_does_not_read_under_a_lock_is_cut_off() {
     let options = PostgresServer::options().set("listen_addresses", "127.0.0.1").set("port", &port.to_string());
     let server = options.start().unwrap();
     let valve = Valve::before_port(port);
-    let store = Postgres::connect(&valve.url()).await.unwrap();
+    // It does not give up by itself.
+    let store = Postgres::options().patience(LEASE).connect(&valve.url()).await.unwrap();
     let url = format!("postgres://durable@127.0.0.1:{port}/postgres");
     let (other, client) = (Postgres::connect(&url).await.unwrap(), connect(&url).await);
     // More than the systems on the way take in.
