@@ -112,8 +112,9 @@ impl Postgres {
     /// Connects to a database and makes or migrates the tables in its schema `durable`.
     ///
     /// The URL is like that of other PostgreSQL clients: `postgres://user:password@host:5432/database`, with several hosts
-    /// for fail-over if need be. With `sslmode=require` the connection is encrypted and the server's certificate checked;
-    /// by default it is when the server is on another machine and offers it, and `sslmode=disable` turns that off.
+    /// for fail-over if need be: one that takes writes is used, and another one when it does not any more. With
+    /// `sslmode=require` the connection is encrypted and the server's certificate checked; by default it is when the server is
+    /// on another machine and offers it, and `sslmode=disable` turns that off.
     ///
     /// # Errors
     ///
@@ -211,7 +212,12 @@ impl PostgresOptions {
         let hub = Hub {
             writers: pool(Purpose::Rows, WRITERS),
             readers: pool(Purpose::Rows, READERS),
-            listers: Pool::new(Arc::clone(&address), Purpose::Lists, LISTERS, patience * PATIENCE_WITH_LISTS),
+            listers: Pool::new(
+                Arc::clone(&address),
+                Purpose::Lists,
+                LISTERS,
+                patience.saturating_mul(PATIENCE_WITH_LISTS),
+            ),
             pulses: pool(Purpose::Rows, 1),
             hints: pool(Purpose::Hints, 1),
             patience,
@@ -359,7 +365,7 @@ impl Backend for Postgres {
 #[async_trait]
 impl SharedBackend for Postgres {
     async fn heartbeat(&self, heartbeat: Heartbeat) -> Result<Option<Pulse>, BackendError> {
-        let limit = self.hub.patience.min(PATIENCE_WITH_PULSES.max(heartbeat.lease * 2 / 3));
+        let limit = self.hub.patience.min(PATIENCE_WITH_PULSES.max(heartbeat.lease / 3 * 2));
         let beat = async {
             let pulse = self.hub.connection(&self.hub.pulses).await?;
             pulse.within_limit(limit, workers::heartbeat(&pulse, &heartbeat)).await

@@ -4,6 +4,8 @@
 //! writes must know. Under these locks the writes are carried out one after the other in memory, on a [`Work`]; what they
 //! change is collected by table, and the second round trip writes it and commits. A batch whose writes depend on each other
 //! in ways that the memory does not follow is cut into several stages of the same transaction.
+//!
+//! What a page of claimed instances has is read after the commit, unless the rest of the batch changes it.
 
 mod changes;
 mod columns;
