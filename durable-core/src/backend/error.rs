@@ -10,6 +10,8 @@ use crate::model::write_chain;
 #[derive(Clone)]
 pub struct BackendError {
     kind: BackendErrorKind,
+    is_unapplied: bool,
+    is_blocked: bool,
     message: String,
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
@@ -34,13 +36,27 @@ impl BackendError {
     /// An error of this kind.
     #[must_use]
     pub fn new(kind: BackendErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), source: None }
+        Self { kind, is_unapplied: false, is_blocked: false, message: message.into(), source: None }
     }
 
     /// This error with a cause.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.source = Some(Arc::from(source.into()));
+        self
+    }
+
+    /// This error of a store that is sure that nothing was done. See [`is_unapplied`](Self::is_unapplied).
+    #[must_use]
+    pub fn unapplied(mut self) -> Self {
+        self.is_unapplied = true;
+        self
+    }
+
+    /// This error of a batch that something was in the way of. See [`is_blocked`](Self::is_blocked).
+    #[must_use]
+    pub fn blocked(mut self) -> Self {
+        (self.is_unapplied, self.is_blocked) = (true, true);
         self
     }
 
@@ -72,6 +88,20 @@ impl BackendError {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         self.kind == BackendErrorKind::Unavailable
+    }
+
+    /// True when it is sure that nothing was done, so that trying again cannot do it twice. Otherwise it may have been done, and
+    /// only the answer is lost.
+    #[must_use]
+    pub fn is_unapplied(&self) -> bool {
+        self.is_unapplied
+    }
+
+    /// True when nothing of a batch was done because something was in the way of a part of it, such as a lock that somebody
+    /// holds. The other part may go through without it.
+    #[must_use]
+    pub fn is_blocked(&self) -> bool {
+        self.is_blocked
     }
 }
 

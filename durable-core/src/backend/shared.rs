@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use super::error::BackendError;
 use super::rows::{InstanceKey, WorkerId};
+use super::write::Write;
 use crate::model::{Timestamp, Version, VersionSet};
 
 /// What a store does beyond [`Backend`](super::Backend) that several workers use at the same time.
@@ -37,6 +38,16 @@ pub trait SharedBackend: Send + Sync {
     ///
     /// The store failed.
     async fn unread(&self, after: Vec<(InstanceKey, u64)>) -> Result<Vec<Unread>, BackendError>;
+
+    /// The positions of those writes in a batch that somebody else's lock is in the way of at this moment, as far as the store
+    /// can tell without waiting. Nothing is written.
+    ///
+    /// # Errors
+    ///
+    /// The store failed.
+    async fn blocked(&self, _batch: Arc<Vec<Write>>) -> Result<Vec<usize>, BackendError> {
+        Ok(Vec::new())
+    }
 
     /// Passes hints on to other workers, never inside the transaction that brought them about. They may get lost, arrive twice
     /// or late, and be made coarser; the worker that sends them may or may not hear them itself. What does not get through is

@@ -9,6 +9,7 @@ use futures_util::poll;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::aside::{Aside, find_blocked};
 use super::options::EngineOptions;
 use crate::BoxFuture;
 use crate::backend::{Backend, BackendError, BackendErrorKind, Write, Written};
@@ -24,7 +25,7 @@ pub(super) enum Patience {
     Endless,
     /// A few times: somebody waits for the answer.
     Short,
-    /// Once: repeating it could do it twice.
+    /// A few times while the store is sure that nothing happened: else, repeating it could do it twice.
     Once,
 }
 
@@ -53,9 +54,9 @@ impl Pauses {
     }
 }
 
-struct Item {
-    patience: Patience,
-    done: Done,
+pub(super) struct Item {
+    pub(super) patience: Patience,
+    pub(super) done: Done,
 }
 
 /// Writes that no commit contains yet, and whom to answer.
@@ -82,6 +83,8 @@ type Answers = BoxFuture<'static, Result<Vec<Written>, BackendError>>;
 struct Underway {
     batch: Arc<Vec<Write>>,
     items: Vec<Item>,
+    /// Without what was seen to be blocked.
+    is_sifted: bool,
     commit: Pin<Box<MaybeDone<Answers>>>,
 }
 
@@ -112,6 +115,8 @@ impl Group {
             ceiling: options.commit_retry_ceiling,
             failures: 0,
             closed,
+            aside: None,
+            must_sift: false,
         };
         (Self { queue }, tokio::spawn(committer.run()))
     }
@@ -138,6 +143,10 @@ struct Committer {
     ceiling: Duration,
     failures: u32,
     closed: CancellationToken,
+    /// Started when something is in the way of a write for the first time.
+    aside: Option<Aside>,
+    /// Something was in the way of the last commit: the next one is made without what is seen to be blocked.
+    must_sift: bool,
 }
 
 impl Committer {
@@ -145,11 +154,11 @@ impl Committer {
         let mut waiting = Waiting::default();
         loop {
             if waiting.writes.is_empty() {
-                let Some((write, item)) = self.receiver.recv().await else { return };
-                waiting.push(write, item);
+                let Some((write, item)) = self.receiver.recv().await else { break };
+                self.enqueue(&mut waiting, write, item);
             }
             let mut underway = self.begin(std::mem::take(&mut waiting)).await;
-            while let Some(Underway { batch, items, mut commit }) = underway.take() {
+            while let Some(Underway { batch, items, is_sifted, mut commit }) = underway.take() {
                 commit.as_mut().await;
                 let written = commit.as_mut().take_output().unwrap_or_else(|| Err(shut_down()));
                 match written {
@@ -157,6 +166,9 @@ impl Committer {
                         // The store is busy with what has come meanwhile, while those who wait for this batch are answered.
                         underway = self.begin(Waiting::default()).await;
                         self.succeed(&batch, items, results);
+                    }
+                    Err(error) if error.is_blocked() && !self.closed.is_cancelled() => {
+                        waiting = self.step_aside(&batch, items, is_sifted);
                     }
                     Err(error) if error.is_retryable() || batch.len() == 1 => {
                         waiting = self.fail(&batch, items, &error);
@@ -166,6 +178,17 @@ impl Committer {
                 }
             }
         }
+        if let Some(aside) = self.aside {
+            aside.finish().await;
+        }
+    }
+
+    /// A write waits for the next commit, or behind those that wait apart.
+    fn enqueue(&self, waiting: &mut Waiting, write: Write, item: Item) {
+        match &self.aside {
+            Some(aside) if aside.holds_up(&write) => aside.put(write, item),
+            _ => waiting.push(write, item),
+        }
     }
 
     /// Begins to commit these writes and what else is in the queue, as much as one commit takes; `None` when there is nothing.
@@ -173,7 +196,12 @@ impl Committer {
         while waiting.writes.len() < self.limit
             && let Ok((write, item)) = self.receiver.try_recv()
         {
-            waiting.push(write, item);
+            self.enqueue(&mut waiting, write, item);
+        }
+        let is_sifted =
+            std::mem::take(&mut self.must_sift) || self.aside.as_ref().is_some_and(|aside| !aside.is_empty());
+        if is_sifted && !waiting.writes.is_empty() {
+            waiting = self.sift(waiting).await;
         }
         let Waiting { writes, items } = waiting;
         if writes.is_empty() {
@@ -185,7 +213,43 @@ impl Committer {
         let mut commit = Box::pin(maybe_done(commit));
         // A future does nothing before it is polled.
         let _ = poll!(commit.as_mut());
-        Some(Underway { batch, items, commit })
+        Some(Underway { batch, items, is_sifted, commit })
+    }
+
+    /// Something is in the way of these writes. They are tried again without those of them that are seen to be blocked; when
+    /// that was done already, all of them wait apart, where each is tried alone.
+    fn step_aside(&mut self, batch: &[Write], items: Vec<Item>, is_sifted: bool) -> Waiting {
+        let mut kept = Waiting::default();
+        for (write, item) in batch.iter().zip(items) {
+            if is_sifted {
+                self.aside().put(write.clone(), item);
+            } else {
+                kept.push(write.clone(), item);
+            }
+        }
+        self.must_sift = !is_sifted;
+        kept
+    }
+
+    /// Puts those aside that something is in the way of, with whatever must not overtake them.
+    async fn sift(&mut self, waiting: Waiting) -> Waiting {
+        let Waiting { writes, items } = waiting;
+        let writes = Arc::new(writes);
+        let blocked = find_blocked(&*self.backend, &writes).await;
+        let mut free = Waiting::default();
+        for (at, (write, item)) in Arc::unwrap_or_clone(writes).into_iter().zip(items).enumerate() {
+            if blocked.contains(&at) {
+                self.aside().put(write, item);
+            } else {
+                self.enqueue(&mut free, write, item);
+            }
+        }
+        free
+    }
+
+    fn aside(&mut self) -> &Aside {
+        let start = || Aside::start(Arc::clone(&self.backend), self.limit, self.closed.clone());
+        self.aside.get_or_insert_with(start)
     }
 
     fn succeed(&mut self, batch: &[Write], items: Vec<Item>, results: Vec<Written>) {
@@ -229,7 +293,7 @@ impl Committer {
                 _ if hopeless => false,
                 Patience::Endless => true,
                 Patience::Short => self.failures < SHORT_ATTEMPTS,
-                Patience::Once => false,
+                Patience::Once => error.is_unapplied() && self.failures < SHORT_ATTEMPTS,
             };
             if keep {
                 kept.push(write.clone(), item);

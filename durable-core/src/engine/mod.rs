@@ -16,6 +16,7 @@
 
 mod activities;
 mod apply;
+mod aside;
 mod budget;
 mod catalogue;
 mod client;

@@ -165,6 +165,14 @@ impl SharedBackend for FaultyBackend {
         }
     }
 
+    async fn blocked(&self, batch: Arc<Vec<Write>>) -> Result<Vec<usize>, BackendError> {
+        let store = self.living().await;
+        match store.shared() {
+            Some(shared) => self.store.wait(shared.blocked(batch)).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
     async fn notify(&self, notices: Vec<Notice>) {
         let store = self.living().await;
         if let Some(shared) = store.shared()

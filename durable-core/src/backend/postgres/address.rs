@@ -157,10 +157,10 @@ impl Address {
 
     fn settings(&self, purpose: Purpose) -> String {
         let mut sql = format!(
-            // A worker that stands still in the middle of a transaction must not keep the locks of its rows, since every batch
-            // of the others waits that has one of them in it. Those wait for longer than that, so that they need not try
-            // again. It is time enough for sending the largest batch over the network of a data centre.
-            "SET search_path = \"{}\"; SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '4s'; \
+            // Whoever waits for a lock has other locks and keeps a whole batch waiting, so it does that for a moment only, and
+            // then tries without what is locked. A worker that stands still in the middle of a transaction must not keep its
+            // locks either. It has time enough for sending the largest batch over the network of a data centre.
+            "SET search_path = \"{}\"; SET lock_timeout = '1s'; SET idle_in_transaction_session_timeout = '4s'; \
              SET default_transaction_isolation = 'read committed';",
             self.schema
         );

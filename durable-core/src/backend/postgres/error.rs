@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{Severity, SqlState};
 
 use crate::backend::{BackendError, BackendErrorKind};
 
@@ -109,9 +109,26 @@ impl Failure {
         error.is_some_and(|error| *error.code() == SqlState::DIVISION_BY_ZERO)
     }
 
+    /// True when the server has said that it ended the statement, and with it the transaction. What ends the connection says
+    /// nothing about a commit that was under way.
+    fn is_rolled_back(&self) -> bool {
+        let error = self.cause.as_ref().and_then(|cause| cause.as_db_error());
+        error.is_some_and(|error| error.parsed_severity() == Some(Severity::Error))
+    }
+
+    /// True when it is about some rows: a lock that was not to be had, a deadlock, or a statement that took too long.
+    fn is_blocked(&self) -> bool {
+        const BLOCKED: [SqlState; 3] =
+            [SqlState::LOCK_NOT_AVAILABLE, SqlState::T_R_DEADLOCK_DETECTED, SqlState::QUERY_CANCELED];
+        self.cause.as_ref().and_then(|cause| cause.code()).is_some_and(|code| BLOCKED.contains(code))
+    }
+
     /// The error as the outside sees it; `place` is where the hub lies, without a password.
     pub(super) fn of_hub(&self, place: &str) -> BackendError {
-        let error = BackendError::new(self.kind, format!("the task hub {place}: {}", self.what));
+        let mut error = BackendError::new(self.kind, format!("the task hub {place}: {}", self.what));
+        if self.is_rolled_back() {
+            error = if self.is_blocked() { error.blocked() } else { error.unapplied() };
+        }
         match &self.cause {
             Some(cause) => error.with_source(Arc::clone(cause)),
             None => error,

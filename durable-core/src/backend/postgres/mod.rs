@@ -287,11 +287,9 @@ impl Backend for Postgres {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
-        let committed = async {
-            let writer = self.hub.connection(&self.hub.writers).await?;
-            writer.within(writer::commit(&writer, &batch)).await
-        };
-        self.told(committed.await)
+        // Without a connection nothing is sent.
+        let writer = self.told(self.hub.connection(&self.hub.writers).await).map_err(BackendError::unapplied)?;
+        self.told(writer.within(writer::commit(&writer, &batch)).await)
     }
 
     async fn ready(
@@ -377,6 +375,14 @@ impl SharedBackend for Postgres {
         let found = async {
             let reader = self.hub.reader().await?;
             reader.within(workers::unread(&reader, &after)).await
+        };
+        self.told(found.await)
+    }
+
+    async fn blocked(&self, batch: Arc<Vec<Write>>) -> Result<Vec<usize>, BackendError> {
+        let found = async {
+            let reader = self.hub.reader().await?;
+            reader.within(writer::blocked(&reader, &batch)).await
         };
         self.told(found.await)
     }

@@ -67,9 +67,9 @@ const ARRIVED: &str = "SELECT m.key, m.task_id, m.kind, min(m.seq)
 
 /// What writes are about.
 #[derive(Default)]
-struct Needs<'a> {
-    keys: Vec<i64>,
-    ids: Vec<&'a str>,
+pub(super) struct Needs<'a> {
+    pub(super) keys: Vec<i64>,
+    pub(super) ids: Vec<&'a str>,
     /// Of these, the ones that somebody thinks are there.
     expected: Vec<&'a str>,
     creations: i64,
@@ -90,7 +90,7 @@ struct Needs<'a> {
 }
 
 impl<'a> Needs<'a> {
-    fn of(writes: &'a [Write], with_claims: bool) -> Self {
+    pub(super) fn of(writes: &'a [Write], with_claims: bool) -> Self {
         let mut needs = Self { with_claims, ..Self::default() };
         for write in writes {
             needs.add(write);

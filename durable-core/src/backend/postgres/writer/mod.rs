@@ -7,12 +7,14 @@
 //!
 //! What a page of claimed instances has is read after the commit, unless the rest of the batch changes it.
 
+mod blocked;
 mod changes;
 mod columns;
 mod load;
 mod stage;
 mod work;
 
+pub(super) use self::blocked::blocked;
 pub(super) use self::changes::free_text;
 pub(super) use self::load::{load_found, load_taken, read_claimed};
 pub(super) use self::stage::Answer;
