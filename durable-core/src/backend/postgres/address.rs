@@ -1,5 +1,6 @@
 //! Where a hub lies, and how one gets there.
 
+use std::io;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -8,7 +9,7 @@ use tokio_postgres::{AsyncMessage, Client, Config, NoTls, Socket};
 
 use super::connection::{Connection, Line, Purpose};
 use super::error::{Failure, Result};
-use super::hosts::Hosts;
+use super::hosts::{Hosts, Server};
 use super::tls::Tls;
 use super::url;
 use crate::backend::BackendErrorKind;
@@ -101,48 +102,56 @@ impl Address {
         statements: &str,
         told: impl Fn(AsyncMessage) + Clone + Send + 'static,
     ) -> Result<(Client, Line)> {
-        let limit = self.config.get_connect_timeout().copied().unwrap_or(PATIENCE);
-        let silent = || Failure::silent(limit);
         let mut failed: Option<Failure> = None;
-        let mut fail = |failure: Failure, whose: String| {
-            let failure = if self.hosts.are_several() { failure.while_doing(&whose) } else { failure };
-            failed = Some(match failed.take() {
+        for (number, server) in self.hosts.in_turn() {
+            let failure = match self.client_of(server, statements, &told).await {
+                Ok(connected) => {
+                    self.hosts.was_right(number);
+                    return Ok(connected);
+                }
+                Err(failure) if self.hosts.are_several() => failure.while_doing(&server.told()),
+                Err(failure) => failure,
+            };
+            failed = Some(match failed {
                 Some(before) => before.and(failure),
                 None => failure,
             });
-        };
-        for (number, server) in self.hosts.in_turn() {
-            let configs = tokio::time::timeout(limit, server.configs(&self.config)).await;
-            let configs = match configs.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())) {
-                Ok(configs) => configs,
-                Err(error) => {
-                    fail(Failure::unavailable(format!("there is no such host at present ({error})")), server.told());
-                    continue;
-                }
+        }
+        Err(failed.unwrap_or_else(|| Failure::unavailable("there is no host")))
+    }
+
+    /// The same with one server, whose addresses have as much time each.
+    async fn client_of(
+        &self,
+        server: &Server,
+        statements: &str,
+        told: &(impl Fn(AsyncMessage) + Clone + Send + 'static),
+    ) -> Result<(Client, Line)> {
+        let limit = self.config.get_connect_timeout().copied().unwrap_or(PATIENCE);
+        let configs = tokio::time::timeout(limit, server.configs(&self.config)).await;
+        let configs = configs.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        let configs = configs.map_err(|error| Failure::unavailable(format!("the host is not found ({error})")))?;
+        let mut failed = Failure::unavailable("the host has no address");
+        for config in configs {
+            let mut line = None;
+            let attempt = async {
+                let (client, new) = self.open(&config, told.clone()).await?;
+                line = Some(new);
+                client.batch_execute(statements).await?;
+                Ok(client)
             };
-            for config in configs {
-                let mut line = None;
-                let attempt = async {
-                    let (client, new) = self.open(&config, told.clone()).await?;
-                    line = Some(new);
-                    client.batch_execute(statements).await?;
-                    Ok(client)
-                };
-                let end = tokio::time::timeout(limit, attempt).await.unwrap_or_else(|_| Err(silent()));
-                match (end, line) {
-                    (Ok(client), Some(line)) => {
-                        self.hosts.was_right(number);
-                        return Ok((client, line));
-                    }
-                    (Ok(_), None) => {}
-                    (Err(failure), line) => {
-                        line.iter().for_each(Line::cut);
-                        fail(failure, server.told());
-                    }
+            let end = tokio::time::timeout(limit, attempt).await.unwrap_or_else(|_| Err(Failure::silent(limit)));
+            match (end, line) {
+                (Ok(client), Some(line)) => return Ok((client, line)),
+                (Err(failure), line) => {
+                    line.iter().for_each(Line::cut);
+                    // Whoever says no says more than whoever is not there.
+                    failed = if failed.is_hopeless() { failed } else { failure };
                 }
+                (Ok(_), None) => {}
             }
         }
-        Err(failed.unwrap_or_else(|| Failure::unavailable("the host has no address at present")))
+        Err(failed)
     }
 
     async fn open(&self, config: &Config, told: impl Fn(AsyncMessage) + Send + 'static) -> Result<(Client, Line)> {

@@ -81,20 +81,23 @@ impl Failure {
         Self::unavailable(format!("the answer to a commit is lost ({})", self.what))
     }
 
+    /// True when trying again does not help.
+    pub(super) fn is_hopeless(&self) -> bool {
+        self.kind != BackendErrorKind::Unavailable
+    }
+
+    fn code(&self) -> Option<&str> {
+        self.cause.as_ref().and_then(|cause| cause.code()).map(SqlState::code)
+    }
+
     /// True when it is better to speak to another server, or to this one anew.
     pub(super) fn is_of_server(&self) -> bool {
-        let code = self.cause.as_ref().and_then(|cause| cause.code());
-        code.is_some_and(|code| {
-            *code == SqlState::READ_ONLY_SQL_TRANSACTION
-                || matches!(&code.code()[..2], "08")
-                || code.code().starts_with("57P")
-        })
+        self.is_read_only() || self.code().is_some_and(|code| code.starts_with("08") || code.starts_with("57P"))
     }
 
     /// True when the server takes no writes.
     pub(super) fn is_read_only(&self) -> bool {
-        let code = self.cause.as_ref().and_then(|cause| cause.code());
-        code == Some(&SqlState::READ_ONLY_SQL_TRANSACTION)
+        self.code() == Some(SqlState::READ_ONLY_SQL_TRANSACTION.code())
     }
 
     /// True when a row with this key came into being in the meantime.
