@@ -80,7 +80,8 @@ async fn locked_rows_stop_only_what_is_about_them() {
     lock.batch_execute("UPDATE instances SET version = '1' WHERE id LIKE 'held-%'").await.unwrap();
     let raise = join_all(held.iter().map(|instance| instance.raise_event("go", &"now")));
     let others = async {
-        timeout(LONG / 2, run_others(&hub, 20)).await.expect("nobody has locked these");
+        let others = join_all((0..16).map(|_| run_others(&hub, 10)));
+        timeout(LONG / 2, others).await.expect("nobody has locked these");
         lock.rollback().await.unwrap();
     };
     let (raised, ()) = tokio::join!(raise, others);
@@ -175,6 +176,31 @@ async fn an_obstacle_that_cannot_be_seen_stops_nothing_else() {
         for instance in &held {
             assert_eq!(timeout(LONG, instance.output()).await.unwrap().unwrap(), "now");
         }
+    }
+    hub.shutdown().await.unwrap();
+}
+
+/// Whoever stops does not wait for a lock that nobody gives back, and what is not about it is written.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_locked_row_keeps_no_worker_from_ending() {
+    let schema = Schema::new();
+    let hub = worker(&schema).await;
+    let instances = start_waiting(&hub, "held", 20).await;
+    let mut client = schema.client().await;
+    let lock = client.transaction().await.unwrap();
+    lock.batch_execute("SELECT FROM instances WHERE id = 'held-0' FOR UPDATE").await.unwrap();
+    let raise = join_all(instances.iter().map(|instance| instance.raise_event("go", &"now")));
+    let end = async { timeout(LONG, hub.shutdown()).await.expect("it gives up").unwrap() };
+    let (raised, ()) = tokio::join!(raise, end);
+    assert!(raised[0].is_err() && raised[1..].iter().all(Result::is_ok), "{raised:?}");
+    lock.rollback().await.unwrap();
+    let hub = worker(&schema).await;
+    for (n, instance) in instances.iter().enumerate() {
+        let instance = hub.client().instance::<String, _>(instance.id().clone()).unwrap();
+        if n == 0 {
+            instance.raise_event("go", &"now").await.unwrap();
+        }
+        assert_eq!(timeout(LONG, instance.output()).await.unwrap().unwrap(), "now");
     }
     hub.shutdown().await.unwrap();
 }
