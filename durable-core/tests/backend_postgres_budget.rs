@@ -254,7 +254,8 @@ async fn a_claim_reads_no_calls_of_the_living() {
     store.commit(Arc::new(vec![claim])).await.unwrap();
     let sweep = statements(&server).into_iter().map(|(_, what)| what).find(|what| what.contains("SET swept"));
     // As the store plans it.
-    let plan = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_material = off;
+    let plan =
+        "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_material = off;
         SET jit = off";
     observer.batch_execute(plan).await.unwrap();
     let explain = format!("EXPLAIN (ANALYZE, COSTS OFF) {}", sweep.unwrap());

@@ -243,9 +243,11 @@ impl Backend for Postgres {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
-        // Without a connection nothing is sent.
-        let mut connection = self.told(self.hub.connection(&self.hub.writers).await).map_err(BackendError::unapplied)?;
-        self.told(writer::commit(&mut connection, &batch).await)
+        let mut asked = writer::Asked::default();
+        let committed =
+            async { writer::commit(&mut self.hub.connection(&self.hub.writers).await?, &batch, &mut asked).await };
+        let committed = self.told(committed.await);
+        committed.map_err(|error| if asked.0 { error } else { error.unapplied() })
     }
 
     async fn ready(

@@ -30,10 +30,14 @@ const RACES: usize = 5;
 /// The payloads of one stage, in bytes. More are cut into several, so that no message to the server grows too large.
 const MOST_BYTES: usize = 64 << 20;
 
-pub(super) async fn commit(connection: &mut Pooled<'_>, batch: &[Write]) -> Result<Vec<Written>> {
+/// Whether the server was asked to commit. Until then, no error leaves any doubt that nothing happened.
+#[derive(Debug, Default)]
+pub(super) struct Asked(pub(super) bool);
+
+pub(super) async fn commit(connection: &mut Pooled<'_>, batch: &[Write], asked: &mut Asked) -> Result<Vec<Written>> {
     let mut with_claims = false;
     for _ in 1..RACES {
-        match attempt(connection, batch, with_claims).await {
+        match attempt(connection, batch, with_claims, asked).await {
             // An id came into being that was not there a moment ago. Nothing happened; now it is there.
             Err(failure) if failure.is_duplicate_of("instances_by_id") => {}
             // The result of a call is there that others have taken. Nothing happened; now they are looked at first.
@@ -41,12 +45,18 @@ pub(super) async fn commit(connection: &mut Pooled<'_>, batch: &[Write]) -> Resu
             end => return end,
         }
     }
-    attempt(connection, batch, with_claims).await
+    attempt(connection, batch, with_claims, asked).await
 }
 
-async fn attempt(connection: &mut Pooled<'_>, batch: &[Write], with_claims: bool) -> Result<Vec<Written>> {
+async fn attempt(
+    connection: &mut Pooled<'_>,
+    batch: &[Write],
+    with_claims: bool,
+    asked: &mut Asked,
+) -> Result<Vec<Written>> {
+    *asked = Asked(false);
     connection.begin();
-    let end = transact(connection, batch, with_claims).await;
+    let end = transact(connection, batch, with_claims, asked).await;
     // After a failure the transaction may be gone already, and the connection too.
     if end.is_ok() || connection.client().batch_execute("ROLLBACK").await.is_ok() {
         connection.end();
@@ -54,7 +64,12 @@ async fn attempt(connection: &mut Pooled<'_>, batch: &[Write], with_claims: bool
     end
 }
 
-async fn transact(connection: &Pooled<'_>, batch: &[Write], with_claims: bool) -> Result<Vec<Written>> {
+async fn transact(
+    connection: &Pooled<'_>,
+    batch: &[Write],
+    with_claims: bool,
+    asked: &mut Asked,
+) -> Result<Vec<Written>> {
     let mut answers = Vec::with_capacity(batch.len());
     let mut begins = true;
     if batch.len() > 1 && batch.iter().any(is_search) {
@@ -66,6 +81,7 @@ async fn transact(connection: &Pooled<'_>, batch: &[Write], with_claims: bool) -
         if is_search(first) {
             answers.push(search(connection, begins, first).await?);
             if answers.len() == batch.len() {
+                *asked = Asked(true);
                 connection.query("COMMIT", &[]).await?;
             }
         } else {
@@ -85,6 +101,7 @@ async fn transact(connection: &Pooled<'_>, batch: &[Write], with_claims: bool) -
                 }
             }
             let is_last = answers.len() + done.len() == batch.len();
+            *asked = Asked(is_last);
             flush(connection, work, is_last, done, &mut answers).await?;
         }
         begins = false;
