@@ -287,9 +287,13 @@ impl Backend for Postgres {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
-        // Without a connection nothing is sent.
-        let writer = self.told(self.hub.connection(&self.hub.writers).await).map_err(BackendError::unapplied)?;
-        self.told(writer.within(writer::commit(&writer, &batch)).await)
+        let mut asked = writer::Asked::default();
+        let committed = async {
+            let writer = self.hub.connection(&self.hub.writers).await?;
+            writer.within(writer::commit(&writer, &batch, &mut asked)).await
+        };
+        let committed = self.told(committed.await);
+        committed.map_err(|error| if asked.0 { error } else { error.unapplied() })
     }
 
     async fn ready(

@@ -9,6 +9,7 @@ use super::super::connection::{Connection, Step};
 use super::super::error::Result;
 use super::super::query::{self, get};
 use super::super::time::now;
+use super::super::workers::living;
 use super::work::{Locked, Work};
 use crate::backend::{
     CallId, Completes, InboxRow, InstanceKey, InstanceRow, MessageTarget, NewChild, NewMessage, NewTimer,
@@ -42,13 +43,13 @@ const CHILDREN: &str = concat!(
 
 const FRESH_KEYS: &str = "SELECT nextval('instance_keys') FROM generate_series(1, $1::bigint)";
 
-const LIVING: &str = concat!("SELECT worker, false FROM workers WHERE drained IS NULL AND lease_until > ", now!());
+const LIVING: &str = concat!("SELECT l.worker, false FROM (", living!(), ") AS l");
 
 /// Those who live, and those who ended in order and own one of these instances.
 const WORKERS: &str = concat!(
-    "SELECT worker, false FROM workers WHERE drained IS NULL AND lease_until > ",
-    now!(),
-    " UNION ALL SELECT worker, true FROM workers WHERE drained IS NOT NULL
+    "SELECT l.worker, false FROM (",
+    living!(),
+    ") AS l UNION ALL SELECT worker, true FROM workers WHERE drained IS NOT NULL
       AND worker = ANY(ARRAY(SELECT owner FROM instances WHERE key = ANY($1::bigint[])))"
 );
 

@@ -33,10 +33,14 @@ const RACES: usize = 5;
 /// The payloads of one stage, in bytes. More are cut into several, so that no message to the server grows too large.
 const MOST_BYTES: usize = 64 << 20;
 
-pub(super) async fn commit(connection: &Pooled<'_>, batch: &[Write]) -> Result<Vec<Written>> {
+/// Whether the server was asked to commit. Until then, no error leaves any doubt that nothing happened.
+#[derive(Debug, Default)]
+pub(super) struct Asked(pub(super) bool);
+
+pub(super) async fn commit(connection: &Pooled<'_>, batch: &[Write], asked: &mut Asked) -> Result<Vec<Written>> {
     let mut with_claims = false;
     for _ in 1..RACES {
-        match attempt(connection, batch, with_claims).await {
+        match attempt(connection, batch, with_claims, asked).await {
             // An id came into being that was not there a moment ago. Nothing happened; now it is there.
             Err(failure) if failure.is_duplicate_of("instances_by_id") => {}
             // The result of a call is there that others have taken. Nothing happened; now they are looked at first.
@@ -44,13 +48,19 @@ pub(super) async fn commit(connection: &Pooled<'_>, batch: &[Write]) -> Result<V
             end => return end,
         }
     }
-    attempt(connection, batch, with_claims).await
+    attempt(connection, batch, with_claims, asked).await
 }
 
-async fn attempt(connection: &Pooled<'_>, batch: &[Write], with_claims: bool) -> Result<Vec<Written>> {
+async fn attempt(
+    connection: &Pooled<'_>,
+    batch: &[Write],
+    with_claims: bool,
+    asked: &mut Asked,
+) -> Result<Vec<Written>> {
+    *asked = Asked(false);
     connection.begin();
     let mut answers = Answers::default();
-    let end = transact(connection, batch, with_claims, &mut answers).await;
+    let end = transact(connection, batch, with_claims, asked, &mut answers).await;
     if end.is_ok() {
         // Nothing is locked any more. That fails as if the answer to the commit were lost.
         answers.complete(connection, false).await.map_err(Failure::after_commit)?;
@@ -92,7 +102,13 @@ impl Answers {
     }
 }
 
-async fn transact(connection: &Pooled<'_>, batch: &[Write], with_claims: bool, answers: &mut Answers) -> Result<()> {
+async fn transact(
+    connection: &Pooled<'_>,
+    batch: &[Write],
+    with_claims: bool,
+    asked: &mut Asked,
+    answers: &mut Answers,
+) -> Result<()> {
     let mut begins = true;
     if batch.len() > 1 && batch.iter().any(is_search) {
         // Whoever holds what it has found must not wait for other locks any more.
@@ -104,6 +120,7 @@ async fn transact(connection: &Pooled<'_>, batch: &[Write], with_claims: bool, a
             answers.complete(connection, true).await?;
             search(connection, begins, first, answers).await?;
             if answers.len() == batch.len() {
+                *asked = Asked(true);
                 connection.query("COMMIT", &[]).await?;
             }
         } else {
@@ -124,6 +141,7 @@ async fn transact(connection: &Pooled<'_>, batch: &[Write], with_claims: bool, a
                 }
             }
             let is_last = answers.len() + done.len() == batch.len();
+            *asked = Asked(is_last);
             flush(connection, work, is_last, done, &mut answers.known).await?;
         }
         begins = false;
