@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use durable_core::BoxFuture;
 use durable_core::backend::postgres::Postgres;
+use durable_core::backend::{Backend, Write};
 use durable_core::engine::Clock;
 use durable_core::hub::TaskHubBuilder;
 use durable_core::model::Timestamp;
@@ -235,4 +236,51 @@ async fn a_step_costs_two_round_trips_and_one_commit() {
     assert_eq!(many.since(few), budget, "of 50 steps more: {few:?}, {many:?}");
     other.shutdown().await.unwrap();
     hub.shutdown().await.unwrap();
+}
+
+/// The calls that the dead have left behind are looked for at every claim: nothing is read for that while nobody is dead.
+#[tokio::test]
+async fn a_claim_reads_no_calls_of_the_living() {
+    let server = server();
+    let store = Postgres::connect(&format!("{}?application_name=worker0", server.url())).await.unwrap();
+    let worker = store.attach("test", BEAT).await.unwrap().worker;
+    let (observer, connection) = tokio_postgres::connect(server.url(), NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let fill = "SET search_path = durable;
+        INSERT INTO activities SELECT key, call, 'pack', '1', NULL, NULL, 1, call, 1, 0
+            FROM generate_series(1, 20) AS key, generate_series(1, 1000) AS call";
+    observer.batch_execute(fill).await.unwrap();
+    let claim = Write::ClaimActivities { worker, first_claim: 1, limit: 10, runs: None };
+    store.commit(Arc::new(vec![claim])).await.unwrap();
+    let sweep = statements(&server).into_iter().map(|(_, what)| what).find(|what| what.contains("SET swept"));
+    // As the store plans it.
+    let plan =
+        "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_material = off;
+        SET jit = off";
+    observer.batch_execute(plan).await.unwrap();
+    let explain = format!("EXPLAIN (ANALYZE, COSTS OFF) {}", sweep.unwrap());
+    // The tables may have been empty when the statement was planned.
+    for what_the_planner_knows in ["", "ANALYZE activities, workers"] {
+        observer.batch_execute(what_the_planner_knows).await.unwrap();
+        let rows = observer.query(&explain, &[]).await.unwrap();
+        let plan: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+        let is_scan = |line: &&String| line.contains("Scan") && line.contains(" activities");
+        let scans: Vec<_> = plan.iter().filter(is_scan).collect();
+        let idle = scans.iter().filter(|line| line.contains("never executed")).count();
+        assert!(idle > 0 && idle == scans.len(), "{plan:#?}");
+    }
+}
+
+/// A heartbeat writes one row, and no index: so its old versions go away without a vacuum.
+#[tokio::test]
+async fn a_heartbeat_touches_no_index() {
+    let server = server();
+    let store = Postgres::connect(server.url()).await.unwrap();
+    store.attach("test", BEAT).await.unwrap();
+    let (mut observer, connection) = tokio_postgres::connect(server.url(), NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let beat = observer.transaction().await.unwrap();
+    beat.batch_execute("UPDATE durable.workers SET lease_until = lease_until + 1").await.unwrap();
+    let sql = "SELECT pg_stat_get_xact_tuples_hot_updated('durable.workers'::regclass)";
+    assert_eq!(beat.query_one(sql, &[]).await.unwrap().get::<_, i64>(0), 1);
 }

@@ -240,7 +240,7 @@ async fn what_cannot_be_reached_may_come_back_and_what_is_not_there_does_not() {
     let (rest, _) = url().rsplit_once('/').unwrap();
     let error = Postgres::connect(&format!("{rest}/no_such_database")).await.unwrap_err();
     assert_eq!(error.kind(), BackendErrorKind::Other, "{error}");
-    for schema in ["", "pg_mine", "with\"quote", &"x".repeat(64)] {
+    for schema in ["", "$user", "pg_mine", "with\"quote", &"x".repeat(64)] {
         let error = Postgres::options().schema(schema).connect_later(url()).unwrap_err();
         assert_eq!(error.kind(), BackendErrorKind::Other, "{error}");
     }
@@ -277,7 +277,8 @@ async fn a_commit_that_is_cut_off_happens_not_or_once() {
         }
     };
     let (end, ()) = tokio::join!(store.commit(Arc::new(vec![message("a", 1)])), cut_off);
-    assert!(end.unwrap_err().is_retryable());
+    let error = end.unwrap_err();
+    assert!(error.is_retryable() && error.is_unapplied(), "it had not come to its end: {error}");
     lock.rollback().await.unwrap();
     assert_eq!(store.instance("a").await.unwrap().unwrap().inbox_seq, 0);
     assert!(matches!(commit(&store, vec![message("a", 1)]).await[0], Written::Queued { seq: 1, .. }));

@@ -98,3 +98,18 @@ async fn what_is_no_certificate_is_refused() {
         assert_eq!(error.kind(), BackendErrorKind::Other, "{error}");
     }
 }
+
+#[tokio::test]
+async fn a_server_that_is_named_by_its_address_is_asked_for_tls() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut clear = [0; 8];
+        stream.read_exact(&mut clear).await.unwrap();
+        clear
+    };
+    let url = format!("postgres://ada:hunter2@/shop?hostaddr=127.0.0.1&port={port}&sslmode=require");
+    let (error, clear) = tokio::join!(Postgres::connect(&url), server);
+    assert_eq!(clear, SSL_REQUEST, "{error:?}");
+}

@@ -156,9 +156,9 @@ fn a_store_in_memory_has_no_budgets() {
 #[test]
 fn workers_share_a_store_in_postgresql() {
     let shared = |arguments: &[&str], figures: &[&str]| {
-        let rows = bench(&[arguments, &["--backend", "postgres", "--workers", "1,2"]].concat());
+        let rows = bench(&[arguments, &["--backend", "postgres", "--workers", "1,2,4"]].concat());
         let workers: Vec<_> = rows.iter().map(|row| row["workers"].as_f64().unwrap()).collect();
-        assert_eq!(workers, [1.0, 2.0]);
+        assert_eq!(workers, [1.0, 2.0, 4.0]);
         for row in &rows {
             assert_figures(row, figures);
         }

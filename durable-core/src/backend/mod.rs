@@ -69,7 +69,8 @@ pub trait Backend: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Whether the batch happened is unknown. Repeating a [`Write::Turn`] is safe.
+    /// Whether the batch happened is unknown, unless the error [says](BackendError::is_unapplied) that it did not. Repeating a
+    /// [`Write::Turn`] is safe.
     async fn commit(&self, batch: Arc<Vec<Write>>) -> Result<Vec<Written>, BackendError>;
 
     /// The keys of the instances that [`Write::ClaimReady`] would take, for a look without taking them. At most `limit`, with

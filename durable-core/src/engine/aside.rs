@@ -229,10 +229,11 @@ impl Keeper {
         free: Vec<usize>,
         mut stay: HashSet<Subject>,
     ) -> HashMap<usize, Result<Written, BackendError>> {
-        let mut answers = HashMap::new();
+        let mut answers = HashMap::<usize, Result<Written, BackendError>>::new();
         for at in free {
             let about = subjects(&batch[at]);
-            if self.closed.is_cancelled() || about.iter().any(|subject| stay.contains(subject)) {
+            let gives_up = self.closed.is_cancelled() && answers.values().any(Result::is_err);
+            if gives_up || about.iter().any(|subject| stay.contains(subject)) {
                 stay.extend(about);
                 continue;
             }

@@ -167,7 +167,7 @@ impl Committer {
                         underway = self.begin(Waiting::default()).await;
                         self.succeed(&batch, items, results);
                     }
-                    Err(error) if error.is_blocked() && !self.closed.is_cancelled() => {
+                    Err(error) if error.is_blocked() => {
                         waiting = self.step_aside(&batch, items, is_sifted);
                     }
                     Err(error) if error.is_retryable() => {

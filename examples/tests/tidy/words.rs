@@ -33,6 +33,7 @@ const IMPURE: &[&str] = &["tokio", "rusqlite", "SystemTime", "Instant", "thread:
 /// Tests that may name a sleep, with the reason.
 const MAY_SLEEP: &[(&str, &str)] = &[
     ("durable-macros/tests/ui/", "the macro refuses it"),
+    ("durable-core/tests/backend_postgres_fan_out.rs", "the calls of a fan-out that is shared take time"),
     ("durable-core/tests/engine_activities.rs", "time is virtual in a world"),
     ("durable-core/tests/engine_handoff.rs", "time is virtual in a world"),
     ("durable-core/tests/engine_ownership.rs", "time is virtual in a fleet"),

@@ -8,7 +8,7 @@ use super::query::{self, get, limit, optional_payload, payload};
 use super::runs::{Runs, can_run, numbers, order};
 use super::time::now;
 use super::workers::{self, living, ready_query};
-use super::writer::{self, Work};
+use super::writer::{self, Instance, Work};
 use crate::backend::{
     ActivityRow, CallId, Claimed, HeldCall, InstanceKey, InstanceRow, Release, RunnableActivities,
     RunnableOrchestrators, WorkerId, Written,
@@ -136,6 +136,13 @@ fn fits(runs: &RunnableOrchestrators, row: &InstanceRow) -> bool {
 
 /// Makes a worker the owner of an instance.
 fn take(work: &mut Work<'_>, key: InstanceKey, worker: WorkerId) -> Option<Claimed> {
+    let owner_lost = own(work, key, worker)?;
+    let (instance, inbox, timers) = work.claimed(key)?;
+    Some(Claimed { instance, inbox, timers: Some(timers), owner_lost })
+}
+
+/// The same without what it has. Says whether the owner before was lost.
+fn own(work: &mut Work<'_>, key: InstanceKey, worker: WorkerId) -> Option<bool> {
     let before = work.instances.get(&key)?.owner;
     let owner_lost = before != Some(worker) && work.is_lost(before);
     if let Some(instance) = work.instances.get_mut(&key).filter(|_| before != Some(worker)) {
@@ -143,11 +150,11 @@ fn take(work: &mut Work<'_>, key: InstanceKey, worker: WorkerId) -> Option<Claim
         instance.owner = Some(worker);
         instance.is_held = true;
     }
-    let (instance, inbox, timers) = work.claimed(key)?;
-    Some(Claimed { instance, inbox, timers: Some(timers), owner_lost })
+    Some(owner_lost)
 }
 
-/// A stage of its own: it must find what is ready before it can say what it is about.
+/// A stage of its own: it must find what is ready before it can say what it is about. What the instances have may be much, and
+/// is read by [`read_taken`] when they are not locked any more: whoever stood still while it comes would stop the others.
 pub(super) async fn claim_ready(
     connection: &Connection,
     begins: bool,
@@ -156,7 +163,7 @@ pub(super) async fn claim_ready(
     most: usize,
     runs: &RunnableOrchestrators,
     again: bool,
-) -> Result<Written> {
+) -> Result<Vec<Taken>> {
     let (most, runs) = (limit(most), Runs::new(runs));
     let mut steps = Vec::new();
     if begins {
@@ -176,20 +183,48 @@ pub(super) async fn claim_ready(
     steps.push(Step { sql: LOCK_READY, params });
     let answers = connection.run(&steps).await?;
     let keys = answers.last().into_iter().flatten().map(|row| get(row, 0)).collect::<Result<Vec<i64>>>()?;
-    let mut work = writer::load_claimed(connection, &keys).await?;
+    let mut work = writer::load_taken(connection, &keys).await?;
     // A row that had another owner when the query began is looked at once more.
-    let free = |work: &Work<'_>, key: &i64| {
-        let owner = work.instances.get(&InstanceKey(*key)).and_then(|instance| instance.owner);
+    let free = |work: &Work<'_>, key: &InstanceKey| {
+        let owner = work.instances.get(key).and_then(|instance| instance.owner);
         owner == Some(worker) || work.living(owner).is_none()
     };
     let mut taken = Vec::with_capacity(keys.len());
     for key in keys {
-        if free(&work, &key) {
-            taken.extend(take(&mut work, InstanceKey(key), worker));
+        let key = InstanceKey(key);
+        if free(&work, &key)
+            && let Some(owner_lost) = own(&mut work, key, worker)
+            && let Some(Instance { epoch, inbox_seq, .. }) = work.instances.get(&key)
+        {
+            taken.push(Taken { key, epoch: *epoch, inbox_seq: *inbox_seq, owner_lost });
         }
     }
     writer::write(connection, work).await?;
-    Ok(Written::Taken(taken))
+    Ok(taken)
+}
+
+/// An instance that has a new owner now.
+pub(super) struct Taken {
+    pub(super) key: InstanceKey,
+    epoch: u64,
+    inbox_seq: u64,
+    owner_lost: bool,
+}
+
+/// Reads what instances have that were taken, as it was then: only messages can have been added since. Those that somebody else
+/// has now are left out.
+pub(super) async fn read_taken(connection: &Connection, taken: &[Taken], in_transaction: bool) -> Result<Written> {
+    let keys: Vec<_> = taken.iter().map(|taken| taken.key.0).collect();
+    let (mut rows, mut inboxes, mut timers) = writer::read_claimed(connection, &keys, in_transaction).await?;
+    let claimed = taken.iter().filter_map(|taken| {
+        let mut instance = rows.remove(&taken.key).filter(|row| row.epoch == taken.epoch)?;
+        instance.inbox_seq = taken.inbox_seq;
+        let mut inbox = inboxes.remove(&taken.key).unwrap_or_default();
+        inbox.retain(|row| row.seq <= taken.inbox_seq);
+        let timers = Some(timers.remove(&taken.key).unwrap_or_default());
+        Some(Claimed { instance, inbox, timers, owner_lost: taken.owner_lost })
+    });
+    Ok(Written::Taken(claimed.collect()))
 }
 
 pub(super) fn release(work: &mut Work<'_>, releases: &[Release]) -> Written {

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_postgres::error::{Severity, SqlState};
 
@@ -25,6 +26,15 @@ impl Failure {
 
     pub(super) fn corrupt(what: impl Into<String>) -> Self {
         Self::new(BackendErrorKind::Corrupt, what)
+    }
+
+    pub(super) fn unavailable(what: impl Into<String>) -> Self {
+        Self::new(BackendErrorKind::Unavailable, what)
+    }
+
+    /// The server has said nothing for so long that nobody waits any more. What it has done is not known.
+    pub(super) fn silent(limit: Duration) -> Self {
+        Self::unavailable(format!("PostgreSQL has not answered for {limit:?}; the connection is given up"))
     }
 
     /// A value that was read has another form than it should have.
@@ -51,6 +61,43 @@ impl Failure {
     pub(super) fn while_doing(mut self, doing: &str) -> Self {
         self.what = format!("{doing}: {}", self.what);
         self
+    }
+
+    /// What kept us from one server, and from another one. One of them may come to its senses.
+    pub(super) fn and(self, other: Self) -> Self {
+        let kinds = [self.kind, other.kind];
+        let kind = kinds.into_iter().find(|kind| *kind == BackendErrorKind::Unavailable).unwrap_or(self.kind);
+        Self { kind, what: format!("{}; {}", self.what, other.what), cause: other.cause.or(self.cause) }
+    }
+
+    /// The same failure where it has worked before with the same user, password and certificates: somebody is just changing
+    /// something, so it may pass.
+    pub(super) fn for_now(self) -> Self {
+        Self { kind: BackendErrorKind::Unavailable, ..self }
+    }
+
+    /// What kept the answer from us to a commit that has happened. How PostgreSQL calls it says nothing of the commit.
+    pub(super) fn after_commit(self) -> Self {
+        Self::unavailable(format!("the answer to a commit is lost ({})", self.what))
+    }
+
+    /// True when trying again does not help.
+    pub(super) fn is_hopeless(&self) -> bool {
+        self.kind != BackendErrorKind::Unavailable
+    }
+
+    fn code(&self) -> Option<&str> {
+        self.cause.as_ref().and_then(|cause| cause.code()).map(SqlState::code)
+    }
+
+    /// True when it is better to speak to another server, or to this one anew.
+    pub(super) fn is_of_server(&self) -> bool {
+        self.is_read_only() || self.code().is_some_and(|code| code.starts_with("08") || code.starts_with("57P"))
+    }
+
+    /// True when the server takes no writes.
+    pub(super) fn is_read_only(&self) -> bool {
+        self.code() == Some(SqlState::READ_ONLY_SQL_TRANSACTION.code())
     }
 
     /// True when a row with this key came into being in the meantime.

@@ -14,12 +14,14 @@ macro_rules! finished {
     };
 }
 
+mod address;
 mod claim;
 mod commit;
 mod connection;
 mod create;
 mod error;
 mod expire;
+mod hosts;
 mod list;
 mod message;
 mod next;
@@ -34,6 +36,7 @@ mod schema;
 mod time;
 mod tls;
 mod turn;
+mod url;
 mod workers;
 mod writer;
 
@@ -44,8 +47,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::OnceCell;
 
-use self::connection::{Address, Purpose};
-use self::error::Result as Outcome;
+use self::address::Address;
+use self::connection::Purpose;
+use self::error::{Failure, Result as Outcome};
 use self::pool::{Pool, Pooled};
 use super::{
     ActivityRow, Attached, Backend, BackendError, CountRow, Heartbeat, HistoryRow, InstanceFilter, InstanceKey,
@@ -59,6 +63,16 @@ const WRITERS: usize = 2;
 /// Queries that can run at the same time, of rows and of lists.
 const READERS: usize = 3;
 const LISTERS: usize = 2;
+
+/// How long the server may take for an answer. A list may take several times that.
+const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE_WITH_LISTS: u32 = 4;
+
+/// A heartbeat is to fail before the lease ends, so that another one can come in time; but it is given some time at least.
+const PATIENCE_WITH_PULSES: Duration = Duration::from_secs(5);
+
+/// The tables may be large that a new version changes.
+const PATIENCE_WITH_MIGRATIONS: Duration = Duration::from_secs(3600);
 
 /// A task hub in a PostgreSQL database, version 13 or newer. Clones share its connections.
 ///
@@ -89,6 +103,7 @@ struct Hub {
     /// Heartbeats wait for nothing else.
     pulses: Pool,
     hints: Pool,
+    patience: Duration,
     /// Set once the schema has the version of this program.
     opened: OnceCell<()>,
 }
@@ -97,8 +112,9 @@ impl Postgres {
     /// Connects to a database and makes or migrates the tables in its schema `durable`.
     ///
     /// The URL is like that of other PostgreSQL clients: `postgres://user:password@host:5432/database`, with several hosts
-    /// for fail-over if need be. With `sslmode=require` the connection is encrypted and the server's certificate checked;
-    /// by default it is when the server is on another machine and offers it, and `sslmode=disable` turns that off.
+    /// for fail-over if need be: one that takes writes is used, and another one when it does not any more. With
+    /// `sslmode=require` the connection is encrypted and the server's certificate checked; by default it is when the server is
+    /// on another machine and offers it, and `sslmode=disable` turns that off.
     ///
     /// # Errors
     ///
@@ -132,6 +148,7 @@ impl fmt::Debug for Postgres {
 pub struct PostgresOptions {
     schema: Option<String>,
     authorities: Option<String>,
+    patience: Option<Duration>,
     relaxed: bool,
 }
 
@@ -148,6 +165,16 @@ impl PostgresOptions {
     #[must_use]
     pub fn root_certificates(mut self, pem: impl Into<String>) -> Self {
         self.authorities = Some(pem.into());
+        self
+    }
+
+    /// Gives a connection up when the server has not answered for so long; the default is 30 seconds. What was asked fails as if
+    /// the connection were lost, and a worker asks again on another connection. Lists and counts may take four times as long.
+    ///
+    /// How long it may take to connect to one of several hosts is said by `connect_timeout` in the URL; the default is 10 seconds.
+    #[must_use]
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = Some(patience);
         self
     }
 
@@ -180,13 +207,20 @@ impl PostgresOptions {
         let schema = self.schema.as_deref().unwrap_or("durable");
         let address = Address::new(url, schema, self.authorities.as_deref(), self.relaxed);
         let address = Arc::new(address.map_err(|failure| failure.of_hub(schema))?);
-        let pool = |purpose, most| Pool::new(Arc::clone(&address), purpose, most);
+        let patience = self.patience.unwrap_or(PATIENCE);
+        let pool = |purpose, most| Pool::new(Arc::clone(&address), purpose, most, patience);
         let hub = Hub {
             writers: pool(Purpose::Rows, WRITERS),
             readers: pool(Purpose::Rows, READERS),
-            listers: pool(Purpose::Lists, LISTERS),
+            listers: Pool::new(
+                Arc::clone(&address),
+                Purpose::Lists,
+                LISTERS,
+                patience.saturating_mul(PATIENCE_WITH_LISTS),
+            ),
             pulses: pool(Purpose::Rows, 1),
             hints: pool(Purpose::Hints, 1),
+            patience,
             opened: OnceCell::new(),
             address: Arc::clone(&address),
         };
@@ -197,9 +231,12 @@ impl PostgresOptions {
 impl Hub {
     async fn open(&self) -> Outcome<()> {
         let open = || async {
-            let mut connection = self.writers.get().await?;
+            let connection = self.writers.get().await?;
             connection.begin();
-            schema::open(&connection, self.address.schema()).await?;
+            let schema = self.address.schema();
+            if !connection.within(schema::is_present(&connection, schema)).await? {
+                connection.within_limit(PATIENCE_WITH_MIGRATIONS, schema::bring_up(&connection, schema)).await?;
+            }
             connection.end();
             Ok(())
         };
@@ -208,7 +245,8 @@ impl Hub {
 
     async fn connection<'a>(&self, pool: &'a Pool) -> Outcome<Pooled<'a>> {
         self.open().await?;
-        pool.get().await
+        // It has been open before.
+        pool.get().await.map_err(Failure::for_now)
     }
 
     async fn reader(&self) -> Outcome<Pooled<'_>> {
@@ -230,12 +268,18 @@ impl Backend for Postgres {
     }
 
     async fn attach(&self, name: &str, lease: Duration) -> Result<Attached, BackendError> {
-        let attached = async { workers::attach(&*self.hub.reader().await?, name, lease).await };
+        let attached = async {
+            let reader = self.hub.reader().await?;
+            reader.within(workers::attach(&reader, name, lease)).await
+        };
         self.told(attached.await)
     }
 
     async fn detach(&self, worker: WorkerId) -> Result<(), BackendError> {
-        let detached = async { workers::detach(&*self.hub.reader().await?, worker).await };
+        let detached = async {
+            let reader = self.hub.reader().await?;
+            reader.within(workers::detach(&reader, worker)).await
+        };
         self.told(detached.await)
     }
 
@@ -243,10 +287,13 @@ impl Backend for Postgres {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
-        // Without a connection nothing is sent.
-        let mut connection =
-            self.told(self.hub.connection(&self.hub.writers).await).map_err(BackendError::unapplied)?;
-        self.told(writer::commit(&mut connection, &batch).await)
+        let mut asked = writer::Asked::default();
+        let committed = async {
+            let writer = self.hub.connection(&self.hub.writers).await?;
+            writer.within(writer::commit(&writer, &batch, &mut asked)).await
+        };
+        let committed = self.told(committed.await);
+        committed.map_err(|error| if asked.0 { error } else { error.unapplied() })
     }
 
     async fn ready(
@@ -256,7 +303,10 @@ impl Backend for Postgres {
         limit: usize,
         runs: RunnableOrchestrators,
     ) -> Result<Vec<InstanceKey>, BackendError> {
-        let found = async { workers::ready(&*self.hub.reader().await?, worker, after, limit, &runs).await };
+        let found = async {
+            let reader = self.hub.reader().await?;
+            reader.within(workers::ready(&reader, worker, after, limit, &runs)).await
+        };
         self.told(found.await)
     }
 
@@ -266,32 +316,50 @@ impl Backend for Postgres {
         after: Option<TimerRow>,
         limit: usize,
     ) -> Result<Vec<TimerRow>, BackendError> {
-        let found = async { workers::timers(&*self.hub.reader().await?, worker, after, limit).await };
+        let found = async {
+            let reader = self.hub.reader().await?;
+            reader.within(workers::timers(&reader, worker, after, limit)).await
+        };
         self.told(found.await)
     }
 
     async fn history(&self, key: InstanceKey) -> Result<Vec<HistoryRow>, BackendError> {
-        let found = async { query::history(&*self.hub.reader().await?, key).await };
+        let found = async {
+            let reader = self.hub.reader().await?;
+            reader.within(query::history(&reader, key)).await
+        };
         self.told(found.await)
     }
 
     async fn instance(&self, id: &str) -> Result<Option<InstanceRow>, BackendError> {
-        let found = async { query::instance(&*self.hub.reader().await?, id).await };
+        let found = async {
+            let reader = self.hub.reader().await?;
+            reader.within(query::instance(&reader, id)).await
+        };
         self.told(found.await)
     }
 
     async fn list(&self, filter: InstanceFilter) -> Result<Vec<InstanceRow>, BackendError> {
-        let found = async { list::list(&*self.hub.connection(&self.hub.listers).await?, &filter).await };
+        let found = async {
+            let lister = self.hub.connection(&self.hub.listers).await?;
+            lister.within(list::list(&lister, &filter)).await
+        };
         self.told(found.await)
     }
 
     async fn count(&self, filter: InstanceFilter) -> Result<Vec<CountRow>, BackendError> {
-        let found = async { list::count(&*self.hub.connection(&self.hub.listers).await?, &filter).await };
+        let found = async {
+            let lister = self.hub.connection(&self.hub.listers).await?;
+            lister.within(list::count(&lister, &filter)).await
+        };
         self.told(found.await)
     }
 
     async fn activities(&self, key: InstanceKey) -> Result<Vec<ActivityRow>, BackendError> {
-        let found = async { claim::activities(&*self.hub.reader().await?, key).await };
+        let found = async {
+            let reader = self.hub.reader().await?;
+            reader.within(claim::activities(&reader, key)).await
+        };
         self.told(found.await)
     }
 }
@@ -299,23 +367,35 @@ impl Backend for Postgres {
 #[async_trait]
 impl SharedBackend for Postgres {
     async fn heartbeat(&self, heartbeat: Heartbeat) -> Result<Option<Pulse>, BackendError> {
-        let beat = async { workers::heartbeat(&*self.hub.connection(&self.hub.pulses).await?, &heartbeat).await };
+        let limit = self.hub.patience.min(PATIENCE_WITH_PULSES.max(heartbeat.lease / 3 * 2));
+        let beat = async {
+            let pulse = self.hub.connection(&self.hub.pulses).await?;
+            pulse.within_limit(limit, workers::heartbeat(&pulse, &heartbeat)).await
+        };
         self.told(beat.await)
     }
 
     async fn unread(&self, after: Vec<(InstanceKey, u64)>) -> Result<Vec<Unread>, BackendError> {
-        let found = async { workers::unread(&*self.hub.reader().await?, &after).await };
+        let found = async {
+            let reader = self.hub.reader().await?;
+            reader.within(workers::unread(&reader, &after)).await
+        };
         self.told(found.await)
     }
 
     async fn blocked(&self, batch: Arc<Vec<Write>>) -> Result<Vec<usize>, BackendError> {
-        let found = async { writer::blocked(&mut self.hub.reader().await?, &batch).await };
+        let found = async {
+            let reader = self.hub.reader().await?;
+            reader.within(writer::blocked(&reader, &batch)).await
+        };
         self.told(found.await)
     }
 
     async fn notify(&self, notices: Vec<Notice>) {
-        let sent =
-            async { notify::notify(&*self.hub.connection(&self.hub.hints).await?, self.schema(), &notices).await };
+        let sent = async {
+            let hints = self.hub.connection(&self.hub.hints).await?;
+            hints.within(notify::notify(&hints, self.schema(), &notices)).await
+        };
         if let Err(error) = self.told(sent.await) {
             tracing::debug!(%error, "hints to other workers are lost");
         }

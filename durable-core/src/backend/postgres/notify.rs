@@ -11,7 +11,8 @@ use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 use tokio_postgres::{AsyncMessage, Client};
 
-use super::connection::{Address, Connection};
+use super::address::Address;
+use super::connection::Connection;
 use super::error::Result;
 use crate::backend::{InstanceKey, Notice, NoticeSender, Notices, WorkerId};
 
@@ -105,7 +106,7 @@ pub(super) async fn listen(address: Arc<Address>, worker: WorkerId) -> Result<No
     let (sender, notices) = Notices::channel();
     let mut ear = Ear::open(&address, worker).await?;
     tokio::spawn(async move {
-        while ear.pass_on(worker, &sender).await {
+        while ear.pass_on(&address, worker, &sender).await {
             let Some(again) = reopen(&address, worker, &sender).await else { return };
             ear = again;
             if !sender.send(Notice::Missed) {
@@ -120,6 +121,8 @@ pub(super) async fn listen(address: Arc<Address>, worker: WorkerId) -> Result<No
 struct Ear {
     /// As long as this is there, so is the connection.
     _client: Client,
+    /// How much was doubted of the server when it was made.
+    doubts: u64,
     heard: mpsc::UnboundedReceiver<String>,
 }
 
@@ -131,17 +134,18 @@ impl Ear {
                 let _ = told.send(notification.payload().to_owned());
             }
         };
-        let client = address.client(tell).await?;
-        let schema = address.schema();
-        client.batch_execute(&format!("LISTEN {}; LISTEN {}", channel(schema), channel_of(schema, worker))).await?;
-        Ok(Self { _client: client, heard })
+        let (doubts, schema) = (address.doubts(), address.schema());
+        let listen = format!("LISTEN {}; LISTEN {}", channel(schema), channel_of(schema, worker));
+        let (client, _) = address.client(&listen, tell).await?;
+        Ok(Self { _client: client, doubts, heard })
     }
 
-    /// True when the connection is lost, false when nobody listens.
-    async fn pass_on(&mut self, worker: WorkerId, sender: &NoticeSender) -> bool {
+    /// True when the connection is lost or the server doubted, false when nobody listens.
+    async fn pass_on(&mut self, address: &Address, worker: WorkerId, sender: &NoticeSender) -> bool {
         loop {
             tokio::select! {
                 () = sender.closed() => return false,
+                () = address.doubted(self.doubts) => return true,
                 text = self.heard.recv() => match text {
                     Some(text) if sender.send(notice(worker, &text)) => {}
                     Some(_) => return false,

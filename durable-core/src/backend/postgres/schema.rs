@@ -15,13 +15,14 @@ const OLDEST_SERVER: i32 = 130_000;
 /// Marks a schema as a task hub, and says which version it has.
 const MARK: &str = "CREATE TABLE durable_schema (version bigint NOT NULL)";
 
-/// Checks the server, and brings the schema to the version of this program. Processes that start at the same time wait for
-/// each other.
-pub(super) async fn open(connection: &Connection, schema: &str) -> Result<()> {
+/// Checks the server, and says whether the schema has the version of this program.
+pub(super) async fn is_present(connection: &Connection, schema: &str) -> Result<bool> {
     check_server(connection).await?;
-    if version(connection, schema).await? == Some(MIGRATIONS.len()) {
-        return Ok(());
-    }
+    Ok(version(connection, schema).await? == Some(MIGRATIONS.len()))
+}
+
+/// Brings the schema to the version of this program. Processes that start at the same time wait for each other.
+pub(super) async fn bring_up(connection: &Connection, schema: &str) -> Result<()> {
     let client = connection.client();
     client.batch_execute("BEGIN").await?;
     let done = migrate(connection, schema).await;

@@ -18,7 +18,6 @@ CREATE TABLE workers (
     settled     boolean NOT NULL DEFAULT false     -- they were so again, once it could not have made new ones any more
 ) WITH (fillfactor = 50);
 
-CREATE INDEX workers_living ON workers (lease_until) WHERE drained IS NULL;
 CREATE INDEX workers_unsettled ON workers (worker) WHERE NOT settled;
 
 CREATE SEQUENCE instance_keys;                     -- a key is never used again

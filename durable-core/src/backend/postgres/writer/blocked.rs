@@ -15,7 +15,7 @@ const FREE: &str = "SELECT key, id FROM instances WHERE key = ANY($1::bigint[]) 
     FOR UPDATE SKIP LOCKED";
 
 /// The positions of writes about instances that somebody else has locked.
-pub(in super::super) async fn blocked(connection: &mut Pooled<'_>, batch: &[Write]) -> Result<Vec<usize>> {
+pub(in super::super) async fn blocked(connection: &Pooled<'_>, batch: &[Write]) -> Result<Vec<usize>> {
     let Needs { keys, ids, .. } = Needs::of(batch, false);
     let step = |sql| Step { sql, params: Vec::new() };
     let found = |sql| Step { sql, params: vec![&keys, &ids] };

@@ -1,5 +1,7 @@
 //! The first round trip: locks, and what the writes must know.
 
+use std::collections::HashMap;
+
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
@@ -7,10 +9,11 @@ use super::super::connection::{Connection, Step};
 use super::super::error::Result;
 use super::super::query::{self, get};
 use super::super::time::now;
+use super::super::workers::living;
 use super::work::{Locked, Work};
 use crate::backend::{
-    CallId, Completes, InstanceKey, MessageTarget, NewChild, NewMessage, NewTimer, OutgoingMessage, Recipient,
-    WorkerId, Write,
+    CallId, Completes, InboxRow, InstanceKey, InstanceRow, MessageTarget, NewChild, NewMessage, NewTimer,
+    OutgoingMessage, Recipient, WorkerId, Write,
 };
 use crate::model::{TaskId, Timestamp};
 
@@ -40,13 +43,13 @@ const CHILDREN: &str = concat!(
 
 const FRESH_KEYS: &str = "SELECT nextval('instance_keys') FROM generate_series(1, $1::bigint)";
 
-const LIVING: &str = concat!("SELECT worker, false FROM workers WHERE drained IS NULL AND lease_until > ", now!());
+const LIVING: &str = concat!("SELECT l.worker, false FROM (", living!(), ") AS l");
 
 /// Those who live, and those who ended in order and own one of these instances.
 const WORKERS: &str = concat!(
-    "SELECT worker, false FROM workers WHERE drained IS NULL AND lease_until > ",
-    now!(),
-    " UNION ALL SELECT worker, true FROM workers WHERE drained IS NOT NULL
+    "SELECT l.worker, false FROM (",
+    living!(),
+    ") AS l UNION ALL SELECT worker, true FROM workers WHERE drained IS NOT NULL
       AND worker = ANY(ARRAY(SELECT owner FROM instances WHERE key = ANY($1::bigint[])))"
 );
 
@@ -81,6 +84,8 @@ pub(super) struct Needs<'a> {
     timers: (Vec<i64>, Vec<i64>),
     /// Instances that are claimed.
     claimed: Vec<i64>,
+    /// What they have is read later.
+    only_owners: bool,
     /// Messages that complete something.
     completing: Vec<&'a NewMessage>,
 }
@@ -264,9 +269,11 @@ fn add_steps<'s, 'a>(needs: &'s Needs<'a>, steps: &mut Vec<Step<'s>>, reads: &mu
     }
     if !needs.claimed.is_empty() {
         add(WORKERS, vec![&needs.claimed], read_worker);
-        add(query::INSTANCES_BY_KEY, vec![&needs.claimed], read_row);
-        add(query::INBOX_BY_KEY, vec![&needs.claimed], read_message);
-        add(TIMERS_OF, vec![&needs.claimed], read_timer_of);
+        if !needs.only_owners {
+            add(query::INSTANCES_BY_KEY, vec![&needs.claimed], read_row);
+            add(query::INBOX_BY_KEY, vec![&needs.claimed], read_message);
+            add(TIMERS_OF, vec![&needs.claimed], read_timer_of);
+        }
     } else if needs.owners {
         add(LIVING, Vec::new(), read_worker);
     }
@@ -395,9 +402,44 @@ fn read_timer_of(work: &mut Work<'_>, row: &Row) -> Result<()> {
     Ok(())
 }
 
-/// Claims of instances that were just locked: their rows, messages and timers.
-pub(in super::super) async fn load_claimed(connection: &Connection, keys: &[i64]) -> Result<Work<'static>> {
-    load_locked(connection, &Needs { claimed: keys.to_vec(), keys: keys.to_vec(), ..Needs::default() }).await
+/// Claims of instances that were just locked, without what they have.
+pub(in super::super) async fn load_taken(connection: &Connection, keys: &[i64]) -> Result<Work<'static>> {
+    let keys = keys.to_vec();
+    load_locked(connection, &Needs { claimed: keys.clone(), keys, only_owners: true, ..Needs::default() }).await
+}
+
+/// Rows, messages and timers of instances.
+type Contents =
+    (HashMap<InstanceKey, InstanceRow>, HashMap<InstanceKey, Vec<InboxRow>>, HashMap<InstanceKey, Vec<NewTimer>>);
+
+/// What instances have that are claimed, at one moment, as a part of a transaction or by itself.
+pub(in super::super) async fn read_claimed(
+    connection: &Connection,
+    keys: &[i64],
+    in_transaction: bool,
+) -> Result<Contents> {
+    let mut steps = vec![Step { sql: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", params: Vec::new() }];
+    let mut reads: Vec<Reader<'static>> = vec![ignore];
+    for (sql, read) in [
+        (query::INSTANCES_BY_KEY, read_row as Reader<'static>),
+        (query::INBOX_BY_KEY, read_message),
+        (TIMERS_OF, read_timer_of),
+    ] {
+        steps.push(Step { sql, params: vec![&keys] });
+        reads.push(read);
+    }
+    steps.push(Step { sql: "COMMIT", params: Vec::new() });
+    reads.push(ignore);
+    // Who has locked them sees no changes of others.
+    let all = if in_transaction { 1..steps.len() - 1 } else { 0..steps.len() };
+    let answers = connection.run(&steps[all.clone()]).await?;
+    let mut work = Work::default();
+    for (rows, read) in answers.iter().zip(&reads[all]) {
+        for row in rows {
+            read(&mut work, row)?;
+        }
+    }
+    Ok((work.read.rows, work.read.inboxes, work.read.timers_of))
 }
 
 /// Instances that were just locked, and who of their owners lives.
