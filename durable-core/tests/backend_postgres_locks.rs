@@ -231,3 +231,24 @@ async fn a_locked_row_keeps_no_worker_from_ending() {
     }
     hub.shutdown().await.unwrap();
 }
+
+/// Somebody has locked a whole table. Who waits for an answer gets one, however many do, and what was to happen anyway happens.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_locked_table_is_told_to_those_who_wait() {
+    let schema = Schema::new();
+    let hub = worker(&schema).await;
+    let running = start_waiting(&hub, "running", 3).await;
+    let mut client = schema.client().await;
+    let lock = client.transaction().await.unwrap();
+    lock.batch_execute("LOCK TABLE tags, headers IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let starts = join_all((0..50).map(async |_| hub.client().start(waits, ()).tag("team", "blue").await.map(|_| ())));
+    let starts = timeout(LONG / 2, starts).await.expect("all get an answer");
+    assert!(starts.iter().all(Result::is_err), "{starts:?}");
+    lock.rollback().await.unwrap();
+    for instance in running {
+        instance.raise_event("go", &"now").await.unwrap();
+        assert_eq!(timeout(LONG, instance.output()).await.unwrap().unwrap(), "now");
+    }
+    run_others(&hub, 1).await;
+    hub.shutdown().await.unwrap();
+}
