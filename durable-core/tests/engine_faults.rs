@@ -66,7 +66,8 @@ fn only_what_ran_is_suspected_of_poison() {
         Ok(innocent)
     }
     on_every_store(|world| {
-        let world = world.orchestrator(two).hub(|hub| hub.max_concurrent_activities(1).max_deliveries(3)).build();
+        let world = world.orchestrator(two).hub(|hub| hub.max_concurrent_activities(1).max_deliveries(3));
+        let world = world.without_leak_checks().build();
         let [deadly, innocent] = ["deadly", "innocent"].map(|name| world.mock_named(name));
         deadly.crashes();
         innocent.answers(|n, _| Ok::<_, ActivityError>(n));
@@ -226,6 +227,53 @@ fn a_write_that_cannot_be_made_fails_alone() {
             run.raise("go", &());
             let () = run.output();
         }
+    });
+}
+
+/// A refusal may pass: what must happen is tried again until it does, and everything else goes on meanwhile.
+#[test]
+fn what_the_store_refuses_for_a_while_happens_in_the_end() {
+    #[orchestrator]
+    async fn naps(ctx: OrchestrationContext) -> Result<u64, OrchestratorError> {
+        ctx.create_timer(MINUTE).await;
+        ctx.call_activity("slow", 7).await
+    }
+    on_every_store(|world| {
+        let world = world.orchestrator(naps).orchestrator(waits).hub(|hub| hub.warm_instances(1)).build();
+        let slow = world.mock_named("slow");
+        slow.returns(7.into()).takes(MINUTE);
+        let (run, other) = (world.start(naps, ()), world.start(waits, ()));
+        let is_of_a_timer = |write: &Write| matches!(write, Write::Turn(turn) if !turn.timers_gone.is_empty());
+        world.faults().refuse(is_of_a_timer);
+        world.advance(2 * MINUTE);
+        other.raise("go", &());
+        let () = other.output();
+        world.faults().heal();
+        world.advance(MINUTE / 2);
+        slow.assert_called(1);
+        // Pushes it out of memory, so that the result goes through the store.
+        let _other = world.start(waits, ());
+        world.faults().refuse(|write| matches!(write, Write::Message(_) | Write::Claim { .. }));
+        world.advance(2 * MINUTE);
+        world.faults().heal();
+        assert_eq!(run.output(), 7);
+        slow.assert_called(1);
+    });
+}
+
+/// What an earlier process has left is taken up although the store does not say at once what there is.
+#[test]
+fn a_failed_look_for_what_is_ready_is_repeated() {
+    #[orchestrator]
+    async fn answers(_ctx: OrchestrationContext) -> u64 {
+        7
+    }
+    on_every_store(|world| {
+        let world = world.orchestrator(answers).build();
+        let store = world.faults();
+        store.crash(store.commits() + 2);
+        store.fail_looks(3);
+        assert_eq!(world.start(answers, ()).output(), 7);
     });
 }
 

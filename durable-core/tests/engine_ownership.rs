@@ -402,3 +402,127 @@ async fn a_call_that_an_earlier_self_has_taken_is_not_lost() {
     assert_eq!(output(&b, "x").await, "a");
     assert!(begin.elapsed() < BEAT * 2, "{:?}", begin.elapsed());
 }
+
+/// A turn that happened without an answer is refused when it is tried again, since another worker has the instance by then. Its
+/// call never came to the worker that was to run it, and runs all the same.
+#[tokio::test(start_paused = true)]
+async fn a_call_of_a_turn_without_an_answer_runs_although_the_turn_is_refused() {
+    let fleet = Fleet::new();
+    let a = fleet.launch(worker("a", 1)).await.unwrap();
+    let b = fleet.launch(|hub| hub.orchestrator(work_then_wait)).await.unwrap();
+    fleet.pass(AT_ONCE).await;
+    let first_turn = a.faults().commits() + 2;
+    a.faults().lose_answer(first_turn);
+    a.client().start(work_then_wait, ()).id("x").await.unwrap();
+    a.faults().reached(first_turn).await;
+    a.freeze();
+    raise(&b, "x").await;
+    fleet.pass(LEASE + 2 * BEAT).await;
+    assert_eq!((epoch(&fleet, "x").await, count(&b, "x", "TaskScheduled").await), (2, 1), "the other one has it");
+    a.faults().fail_from(first_turn + 1);
+    a.thaw();
+    fleet.pass(BEAT).await;
+    a.faults().heal();
+    assert_eq!(output(&b, "x").await, "a");
+}
+
+/// The same for an instance that its worker has forgotten meanwhile, because of another result that has no row yet.
+#[tokio::test(start_paused = true)]
+async fn a_call_of_a_turn_without_an_answer_runs_although_the_instance_is_read_again() {
+    #[orchestrator]
+    async fn three(ctx: OrchestrationContext) -> Result<String, OrchestratorError> {
+        let [quick, slow] = [1_u64, 2].map(|seconds| ctx.call_activity::<_, &str>("sleep", seconds));
+        let quick: u64 = quick.await?;
+        let last = ctx.call_activity::<_, &str>("sleep", quick + 2);
+        let (slow, last): (u64, u64) = try_join!(slow, last)?;
+        Ok(format!("{slow} and {last}"))
+    }
+
+    let fleet = Fleet::new();
+    let a = fleet.launch(|hub| {
+        hub.orchestrator(three).activity_fn("sleep", |seconds: u64| async move {
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            Ok::<_, ActivityError>(seconds)
+        })
+    });
+    let a = a.await.unwrap();
+    a.client().start(three, ()).id("x").await.unwrap().wait_for_start().await.unwrap();
+    let second_turn = a.faults().commits() + 1;
+    a.faults().lose_answer(second_turn);
+    a.faults().reached(second_turn).await;
+    a.freeze();
+    fleet.pass(LEASE + BEAT).await;
+    a.faults().fail_from(second_turn + 1);
+    a.thaw();
+    fleet.pass(BEAT).await;
+    a.faults().heal();
+    assert_eq!(output(&a, "x").await, "2 and 3");
+}
+
+/// A worker that drains has asked for calls before, and gets them late: it leaves them to others at once.
+#[tokio::test(start_paused = true)]
+async fn calls_that_come_to_a_draining_worker_go_to_others() {
+    let fleet = Fleet::new();
+    let a = fleet.launch(|hub| worker("a", 60)(hub).max_concurrent_activities(4)).await.unwrap();
+    let b = fleet.launch(|hub| hub.orchestrator(work_then_wait)).await.unwrap();
+    a.client().start(work_then_wait, ()).id("long").await.unwrap();
+    fleet.pass(AT_ONCE).await;
+    a.freeze();
+    b.client().start(work_then_wait, ()).id("x").await.unwrap().wait_for_start().await.unwrap();
+    fleet.pass(AT_ONCE).await;
+    let (drained, ()) = tokio::join!(a.hub().shutdown(), async {
+        fleet.pass(AT_ONCE).await;
+        a.thaw();
+        let begin = tokio::time::Instant::now();
+        let _c = fleet.launch(worker("c", 1)).await.unwrap();
+        raise(&b, "x").await;
+        assert_eq!(output(&b, "x").await, "c");
+        assert!(begin.elapsed() < BEAT, "{:?}", begin.elapsed());
+    });
+    drained.unwrap();
+}
+
+/// Whoever looks into a store that is away for a while complains once, and finds everything in the end.
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_away_is_complained_of_once() {
+    let fleet = Fleet::new();
+    let client = fleet.launch(|hub| hub).await.unwrap();
+    client.client().start(work_then_wait, ()).id("x").await.unwrap();
+    let complaints = Complaints::default();
+    let listening = tracing::subscriber::set_default(tracing_subscriber::registry().with(complaints.clone()));
+    let a = fleet.launch(worker("a", 1)).await.unwrap();
+    a.faults().fail_looks(20);
+    fleet.pass(Duration::from_secs(120)).await;
+    drop(listening);
+    let mut said = std::mem::take(&mut *complaints.0.lock().unwrap());
+    said.sort();
+    let expected = [
+        "the store does not give its timers, trying again",
+        "the store does not say which instances are ready, trying again",
+    ];
+    assert_eq!(said, expected);
+    raise(&a, "x").await;
+    assert_eq!(output(&a, "x").await, "a");
+}
+
+/// A store that refuses turns for a while, such as one that has lost its permissions, costs nobody his life.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_passes_is_complained_of_once() {
+    let fleet = Fleet::new();
+    let a = fleet.launch(|hub| worker("a", 1)(hub).orchestrator(naps)).await.unwrap();
+    for n in 0..50 {
+        a.client().start(naps, false).id(format!("x{n}")).await.unwrap().wait_for_start().await.unwrap();
+    }
+    a.faults().refuse(|write| matches!(write, Write::Turn(_)));
+    let complaints = Complaints::default();
+    let listening = tracing::subscriber::set_default(tracing_subscriber::registry().with(complaints.clone()));
+    fleet.pass(Duration::from_secs(60)).await;
+    a.faults().heal();
+    for n in 0..50 {
+        raise(&a, &format!("x{n}")).await;
+        assert_eq!(output(&a, &format!("x{n}")).await, "a");
+    }
+    drop(listening);
+    let said = std::mem::take(&mut *complaints.0.lock().unwrap());
+    assert_eq!(said, ["a write does not get through: it is tried again, apart from everything else"]);
+}

@@ -112,7 +112,7 @@ fn a_deadlock_says_what_is_waited_for() {
     let run = world.start_as("w-1", waits, ());
     let _ = world.start_as("p-1", parent, 1);
     let deadlock = run.run_until_complete().unwrap_err().to_string();
-    assert!(deadlock.contains("'w-1' (waits, Running) waits for event 'go'"), "{deadlock}");
+    assert!(deadlock.contains("'w-1' (waits, Running) waits for event 'Go' (awaited at "), "{deadlock}");
     assert!(deadlock.contains("waits for activity 'charge'"), "{deadlock}");
     assert!(deadlock.contains("(parent, Running) waits for child "), "{deadlock}");
     run.raise("go", &5);

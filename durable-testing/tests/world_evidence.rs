@@ -165,7 +165,10 @@ fn a_call_that_nobody_awaits_fails_the_test() {
         world.start_as("f-1", forgets, ()).run_until_complete().unwrap();
     });
     let place = format!("world_evidence.rs:{FORGOTTEN}:");
-    assert!(text.contains("'f-1' (forgets) has called activity 'charge' at ") && text.contains(&place), "{text}");
+    assert!(
+        text.contains("'f-1' (forgets) forgot to await activity 'charge', called at ") && text.contains(&place),
+        "{text}"
+    );
     let world = World::builder().orchestrator(forgets).activity(charge).without_leak_checks().build();
     world.start(forgets, ()).run_until_complete().unwrap();
 }
@@ -277,6 +280,17 @@ async fn resell(_ctx: OrchestrationContext, price: Price) -> Result<u64, Orchest
     Ok(price.euros)
 }
 
+#[orchestrator]
+async fn resell_again(
+    _ctx: OrchestrationContext,
+    euros: Option<Price>,
+) -> Result<Next<u64, Option<Price>>, OrchestratorError> {
+    Ok(match euros {
+        None => Next::continue_as_new(Some(Price { euros: 3, cents: 50 })),
+        Some(price) => Next::Complete(price.euros),
+    })
+}
+
 #[test]
 fn a_type_that_does_not_survive_json_fails_the_test() {
     let expected = "the result of activity 'quote' does not survive JSON: {\"euros\":3,\"cents\":50} is read, and \
@@ -291,6 +305,9 @@ fn a_type_that_does_not_survive_json_fails_the_test() {
     let world = World::builder().orchestrator(resell).build();
     let text = complaint(|| world.start(resell, Price { euros: 3, cents: 50 }));
     assert!(text.contains("the input of 'resell' does not survive JSON"), "{text}");
+    let world = World::builder().orchestrator(resell_again).build();
+    let text = complaint(|| _ = world.start(resell_again, None).output());
+    assert!(text.contains("the next input of 'resell_again' does not survive JSON"), "{text}");
     let world = World::builder().orchestrator(buy).activity(quote).without_round_trip_checks().build();
     assert_eq!(world.start(buy, ()).output(), 3);
 }

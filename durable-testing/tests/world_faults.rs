@@ -166,7 +166,8 @@ fn what_dies_with_its_process_too_often_is_poison() {
 
 #[test]
 fn time_goes_on_over_a_crash() {
-    let world = World::builder().orchestrator(enters).activity(enter).state(Ledger::default()).build();
+    let world = World::builder().orchestrator(enters).orchestrator(enters_one).activity(enter);
+    let world = world.state(Ledger::default()).build();
     let run = world.start(enters, ());
     world.advance(HOUR / 2);
     let before = world.now();

@@ -97,7 +97,7 @@ fn copies_of_a_world_know_what_their_instances_wait_for() {
     let run = world.start(parent, ());
     let copy = world.fork();
     let deadlock = copy.instance_of(&run).run_until_complete().unwrap_err().to_string();
-    assert!(deadlock.contains("waits for event 'number'"), "{deadlock}");
+    assert!(deadlock.contains("waits for event 'Number' (awaited at "), "{deadlock}");
     copy.instance::<u64>("the-child").raise("Number", &5);
     assert_eq!(copy.instance_of(&run).output(), 5);
 }
@@ -166,7 +166,7 @@ fn a_child_that_is_under_way_is_under_way_again() {
     assert_eq!(run.output(), 5);
     let past = world.at(&run, position(&run, "SubOrchestrationInstanceCompleted")).unwrap();
     past.run_until_blocked();
-    assert!(past.waits().to_string().contains("waits for event 'number'"), "{}", past.waits());
+    assert!(past.waits().to_string().contains("waits for event 'Number' (awaited at "), "{}", past.waits());
     past.instance_of(&child).raise("Number", &6);
     assert_eq!(past.instance_of(&run).output(), 6);
 

@@ -91,8 +91,8 @@ pub struct Pulse {
     pub instances: bool,
     /// Some activity call that the worker can run has no living runner.
     pub calls: bool,
-    /// Instances of the worker that never ran, have continued as new and not run since then, or have unread messages, each
-    /// with the last position that was given out in its inbox; by key.
+    /// Instances of the worker that have something to do, as in [`Write::ClaimReady`](super::Write::ClaimReady), each with the
+    /// last position that was given out in its inbox; by key.
     pub own: Vec<(InstanceKey, u64)>,
     /// Which of the watched ids belong to an instance that is finished, or to none.
     pub ended: Vec<String>,

@@ -68,9 +68,10 @@ pub enum Write {
         /// The owner's epoch.
         epoch: u64,
     },
-    /// Takes over activities that have no living runner, in the order of their rows. A row that had a runner is delivered
-    /// once more, unless its runner was drained. Rows that hold one of these claim tokens already, because the answer to
-    /// this very write was lost, are among them. Answered by [`Written::Activities`].
+    /// Takes over activities that have no living runner: the first calls of all instances before their later ones, so that an
+    /// instance with very many of them keeps nobody waiting. A row that had a runner is delivered once more, unless its runner
+    /// was drained. When some hold one of these claim tokens already, because the answer to this very write was lost, it gives
+    /// those and takes no others, also when the worker was taken for dead since then. Answered by [`Written::Activities`].
     ClaimActivities {
         /// Who takes them.
         worker: WorkerId,

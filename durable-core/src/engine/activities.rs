@@ -129,7 +129,12 @@ impl Activities {
 
     /// Takes a call into the queue, for which room was reserved.
     pub(super) fn enqueue(&mut self, key: InstanceKey, call: Waiting, claim: i64) {
-        self.calls.insert((key, call.id), Call { claim, cancellation: CancellationToken::new() });
+        let before = self.calls.insert((key, call.id), Call { claim, cancellation: CancellationToken::new() });
+        if let Some(before) = before {
+            // While this worker was silent, the call went to anybody: back to this very worker. One run of it is enough.
+            before.cancellation.cancel();
+            self.release(key);
+        }
         self.queued += 1;
         let waiting = self.waiting.entry(key).or_default();
         if waiting.is_empty() {
@@ -228,5 +233,40 @@ impl Activities {
         for call in calls {
             self.cancel(key, call);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{ExecutionId, FunctionName, InstanceId, TaskId};
+
+    fn waiting(key: InstanceKey) -> Waiting {
+        let (task_id, name) = (TaskId(0), FunctionName::new("work").unwrap());
+        let (instance, execution) = (InstanceId::new("x").unwrap(), ExecutionId::from_stored("1"));
+        let call = ActivityCallInfo {
+            instance,
+            execution,
+            name,
+            task_id,
+            first_attempt: task_id,
+            attempt: 1,
+            delivery: 1,
+            trace: None,
+        };
+        Waiting { id: CallId(key.0), call, input: Payload::null(), options: TaskOptions::default(), progress: None }
+    }
+
+    #[test]
+    fn a_call_that_comes_back_here_takes_no_more_room() {
+        let key = InstanceKey(1);
+        let mut activities = Activities::new(4);
+        activities.enqueue_claimed(key, waiting(key), 1);
+        let first = activities.next().unwrap();
+        activities.enqueue_claimed(key, waiting(key), 2);
+        assert!(first.cancellation.is_cancelled());
+        let second = activities.next().unwrap();
+        assert_eq!((activities.finish(&first.lease), activities.finish(&second.lease)), (false, true));
+        assert!(activities.total == 0 && activities.held.is_empty());
     }
 }

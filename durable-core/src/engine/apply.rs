@@ -11,7 +11,8 @@ use crate::history::{
     Action, ChildStart, Completion, Continuation, EventKind, ExecutionHeader, ParentInstance, encode_event,
 };
 use crate::model::{
-    ExecutionId, FailureDetails, FunctionName, IdReusePolicy, Payload, RuntimeStatus, TaskId, Timestamp, Version,
+    ExecutionId, FailureDetails, FunctionName, IdReusePolicy, InstanceId, Payload, RuntimeStatus, TaskId, Timestamp,
+    Version,
 };
 use crate::replay::TurnOutcome;
 
@@ -59,6 +60,8 @@ pub(super) trait Surroundings {
     fn adopt(&mut self, name: &FunctionName, version: Option<&Version>) -> Option<WorkerId>;
     /// The version in which a child starts.
     fn version(&self, name: &FunctionName, asked: Option<&Version>) -> Result<Option<Version>, FailureDetails>;
+    /// The id of a new execution of an instance.
+    fn execution(&self, instance: &InstanceId) -> ExecutionId;
 }
 
 /// The write that commits one turn: what the instance received, what its code decided, and where both leave it.
@@ -97,7 +100,7 @@ pub(super) fn apply(
         turn.commit.status = RuntimeStatus::Suspended;
     }
     if let Some((id, completion)) = outcome.completion {
-        turn.complete(id, completion);
+        turn.complete(id, completion, world);
     }
     turn.commit
 }
@@ -217,7 +220,7 @@ impl Turn<'_> {
                 let call = (!child.is_detached).then_some(self.call(id));
                 let start_at = child.start_at.filter(|at| *at > self.turn_time);
                 let owner = if start_at.is_none() { world.adopt(&child.name, version.as_ref()) } else { None };
-                let mut create = new_child(self.before, id, child, version);
+                let mut create = new_child(self.before, (id, child), version, world.execution(&child.instance));
                 create.start_at = start_at;
                 create.parent_call = call;
                 create.owner = owner;
@@ -249,7 +252,7 @@ impl Turn<'_> {
         }
     }
 
-    fn complete(&mut self, id: TaskId, completion: Completion) {
+    fn complete(&mut self, id: TaskId, completion: Completion, world: &impl Surroundings) {
         let status = completion.status();
         self.commit.status = status;
         self.tell_parent(&completion);
@@ -264,7 +267,10 @@ impl Turn<'_> {
                 result = reason.as_ref().and_then(|reason| Payload::encode(reason).ok());
                 self.commit.reason = reason;
             }
-            Completion::ContinuedAsNew(next) => return self.go_on(*next),
+            Completion::ContinuedAsNew(next) => {
+                let execution = world.execution(&self.before.header.instance);
+                return self.go_on(*next, &execution);
+            }
         }
         self.commit.output = result.clone().filter(|_| status == RuntimeStatus::Completed);
         self.record(&EventKind::ExecutionCompleted { id, status, result, failure });
@@ -293,7 +299,7 @@ impl Turn<'_> {
 
     /// The next execution begins with what the last one left unread, at positions of the inbox that were consumed before: so
     /// it stands before whatever has arrived meanwhile.
-    fn go_on(&mut self, next: Continuation) {
+    fn go_on(&mut self, next: Continuation, execution: &ExecutionId) {
         let consumed = self.commit.inbox_through.max(self.before.standing.consumed);
         let first = (consumed + 1).saturating_sub(next.carried.len() as u64);
         let row = |(seq, event): (u64, EventKind)| InboxRow { seq, time: self.turn_time, event: encode_event(&event) };
@@ -301,7 +307,7 @@ impl Turn<'_> {
         let header = &self.before.header;
         self.commit.history.clear();
         self.commit.next = Some(Box::new(NextExecution {
-            execution: ExecutionId::generate().as_str().to_owned(),
+            execution: execution.as_str().to_owned(),
             version: next.version.as_ref().or(header.version.as_ref()).map(|version| version.as_str().to_owned()),
             input: next.input,
             generation: header.generation + 1,
@@ -329,8 +335,12 @@ pub(super) fn new_activity(
 }
 
 /// The instance that a call starts, as far as the call and its caller say.
-pub(super) fn new_child(parent: &Known, task: TaskId, child: &ChildStart, version: Option<Version>) -> CreateInstance {
-    let execution = ExecutionId::generate();
+pub(super) fn new_child(
+    parent: &Known,
+    (task, child): (TaskId, &ChildStart),
+    version: Option<Version>,
+    execution: ExecutionId,
+) -> CreateInstance {
     let mut header = ExecutionHeader::new(child.instance.clone(), execution, child.name.clone(), child.input.clone());
     header.parent = Some(ParentInstance {
         instance: parent.header.instance.clone(),

@@ -1,5 +1,5 @@
-//! Writes that something else is in the way of, such as a lock that somebody holds. They wait apart from all others, and those
-//! about the same instance keep their order.
+//! Writes that something else is in the way of, such as a lock that somebody holds, or that the store refuses although they
+//! must happen. They wait apart from all others, and those about the same instance keep their order.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -71,6 +71,8 @@ pub(super) struct Aside {
 struct Late {
     write: Write,
     item: Item,
+    /// Why it waits.
+    error: BackendError,
     since: Instant,
 }
 
@@ -92,15 +94,17 @@ impl Aside {
         held.writes > 0 && subjects(write).iter().any(|subject| held.of.contains_key(subject))
     }
 
-    pub(super) fn put(&self, write: Write, item: Item) {
+    /// A write waits from now on, because of this.
+    pub(super) fn put(&self, write: Write, item: Item, error: BackendError) {
         let mut held = self.held.lock();
         held.writes += 1;
         for subject in subjects(&write) {
             *held.of.entry(subject).or_default() += 1;
         }
         drop(held);
-        if let Err(mpsc::error::SendError(late)) = self.queue.send(Late { write, item, since: Instant::now() }) {
-            (late.item.done)(&late.write, Err(held_up()));
+        let late = Late { write, item, error, since: Instant::now() };
+        if let Err(mpsc::error::SendError(late)) = self.queue.send(late) {
+            (late.item.done)(&late.write, Err(late.error));
         }
     }
 
@@ -112,7 +116,7 @@ impl Aside {
 }
 
 /// The answer to a write whose turn does not come.
-fn held_up() -> BackendError {
+pub(super) fn held_up() -> BackendError {
     BackendError::new(BackendErrorKind::Unavailable, "somebody else holds a lock in the store for long").blocked()
 }
 
@@ -135,7 +139,11 @@ struct Keeper {
 impl Keeper {
     async fn run(mut self) {
         while let Some(first) = self.receiver.recv().await {
-            tracing::warn!("somebody else holds a lock in the store: what needs it waits, apart from everything else");
+            let error = &first.error;
+            tracing::warn!(
+                %error, source = ?std::error::Error::source(error),
+                "a write does not get through: it is tried again, apart from everything else"
+            );
             let mut waiting = vec![first];
             let mut pauses = Pauses::new(LONGEST_PAUSE);
             while !waiting.is_empty() {
@@ -151,7 +159,7 @@ impl Keeper {
                     pauses.pause(&self.closed).await;
                 }
             }
-            tracing::info!("nothing waits for a lock of somebody else any more");
+            tracing::info!("what did not get through has done so");
         }
     }
 
@@ -187,12 +195,11 @@ impl Keeper {
 
     fn keeps(&self, late: &Late, error: &BackendError) -> bool {
         let waits_for_long = || late.since.elapsed() >= LONGEST_WAIT;
-        error.is_retryable()
-            && !self.closed.is_cancelled()
+        !self.closed.is_cancelled()
             && match late.item.patience {
                 Patience::Endless => true,
-                Patience::Short => !waits_for_long(),
-                Patience::Once => error.is_unapplied() && !waits_for_long(),
+                Patience::Short => error.is_retryable() && !waits_for_long(),
+                Patience::Once => error.is_retryable() && error.is_unapplied() && !waits_for_long(),
             }
     }
 

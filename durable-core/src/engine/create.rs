@@ -8,7 +8,7 @@ use super::stored;
 use crate::backend::{CreateInstance, Write, Written};
 use crate::client::{ClientError, ClientErrorKind, RestartRequest, StartRequest};
 use crate::history::ExecutionHeader;
-use crate::model::{ExecutionId, IdReusePolicy, InstanceId, Tags};
+use crate::model::{IdReusePolicy, InstanceId, Tags};
 
 impl Inner {
     /// True when memory has room for another instance that has something to do.
@@ -29,10 +29,11 @@ impl LocalEngine {
         let id_reuse = id_reuse.unwrap_or(self.inner.options.id_reuse);
         let size = input.as_str().len() as u64;
         self.inner.options.limits.payload.check(size, "bytes", || format!("the input of orchestrator '{name}'"))?;
-        let id = id.unwrap_or_else(InstanceId::generate);
+        let id = id.unwrap_or_else(|| self.inner.ids.instance());
         let now = self.inner.clock.now();
         let start_at = delay.map(|delay| now.saturating_add(delay)).max(start_at).filter(|at| *at > now);
-        let mut header = ExecutionHeader::new(id.clone(), ExecutionId::generate(), name, input);
+        let execution = self.inner.ids.started(&id);
+        let mut header = ExecutionHeader::new(id.clone(), execution, name, input);
         header.version = version;
         header.tags = tags;
         header.trace = trace;

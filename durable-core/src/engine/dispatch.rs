@@ -63,8 +63,11 @@ impl LocalEngine {
 
     /// Forgets an instance whose turn did not happen. Whoever owns it goes on from its rows.
     fn give_up(&self, commit: &TurnCommit) {
-        let id = self.inner.instances.lock().remove_at(commit.key, commit.epoch);
-        self.release_rooms(commit);
+        let mut instances = self.inner.instances.lock();
+        let id = instances.remove_at(commit.key, commit.epoch);
+        instances.not_heard(commit.results.iter().copied());
+        drop(instances);
+        self.disclaim_calls(commit);
         // Where others may have taken the instance, calls of it that run here go on: nobody else runs them.
         if self.inner.sharing.is_none() {
             self.inner.activities.lock().cancel_all(commit.key);
@@ -75,12 +78,16 @@ impl LocalEngine {
         self.end_trial(commit.key);
     }
 
-    /// Gives the room back that was reserved for calls that do not come here.
-    fn release_rooms(&self, commit: &TurnCommit) {
+    /// Gives the room back that was reserved for calls that do not come here. The store may hold them as ours nevertheless: the
+    /// turn may have happened before it was refused, without an answer.
+    fn disclaim_calls(&self, commit: &TurnCommit) {
+        let key = commit.key;
+        let own = || commit.new_activities.iter().filter(|call| call.runner.is_some());
         let mut activities = self.inner.activities.lock();
-        for _ in commit.new_activities.iter().filter(|call| call.runner.is_some()) {
-            activities.release(commit.key);
-        }
+        own().for_each(|_| activities.release(key));
+        drop(activities);
+        let calls = own().map(|new| HeldCall { key, call: new.call, claim: new.claim });
+        self.inner.instances.lock().not_heard(calls);
     }
 
     fn turn_is_durable(&self, commit: &TurnCommit) {
@@ -105,7 +112,7 @@ impl LocalEngine {
         self.end_trial(commit.key);
         self.set_timers(commit);
         inner.ends.happened(commit.status);
-        let Some(id) = id else { return self.release_rooms(commit) };
+        let Some(id) = id else { return self.disclaim_calls(commit) };
         self.run_activities(commit, &id);
         if matches!(after, AfterTurn::Ready | AfterTurn::Continues(_)) {
             inner.turns_ready.add_permits(1);
@@ -377,6 +384,10 @@ impl LocalEngine {
                 engine.take_call(row);
             }
             engine.inner.activities.lock().end_refill(more);
+            if engine.inner.sharing.is_some() && engine.inner.is_closing() {
+                // They have come too late for this worker.
+                return engine.leave();
+            }
             // Some of them may have been over already.
             engine.refill_activities();
         });

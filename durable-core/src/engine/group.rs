@@ -9,7 +9,7 @@ use futures_util::poll;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::aside::{Aside, find_blocked};
+use super::aside::{Aside, find_blocked, held_up};
 use super::options::EngineOptions;
 use crate::BoxFuture;
 use crate::backend::{Backend, BackendError, BackendErrorKind, Write, Written};
@@ -21,7 +21,7 @@ type Done = Box<dyn FnOnce(&Write, Result<Written, BackendError>) + Send>;
 /// How often a write is tried when the store fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Patience {
-    /// Until it happens, cannot ever happen, or the engine closes: the write is fenced, so that repeating it does no harm.
+    /// Until it happens or the engine closes: the write is fenced, so that repeating it does no harm.
     Endless,
     /// A few times: somebody waits for the answer.
     Short,
@@ -143,7 +143,7 @@ struct Committer {
     ceiling: Duration,
     failures: u32,
     closed: CancellationToken,
-    /// Started when something is in the way of a write for the first time.
+    /// Started when a write does not get through for the first time.
     aside: Option<Aside>,
     /// Something was in the way of the last commit: the next one is made without what is seen to be blocked.
     must_sift: bool,
@@ -170,10 +170,11 @@ impl Committer {
                     Err(error) if error.is_blocked() => {
                         waiting = self.step_aside(&batch, items, is_sifted);
                     }
-                    Err(error) if error.is_retryable() || batch.len() == 1 => {
+                    Err(error) if error.is_retryable() => {
                         waiting = self.fail(&batch, items, &error);
                         self.pauses.pause(&self.closed).await;
                     }
+                    Err(error) if batch.len() == 1 => self.refuse(&batch, items, &error),
                     Err(_) => waiting = self.one_by_one(&batch, items).await,
                 }
             }
@@ -186,7 +187,7 @@ impl Committer {
     /// A write waits for the next commit, or behind those that wait apart.
     fn enqueue(&self, waiting: &mut Waiting, write: Write, item: Item) {
         match &self.aside {
-            Some(aside) if aside.holds_up(&write) => aside.put(write, item),
+            Some(aside) if aside.holds_up(&write) => aside.put(write, item, held_up()),
             _ => waiting.push(write, item),
         }
     }
@@ -222,7 +223,7 @@ impl Committer {
         let mut kept = Waiting::default();
         for (write, item) in batch.iter().zip(items) {
             if is_sifted {
-                self.aside().put(write.clone(), item);
+                self.aside().put(write.clone(), item, held_up());
             } else {
                 kept.push(write.clone(), item);
             }
@@ -239,7 +240,7 @@ impl Committer {
         let mut free = Waiting::default();
         for (at, (write, item)) in Arc::unwrap_or_clone(writes).into_iter().zip(items).enumerate() {
             if blocked.contains(&at) {
-                self.aside().put(write, item);
+                self.aside().put(write, item, held_up());
             } else {
                 self.enqueue(&mut free, write, item);
             }
@@ -270,17 +271,29 @@ impl Committer {
             let alone = Arc::new(vec![write.clone()]);
             match self.backend.commit(Arc::clone(&alone)).await {
                 Ok(results) => self.succeed(&alone, vec![item], results),
-                Err(error) => {
+                Err(error) if error.is_retryable() => {
                     let left = self.fail(&alone, vec![item], &error);
                     kept.writes.extend(left.writes);
                     kept.items.extend(left.items);
                 }
+                Err(error) => self.refuse(&alone, vec![item], &error),
             }
         }
         kept
     }
 
-    /// Keeps what may be repeated, and answers the rest.
+    /// The store cannot make this write. What must happen waits apart until it can: somebody may find the reason and remove it.
+    fn refuse(&mut self, alone: &[Write], items: Vec<Item>, error: &BackendError) {
+        for (write, item) in alone.iter().zip(items) {
+            if item.patience == Patience::Endless && !self.closed.is_cancelled() {
+                self.aside().put(write.clone(), item, error.clone());
+            } else {
+                (item.done)(write, Err(error.clone()));
+            }
+        }
+    }
+
+    /// The store is away. Keeps what may be repeated, and answers the rest.
     fn fail(&mut self, batch: &[Write], items: Vec<Item>, error: &BackendError) -> Waiting {
         self.failures += 1;
         if self.failures == 1 {
@@ -288,9 +301,8 @@ impl Committer {
         }
         let mut kept = Waiting::default();
         for (write, item) in batch.iter().zip(items) {
-            let hopeless = !error.is_retryable() || self.closed.is_cancelled();
             let keep = match item.patience {
-                _ if hopeless => false,
+                _ if self.closed.is_cancelled() => false,
                 Patience::Endless => true,
                 Patience::Short => self.failures < SHORT_ATTEMPTS,
                 Patience::Once => error.is_unapplied() && self.failures < SHORT_ATTEMPTS,

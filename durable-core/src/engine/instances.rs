@@ -89,7 +89,7 @@ pub(super) struct Instances {
     leaving: HashMap<InstanceKey, ownership::Leaving>,
     /// Paused instances that are not in memory and stay ours, because of messages that no turn has consumed: the last one.
     parked: HashMap<InstanceKey, u64>,
-    /// Calls whose results went with an instance that was forgotten.
+    /// Calls that were lost with an instance that was forgotten, or their results.
     unheard: Vec<HeldCall>,
 }
 

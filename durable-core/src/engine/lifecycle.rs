@@ -12,6 +12,7 @@ use super::apply::{Standing, apply};
 use super::clock::{Clock, StoreClock};
 use super::entry::Known;
 use super::group::{Group, Patience};
+use super::ids::IdSource;
 use super::instances::{AfterLoad, Instances, Load};
 use super::loads::{Loads, bring_back};
 use super::local::{Inner, LocalEngine, World, first_claim};
@@ -39,6 +40,7 @@ impl LocalEngine {
         hub: TaskHubName,
         backend: Arc<dyn Backend>,
         clock: Arc<dyn Clock>,
+        ids: Arc<dyn IdSource>,
         options: EngineOptions,
     ) -> Result<Self, BackendError> {
         let lease = options.heartbeat_interval * BEATS_OF_A_LEASE;
@@ -61,6 +63,7 @@ impl LocalEngine {
                 instances: Mutex::new(Instances::new(options.warm_instances, sharing.is_some())),
                 sharing,
                 clock,
+                ids,
                 group: Mutex::new(Some(group)),
                 committer: Mutex::new(Some(committer)),
                 watchers: Mutex::default(),
@@ -264,6 +267,7 @@ impl LocalEngine {
 async fn take_up(engine: LocalEngine) {
     let inner = &engine.inner;
     let mut after = InstanceKey::default();
+    let mut is_told = false;
     while !inner.is_closing() {
         let begins = after == InstanceKey::default();
         if begins && !inner.backlog.swap(false, Ordering::SeqCst) {
@@ -280,10 +284,16 @@ async fn take_up(engine: LocalEngine) {
         inner.wants_room.store(false, Ordering::SeqCst);
         match engine.take_ready(after).await {
             // From the start again, when something has been added meanwhile.
-            Ok(last) => after = last.unwrap_or_default(),
+            Ok(last) => {
+                after = last.unwrap_or_default();
+                is_told = false;
+            }
             Err(_) if inner.closed.is_cancelled() => return,
             Err(error) => {
-                tracing::error!(%error, "the store does not say which instances are ready");
+                inner.backlog.fetch_or(begins, Ordering::SeqCst);
+                if !std::mem::replace(&mut is_told, true) {
+                    tracing::error!(%error, "the store does not say which instances are ready, trying again");
+                }
                 pause(inner).await;
             }
         }
@@ -336,14 +346,18 @@ fn read(claimed: Claimed) -> Result<(Known, Vec<Message>), String> {
 /// Fires timers when they are due. It sleeps until the next one; without timers it does nothing at all.
 async fn watch_timers(engine: LocalEngine) {
     let inner = &engine.inner;
+    let mut is_told = false;
     while !inner.is_closing() {
         let page = inner.timers.lock().begin_page();
         if let Some(after) = page {
             let Ok(backend) = inner.backend() else { return };
             let page = backend.timers(inner.worker(), after, PAGE).await;
             drop(backend);
+            let was_told = std::mem::replace(&mut is_told, page.is_err());
             if let Err(error) = &page {
-                tracing::error!(%error, "the store does not give its timers");
+                if !was_told {
+                    tracing::error!(%error, "the store does not give its timers, trying again");
+                }
                 pause(inner).await;
             }
             inner.timers.lock().end_page(page.ok());

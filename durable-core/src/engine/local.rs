@@ -17,6 +17,7 @@ use super::catalogue::Catalogue;
 use super::clock::Clock;
 use super::entry::Known;
 use super::group::{Group, Patience, Pauses, shut_down};
+use super::ids::IdSource;
 use super::instances::Instances;
 use super::loads::Loads;
 use super::options::EngineOptions;
@@ -31,7 +32,7 @@ use super::timers::Timers;
 use super::waiters::Waiters;
 use crate::backend::{Backend, BackendError, InstanceKey, TurnCommit, WorkerId, Write, Written};
 use crate::history::{ExecutionHeader, HistoryRecord};
-use crate::model::{FailureDetails, FunctionName, InstanceId, Payload, TaskHubName, Version};
+use crate::model::{ExecutionId, FailureDetails, FunctionName, InstanceId, Payload, TaskHubName, Version};
 use crate::replay::{LeafResult, TurnOutcome};
 
 /// The engine in this process. Clones share it.
@@ -48,6 +49,7 @@ pub(super) struct Inner {
     /// The engine's part in a store that several share; `None` when the store is its own.
     pub(super) sharing: Option<Sharing>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) ids: Arc<dyn IdSource>,
     pub(super) options: EngineOptions,
     pub(super) group: Mutex<Option<Group>>,
     pub(super) committer: Mutex<Option<JoinHandle<()>>>,
@@ -230,11 +232,7 @@ impl WorkSource for LocalEngine {
         };
         let engine = self.clone();
         self.inner.submit(Write::Turn(Box::new(commit)), Patience::Endless, move |write, written| {
-            let finished = engine.finish_turn(write, written);
-            if let (Err(_), Write::Turn(commit)) = (&finished, write) {
-                engine.inner.instances.lock().not_heard(&commit.results);
-            }
-            told(finished);
+            told(engine.finish_turn(write, written));
         });
     }
 
@@ -357,6 +355,10 @@ impl Surroundings for World<'_> {
 
     fn version(&self, name: &FunctionName, asked: Option<&Version>) -> Result<Option<Version>, FailureDetails> {
         Ok(self.inner.catalogue.lock().version(name, asked)?)
+    }
+
+    fn execution(&self, instance: &InstanceId) -> ExecutionId {
+        self.inner.ids.execution(instance)
     }
 }
 

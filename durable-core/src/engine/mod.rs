@@ -27,6 +27,7 @@ mod dispatch;
 mod entry;
 mod group;
 mod heartbeat;
+mod ids;
 mod instances;
 mod lifecycle;
 mod loads;
@@ -48,6 +49,7 @@ mod waiters;
 
 pub(crate) use self::budget::without_budget;
 pub use self::clock::{Clock, SystemClock};
+pub use self::ids::{IdSource, UniqueIds};
 pub use self::local::LocalEngine;
 pub use self::options::EngineOptions;
 pub use self::retrace::Retrace;

@@ -53,6 +53,7 @@ pub(super) async fn send(engine: LocalEngine) {
 /// Listens for what others tell, under one name after the other.
 pub(super) async fn listen(engine: LocalEngine) {
     let inner = &engine.inner;
+    let mut is_told = false;
     while !inner.closed.is_cancelled() {
         let worker = inner.worker();
         let Some(store) = engine.open_store() else { return };
@@ -62,6 +63,7 @@ pub(super) async fn listen(engine: LocalEngine) {
             () = inner.closed.cancelled() => return,
         };
         drop(store);
+        let was_told = std::mem::replace(&mut is_told, listening.is_err());
         match listening {
             Ok(notices) => {
                 // What was told before is found by looking.
@@ -69,7 +71,9 @@ pub(super) async fn listen(engine: LocalEngine) {
                 hear(&engine, notices, || inner.worker() != worker).await;
             }
             Err(error) => {
-                tracing::warn!(%error, "the store does not let this worker listen; heartbeats find what others tell");
+                if !was_told {
+                    tracing::warn!(%error, "the store does not let this worker listen; heartbeats find what others tell");
+                }
                 pause(inner).await;
             }
         }

@@ -10,7 +10,7 @@ use crate::backend::{
     CallId, CreateInstance, HistoryRow, InstanceKey, InstanceRow, NewEvent, NewTimer, NextExecution, TurnCommit,
 };
 use crate::history::{ChildStart, EventKind, ExecutionHeader, HistoryRecord, encode_event};
-use crate::model::{Payload, RuntimeStatus, TaskId, Timestamp};
+use crate::model::{ExecutionId, Payload, RuntimeStatus, TaskId, Timestamp};
 
 /// The writes that bring an empty store to where a recorded history leaves its execution, for tests that go on from there.
 ///
@@ -54,9 +54,15 @@ impl Retrace {
 
     /// Creates a child of this execution that has not run yet, as its call did at `now`. The key is that of this instance.
     #[must_use]
-    pub fn child(&self, key: InstanceKey, task: TaskId, child: &ChildStart, now: Timestamp) -> CreateInstance {
+    pub fn child(
+        &self,
+        key: InstanceKey,
+        (task, child): (TaskId, &ChildStart),
+        execution: ExecutionId,
+        now: Timestamp,
+    ) -> CreateInstance {
         let parent = Known { standing: Standing::new(key, 0, None), header: Arc::clone(&self.header) };
-        let mut create = new_child(&parent, task, child, child.version.clone());
+        let mut create = new_child(&parent, (task, child), child.version.clone(), execution);
         create.parent_call = (!child.is_detached).then(|| CallId::new(self.header.generation, task));
         create.start_at = child.start_at.filter(|at| *at > now);
         create.now = now;

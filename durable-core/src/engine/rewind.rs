@@ -126,7 +126,8 @@ impl LocalEngine {
         let found = family.iter().find(|row| row.parent_call == Some(call));
         let Some(row) = found else {
             let version = self.inner.catalogue.lock().version(&child.name, child.version.as_ref())?;
-            let mut create = new_child(parent, task_id, child, version);
+            let execution = self.inner.ids.execution(&child.instance);
+            let mut create = new_child(parent, (task_id, child), version, execution);
             create.parent_call = Some(call);
             create.now = plan.now;
             let message = format!("the child '{}' cannot be started again: its id is taken", child.instance);

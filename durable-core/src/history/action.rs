@@ -54,6 +54,19 @@ pub enum Action {
     },
 }
 
+impl Action {
+    /// Where in the source the code has asked for it.
+    #[must_use]
+    pub const fn source(&self) -> &SourceLocation {
+        match self {
+            Self::ScheduleTask { source, .. }
+            | Self::CreateTimer { source, .. }
+            | Self::StartChild { source, .. }
+            | Self::SendEvent { source, .. } => source,
+        }
+    }
+}
+
 /// How an activity is to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -11,7 +11,7 @@ use crate::activity::{ActivityHandler, ActivityItem, StateMap};
 use crate::backend::Backend;
 use crate::client::Client;
 use crate::config::{HostConfig, StorageError};
-use crate::engine::{Clock, EngineOptions, LocalEngine, SystemClock};
+use crate::engine::{Clock, EngineOptions, IdSource, LocalEngine, SystemClock, UniqueIds};
 use crate::model::{FunctionName, IdReusePolicy, Limits, Retention, RuntimeStatus, TaskHubName, Version};
 use crate::orchestration::OrchestratorItem;
 use crate::registry::{HttpTrigger, Registry, RegistryError, StandIns};
@@ -27,6 +27,7 @@ pub struct TaskHubBuilder {
     registry: Registry,
     state: StateMap,
     clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdSource>,
     engine: EngineOptions,
     worker: WorkerOptions,
     config: Option<Box<HostConfig>>,
@@ -43,6 +44,7 @@ impl Default for TaskHubBuilder {
             registry: Registry::default(),
             state: StateMap::default(),
             clock: Arc::new(SystemClock),
+            ids: Arc::new(UniqueIds),
             engine: EngineOptions::default(),
             worker: WorkerOptions::default(),
             config: None,
@@ -339,6 +341,12 @@ impl TaskHubBuilder {
         self
     }
 
+    /// Replaces the source of new ids, for tests.
+    pub fn ids(mut self, ids: impl IdSource) -> Self {
+        self.ids = Arc::new(ids);
+        self
+    }
+
     /// Sees each turn before it is committed, in tests.
     pub fn turn_check(mut self, check: impl TurnCheck) -> Self {
         self.check = Some(Arc::new(check));
@@ -386,7 +394,7 @@ impl TaskHubBuilder {
             }
             effective.log();
         }
-        let engine = LocalEngine::attach(self.name, backend, Arc::clone(&self.clock), self.engine).await?;
+        let engine = LocalEngine::attach(self.name, backend, Arc::clone(&self.clock), self.ids, self.engine).await?;
         let orchestrators = self.registry.orchestrator_names().into();
         let activities = self.registry.activity_names().into();
         let worker =

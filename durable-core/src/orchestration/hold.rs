@@ -103,6 +103,8 @@ pub(super) struct RawCall {
     hold: Hold,
     /// The first attempt.
     task: Option<TaskId>,
+    /// Somebody has asked for the result.
+    is_awaited: bool,
     template: Kept,
 }
 
@@ -127,14 +129,20 @@ impl RawCall {
         match issued {
             Ok(issued) => {
                 let (leaf, task) = issued.map(|issued| (issued.leaf, issued.task)).unzip();
-                Self { handle: handle.clone(), hold: Hold::new(leaf), task, template }
+                Self { handle: handle.clone(), hold: Hold::new(leaf), task, is_awaited: false, template }
             }
             Err(failure) => Self::refused(handle, failure),
         }
     }
 
     pub(super) fn refused(handle: &ReplayHandle, failure: Box<FailureDetails>) -> Self {
-        Self { handle: handle.clone(), hold: Hold::Refused(failure), task: None, template: Kept::Nowhere }
+        Self {
+            handle: handle.clone(),
+            hold: Hold::Refused(failure),
+            task: None,
+            is_awaited: false,
+            template: Kept::Nowhere,
+        }
     }
 
     /// Makes a later attempt of the same call.
@@ -143,7 +151,8 @@ impl RawCall {
         match issued {
             Ok(issued) => {
                 let hold = Hold::new(issued.map(|issued| issued.leaf));
-                Self { handle: handle.clone(), hold, task: Some(first), template: Kept::Nowhere }
+                // Its driver has made it, and not the code.
+                Self { handle: handle.clone(), hold, task: Some(first), is_awaited: true, template: Kept::Nowhere }
             }
             Err(failure) => Self::refused(handle, failure),
         }
@@ -225,7 +234,9 @@ impl RawCall {
             return;
         }
         let hold = std::mem::replace(&mut self.hold, Hold::Nothing);
-        let attempt = Self { handle: self.handle.clone(), hold, task: self.task, template: Kept::Nowhere };
+        let (handle, task) = (self.handle.clone(), self.task);
+        // Whether the code awaits it, its handle knows.
+        let attempt = Self { handle, hold, task, is_awaited: true, template: Kept::Nowhere };
         self.hold = Hold::new(self.handle.drive(Box::pin(driver(attempt))));
     }
 
@@ -242,13 +253,17 @@ impl Future for RawCall {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Resolution> {
         let this = self.get_mut();
+        this.is_awaited = true;
         this.hold.poll(&this.handle, cx)
     }
 }
 
 impl Drop for RawCall {
     fn drop(&mut self) {
-        self.hold.release(&self.handle);
+        match (&self.hold, self.task) {
+            (Hold::Leaf(leaf), Some(call)) if !self.is_awaited => self.handle.drop_unawaited(*leaf, call),
+            _ => self.hold.release(&self.handle),
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use super::turn::{TurnInput, TurnOutcome, Waits};
 use super::waker::{RootWaker, WakeHook};
 use crate::BoxFuture;
 use crate::history::{Completion, EventKind, ExecutionHeader, HistoryRecord};
-use crate::model::{FailureDetails, LimitExceeded, Limits, Payload, TaskId, Timestamp, Version};
+use crate::model::{FailureDetails, LimitExceeded, Limits, Payload, SourceLocation, TaskId, Timestamp, Version};
 
 /// What the failure of an instance with too long a history is about.
 const THE_HISTORY: &str = "the history of instance";
@@ -120,6 +120,12 @@ impl Executor {
         let external = state.external();
         let (events, unread, places) = (external.awaited(), external.unread(), state.places().to_vec());
         Waits { tasks: state.open_tasks(), events, unread, places }
+    }
+
+    /// Where the code has made its last call in the turn that is not over: a fault has ended it. `None` when it made none there.
+    #[must_use]
+    pub fn last_call(&self) -> Option<SourceLocation> {
+        self.handle.shared.state.lock().last_call()
     }
 
     /// Brings the executor to the end of a recorded history, and checks each of its turns.

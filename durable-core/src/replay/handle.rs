@@ -213,6 +213,17 @@ impl ReplayHandle {
         }
     }
 
+    /// As [`drop_leaf`](Self::drop_leaf), for the leaf of a call that the code has never awaited.
+    pub fn drop_unawaited(&self, leaf: LeafId, call: TaskId) {
+        {
+            let mut state = self.shared.state.lock();
+            if state.is_code_running() {
+                state.note_unawaited(call);
+            }
+        }
+        self.drop_leaf(leaf);
+    }
+
     /// The code gave a leaf up without cancelling it.
     pub fn detach_leaf(&self, leaf: LeafId) {
         let mut state = self.shared.state.lock();

@@ -51,6 +51,7 @@ pub(super) struct State {
     produced: Vec<(TaskId, Action)>,
     canceled: Vec<TaskId>,
     canceled_children: Vec<TaskId>,
+    unawaited: Vec<TaskId>,
     open: NumberMap<TaskId, LeafId>,
     leaves: Leaves,
     external: ExternalEvents,
@@ -88,6 +89,7 @@ impl State {
             produced: Vec::new(),
             canceled: Vec::new(),
             canceled_children: Vec::new(),
+            unawaited: Vec::new(),
             open: NumberMap::default(),
             leaves: Leaves::default(),
             external: ExternalEvents::default(),
@@ -220,6 +222,12 @@ impl State {
         &self.places
     }
 
+    /// Where the code has made its last call of this turn. Where it has never made another, a wait for an event counts.
+    pub(super) fn last_call(&self) -> Option<SourceLocation> {
+        let waited = || self.places.last().filter(|_| self.next_task == 0).map(|(_, source)| source);
+        self.produced.last().map(|(_, action)| action.source()).or_else(waited).cloned()
+    }
+
     /// Lets a timer end a wait for an event. A wait that has its event already needs none.
     pub(super) fn limit_wait(
         &mut self,
@@ -295,6 +303,11 @@ impl State {
         dropped
     }
 
+    /// The code is dropping the handle of a call that it has never awaited.
+    pub(super) fn note_unawaited(&mut self, task: TaskId) {
+        self.unawaited.push(task);
+    }
+
     /// The code gives a handle up without cancelling what it stands for.
     pub(super) fn detach_leaf(&mut self, id: LeafId) -> Option<Waker> {
         self.calls += 1;
@@ -368,6 +381,8 @@ impl State {
             outcome.actions = std::mem::take(&mut self.produced);
             outcome.canceled = std::mem::take(&mut self.canceled);
             outcome.canceled_children = std::mem::take(&mut self.canceled_children);
+            outcome.unawaited = std::mem::take(&mut self.unawaited);
+            outcome.unawaited.sort_unstable();
             outcome.canceled.sort_unstable();
             outcome.canceled_children.sort_unstable();
         }

@@ -37,6 +37,8 @@ pub struct TurnOutcome {
     pub canceled: Vec<TaskId>,
     /// Those of them that stand for children, ascending.
     pub canceled_children: Vec<TaskId>,
+    /// Calls of this or earlier turns whose handles were dropped in this turn, and that were never awaited, ascending.
+    pub unawaited: Vec<TaskId>,
     /// Decisions that the code took for good, in the order in which it took them.
     pub markers: Vec<String>,
     /// What reached the instance and goes on to its children, in order.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::WorkerOptions;
 use crate::BoxFuture;
 use crate::history::{ExecutionHeader, HistoryRecord};
-use crate::model::{FailureDetails, Limits};
+use crate::model::{FailureDetails, FunctionName, Limits, SourceLocation};
 use crate::registry::Registry;
 use crate::replay::{EventOrder, Executor, Program, TurnInput, TurnOutcome};
 
@@ -25,11 +25,37 @@ pub trait TurnCheck: Send + Sync + 'static {
     /// A turn has been run, and is not committed yet.
     fn check(&self, turn: &CheckedTurn<'_>);
 
-    /// A turn has no outcome that can be trusted, because of the code: it and the history differ, it awaits what is not
-    /// durable, or it is missing. The instance `stalls`, or it fails with this failure.
-    fn refused(&self, header: &ExecutionHeader, failure: &FailureDetails, stalls: bool) {
-        let _ = (header, failure, stalls);
+    /// A turn has no outcome that can be trusted, because of the code.
+    fn refused(&self, header: &ExecutionHeader, refusal: &Refusal) {
+        let _ = (header, refusal);
     }
+}
+
+/// Why a turn has no outcome that can be trusted.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Refusal {
+    /// What is wrong with the code.
+    pub reason: RefusalReason,
+    /// The failure of the instance, or why it stalls.
+    pub failure: FailureDetails,
+    /// The instance stalls; otherwise it fails.
+    pub stalls: bool,
+}
+
+/// What is wrong with the code of a turn that has no outcome.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RefusalReason {
+    /// It and the history differ.
+    NonDeterminism,
+    /// It awaits what is not durable.
+    ForeignAwait {
+        /// Where it has made its last call in this turn, if it has made any.
+        last_call: Option<SourceLocation>,
+    },
+    /// It is missing, or not there in the version of the instance.
+    Missing,
 }
 
 /// A turn with everything that is needed to run it once more.
@@ -42,6 +68,7 @@ pub struct CheckedTurn<'a> {
     pub input: &'a TurnInput,
     /// What came out.
     pub outcome: &'a TurnOutcome,
+    pub(super) registry: &'a Registry,
     pub(super) program: &'a Program,
     pub(super) limits: Limits,
     pub(super) order: EventOrder,
@@ -52,6 +79,12 @@ impl CheckedTurn<'_> {
     #[must_use]
     pub fn executor(&self) -> Executor {
         self.again()()
+    }
+
+    /// True for an orchestrator that the worker knows, in any version.
+    #[must_use]
+    pub fn has_orchestrator(&self, name: &FunctionName) -> bool {
+        self.registry.latest(name).is_some()
     }
 
     /// Makes executors of the same code, also later.
@@ -86,6 +119,12 @@ pub struct Code {
 impl Code {
     pub(crate) fn new(registry: Registry, options: &WorkerOptions) -> Self {
         Self { registry, limits: options.limits, order: options.event_order }
+    }
+
+    /// True for an orchestrator that is there, in any version.
+    #[must_use]
+    pub fn has_orchestrator(&self, name: &FunctionName) -> bool {
+        self.registry.latest(name).is_some()
     }
 
     /// Makes executors that have not run yet; `None` when there is no code for this execution.

@@ -20,7 +20,7 @@ use crate::registry::Registry;
 
 pub use crate::replay::EventOrder;
 
-pub use self::check::{CheckedTurn, Code, TurnCheck};
+pub use self::check::{CheckedTurn, Code, Refusal, RefusalReason, TurnCheck};
 pub use self::options::{NonDeterminismPolicy, VersionMatch, VersionMismatch, WorkerOptions};
 
 /// A running worker.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::Span;
 
-use super::{CheckedTurn, NonDeterminismPolicy, Shared, VersionMismatch, WorkerOptions};
+use super::{CheckedTurn, NonDeterminismPolicy, Refusal, RefusalReason, Shared, VersionMismatch, WorkerOptions};
 use crate::engine::{Rehearsal, SourceError, TurnWork, WorkSource, without_budget};
 use crate::history::{Completion, EventKind, ExecutionHeader};
 use crate::model::{FailureDetails, FunctionName, NameList, Version};
@@ -139,7 +139,8 @@ impl Shared {
         };
         let WorkerOptions { limits, event_order: order, .. } = self.options;
         let history = history.as_deref();
-        let turn = CheckedTurn { header, history, input, outcome, program, limits, order };
+        let registry = &self.registry;
+        let turn = CheckedTurn { header, history, input, outcome, registry, program, limits, order };
         without_budget(|| check.check(&turn));
     }
 
@@ -167,13 +168,10 @@ impl Shared {
                         // Its destructors are user code, which must not hold up whoever tells of commits.
                         shared.running.spawn(async move { drop(executor) });
                     }
+                    // Whatever took the instance away, or is the matter with the store, was told once, for all that had a turn
+                    // at that time.
                     let instance = &header.instance;
-                    if matches!(error, SourceError::LeaseLost) {
-                        // Whatever took the instance away was told once, for all that had a turn at that time.
-                        tracing::debug!(%instance, %error, "a turn was not committed");
-                    } else {
-                        tracing::warn!(%instance, %error, "a turn was not committed");
-                    }
+                    tracing::debug!(%instance, %error, "a turn was not committed");
                 }
             }
             drop(shared);
@@ -235,19 +233,24 @@ impl Shared {
     /// What becomes of a turn in trouble.
     fn settle(&self, work: &TurnWork, terminated: Option<Option<String>>, trouble: Trouble) -> Decided {
         let instance = &work.header.instance;
-        let is_about_code = !matches!(trouble, Trouble::Lost(_));
-        let (failure, executor, stalls) = match trouble {
+        let (failure, executor, stalls, reason) = match trouble {
             Trouble::Lost(SourceError::Corrupt(error)) => {
-                (FailureDetails::from_error("CorruptHistory", &error), None, true)
+                (FailureDetails::from_error("CorruptHistory", &error), None, true, None)
             }
             Trouble::Lost(error) if matches!(error, SourceError::Backend(_)) => {
-                (FailureDetails::from_error("StoreFailed", &error), None, true)
+                (FailureDetails::from_error("StoreFailed", &error), None, true, None)
             }
             Trouble::Lost(_) => return Err(None),
             Trouble::Fault(fault, executor) => {
                 tracing::error!(%instance, name = %work.header.name, %fault, "a turn cannot be trusted");
                 let stalls = fault.is_non_determinism() && self.options.non_determinism == NonDeterminismPolicy::Stall;
-                (fault.to_failure(), executor, stalls)
+                let reason = match &fault {
+                    ReplayFault::ForeignAwait(_) => RefusalReason::ForeignAwait {
+                        last_call: executor.as_ref().and_then(|executor| executor.last_call()),
+                    },
+                    ReplayFault::NonDeterminism(_) => RefusalReason::NonDeterminism,
+                };
+                (fault.to_failure(), executor, stalls, Some(reason))
             }
             // It was there when the instance was started, so a deployment has forgotten it.
             Trouble::Missing(failure, is_mismatch) => {
@@ -256,11 +259,11 @@ impl Shared {
                 } else {
                     self.options.non_determinism == NonDeterminismPolicy::Stall
                 };
-                (*failure, None, stalls)
+                (*failure, None, stalls, Some(RefusalReason::Missing))
             }
         };
-        if let (true, None, Some(check)) = (is_about_code, &terminated, &self.check) {
-            check.refused(&work.header, &failure, stalls);
+        if let (Some(reason), None, Some(check)) = (reason, &terminated, &self.check) {
+            check.refused(&work.header, &Refusal { reason, failure: failure.clone(), stalls });
         }
         let completion = match terminated {
             Some(reason) => Completion::Terminated(reason),

@@ -39,20 +39,21 @@ pub async fn a_claimed_call_is_complete(store: Arc<dyn Backend>) {
     assert_eq!(hub.claim_activities(worker, 70, 10).await, [expected]);
 }
 
-/// Waiting calls are taken in the order of their rows, each under a token of its own, as many as there is room for.
+/// Waiting calls are taken each under a token of its own, as many as there is room for. The first calls of all instances come
+/// before their later ones, so that an instance with very many of them keeps nobody waiting.
 pub async fn waiting_calls_are_taken_in_order(store: Arc<dyn Backend>) {
     let hub = Hub::new(store);
     let worker = hub.attach().await;
     let b = scheduled(&hub, "b", vec![free_call(9), free_call(2), free_call(10)]).await;
-    let a = scheduled(&hub, "a", vec![free_call(1)]).await;
+    let a = scheduled(&hub, "a", vec![free_call(1), free_call(2)]).await;
     let take = async |first, limit| -> Vec<_> {
         let rows = hub.claim_activities(worker, first, limit).await;
         rows.iter().map(|row| (row.key, row.call.task().0, row.claim)).collect()
     };
     assert_eq!(take(1, 0).await, []);
-    assert_eq!(take(100, 2).await, [(b, 2, 100), (b, 9, 101)]);
-    assert_eq!(take(102, 10).await, [(b, 10, 102), (a, 1, 103)]);
-    assert_eq!(take(104, 10).await, []);
+    assert_eq!(take(100, 2).await, [(a, 1, 100), (b, 2, 101)]);
+    assert_eq!(take(102, 10).await, [(a, 2, 102), (b, 9, 103), (b, 10, 104)]);
+    assert_eq!(take(105, 10).await, []);
 }
 
 /// What has a living runner is nobody else's.
@@ -208,7 +209,7 @@ pub async fn calls_can_be_read(store: Arc<dyn Backend>) {
     let hub = Hub::new(store);
     let worker = hub.attach().await;
     let key = scheduled(&hub, "a", vec![free_call(3), own_call(1, worker, 5)]).await;
-    scheduled(&hub, "b", vec![free_call(2)]).await;
+    scheduled(&hub, "b", vec![free_call(4)]).await;
     let runners =
         async || -> Vec<_> { hub.activities(key).await.iter().map(|row| (row.call, row.runner, row.claim)).collect() };
     assert_eq!(runners().await, [(call(1), Some(worker), 5), (call(3), None, 0)]);

@@ -278,6 +278,23 @@ pub async fn a_living_runner_keeps_its_calls(store: Arc<dyn Backend>) {
     assert_eq!(hub.activities(key).await[1].deliveries, 2);
 }
 
+/// A claim whose answer was lost gives what it gave before anything else, also to a worker that was found dead meanwhile. Others
+/// may have taken some of it.
+pub async fn a_claim_can_be_resubmitted_after_a_time_of_death(store: Arc<dyn Backend>) {
+    let hub = Hub::new(store);
+    let (a, b) = (hub.join().await, hub.join().await);
+    let (early, late) = (owned(&hub, "early", b).await, owned(&hub, "late", b).await);
+    hub.done(TurnCommit { new_activities: (1..4).map(free_call).collect(), ..turn("late", late, 2) }).await;
+    let taken = hub.claim_activities(a, 20, 3).await;
+    hub.die(a).await;
+    assert_eq!(hub.claim_activities(b, 90, 1).await.len(), 1, "its runner is dead");
+    hub.done(TurnCommit { new_activities: vec![free_call(7)], ..turn("early", early, 2) }).await;
+    assert_eq!(hub.claim_activities(a, 20, 3).await, taken[1..]);
+    assert!(pulse(&hub, a).await.calls, "it lives again, and nobody has taken what came last");
+    assert_eq!(hub.claim_activities(a, 20, 3).await, taken[1..]);
+    assert_eq!(hub.free_tasks(b).await, [7], "all the others run");
+}
+
 /// A call has one result: a turn that brings one under a claim that does not hold any more is refused as a whole, and can be
 /// made without it.
 pub async fn a_turn_needs_the_claims_of_its_results(store: Arc<dyn Backend>) {
@@ -437,7 +454,7 @@ pub async fn a_heartbeat_tells_what_has_ended(store: Arc<dyn Backend>) {
 }
 
 /// A heartbeat names the worker's own instances that have something to do, in pages.
-pub async fn a_heartbeat_tells_which_own_instances_have_messages(store: Arc<dyn Backend>) {
+pub async fn a_heartbeat_tells_which_own_instances_have_something_to_do(store: Arc<dyn Backend>) {
     let hub = Hub::new(store);
     let (a, b) = (hub.join().await, hub.join().await);
     let mut told = Vec::new();
@@ -450,7 +467,10 @@ pub async fn a_heartbeat_tells_which_own_instances_have_messages(store: Arc<dyn 
     owned(&hub, "asleep", a).await;
     let other = owned(&hub, "other", b).await;
     hub.message(message("other")).await;
-    let all = [(told[0], 1), (told[1], 2), (told[2], 1), (fresh, 0)];
+    let due = owned(&hub, "due", a).await;
+    let timers = vec![NewTimer { call: call(1), fire_at: Timestamp::from_ticks(7) }, super::fixtures::timer(2, 90)];
+    hub.done(TurnCommit { new_timers: timers, ..turn("due", due, 2) }).await;
+    let all = [(told[0], 1), (told[1], 2), (told[2], 1), (fresh, 0), (due, 0)];
     assert_eq!(pulse(&hub, a).await.own, all);
     assert_eq!(pulse(&hub, b).await.own, [(other, 1)]);
     let page = Heartbeat { after: told[0], limit: 2, ..heartbeat(a) };

@@ -253,7 +253,7 @@ pub async fn the_last_turn_tidies_up(store: Arc<dyn Backend>) {
     let rows = hub.claim_activities(worker, 1, usize::MAX).await;
     assert_eq!(
         rows.iter().map(|row| (row.key, row.call.task().0)).collect::<Vec<_>>(),
-        [(a, 1), (a, 2), (b, 1), (b, 2)]
+        [(a, 1), (b, 1), (a, 2), (b, 2)]
     );
     assert_eq!(hub.inbox(b, worker).await, [1]);
 }

@@ -1,7 +1,7 @@
 //! What becomes of the calls.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -38,7 +38,11 @@ impl FaultyBackend {
 
     async fn write(&self, batch: Arc<Vec<Write>>) -> Result<Vec<Written>, BackendError> {
         let store = self.store.backend();
-        self.store.wait((*store).commit(batch)).await
+        let written = self.store.wait((*store).commit(Arc::clone(&batch))).await?;
+        if let Some(told) = self.on_write.get() {
+            told(&batch);
+        }
+        Ok(written)
     }
 
     /// The store, as long as the process lives.
@@ -58,6 +62,14 @@ impl FaultyBackend {
     async fn die<T>(&self) -> T {
         self.tell_of_the_crash();
         std::future::pending().await
+    }
+}
+
+/// Fails as often as this says.
+fn is_there(failures: &AtomicU64) -> Result<(), BackendError> {
+    match failures.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)) {
+        Ok(_) => Err(BackendError::new(BackendErrorKind::Unavailable, "the store is away")),
+        Err(_) => Ok(()),
     }
 }
 
@@ -93,6 +105,7 @@ impl Backend for FaultyBackend {
     ) -> Result<Vec<InstanceKey>, BackendError> {
         let store = self.living().await;
         self.looks.fetch_add(1, Ordering::Relaxed);
+        is_there(&self.lost_looks)?;
         self.store.wait(store.ready(worker, after, limit, runs)).await
     }
 
@@ -103,16 +116,13 @@ impl Backend for FaultyBackend {
         limit: usize,
     ) -> Result<Vec<TimerRow>, BackendError> {
         let store = self.living().await;
+        is_there(&self.lost_looks)?;
         self.store.wait(store.timers(worker, after, limit)).await
     }
 
     async fn history(&self, key: InstanceKey) -> Result<Vec<HistoryRow>, BackendError> {
         let store = self.living().await;
-        let fails =
-            self.lost_histories.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok();
-        if fails {
-            return Err(BackendError::new(BackendErrorKind::Unavailable, "the store is away"));
-        }
+        is_there(&self.lost_histories)?;
         self.store.wait(store.history(key)).await
     }
 

@@ -6,8 +6,8 @@ mod script;
 mod tests;
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use durable_core::backend::{Backend, Write};
 use parking_lot::Mutex;
@@ -21,7 +21,7 @@ pub(crate) use self::script::{Fault, Struck};
 /// Passes everything on to another backend, except the commits that shall fail.
 ///
 /// Commits are counted from 1, in the order in which they arrive. Queries, [`attach`](Backend::attach) and
-/// [`detach`](Backend::detach) always work, and are not counted; [`hold`](Self::hold) stops everything. A failed commit reports an error of the kind
+/// [`detach`](Backend::detach) work, unless they are told otherwise, and are not counted; [`hold`](Self::hold) stops everything. A failed commit reports an error of the kind
 /// [`Unavailable`](durable_core::backend::BackendErrorKind::Unavailable), as a store does that has lost its disk or its connection.
 ///
 /// ```
@@ -45,10 +45,15 @@ pub struct FaultyBackend {
     held: watch::Sender<bool>,
     loses_hints: AtomicBool,
     lost_histories: AtomicU64,
+    lost_looks: AtomicU64,
     looks: AtomicU64,
     on_crash: Mutex<Option<Arc<dyn Fn() + Send + Sync>>>,
     refused: Mutex<Option<Refused>>,
+    on_write: OnceLock<OnWrite>,
 }
+
+/// Is told of writes that have been made.
+type OnWrite = Box<dyn Fn(&[Write]) + Send + Sync>;
 
 /// True for writes that can never be made.
 type Refused = Arc<dyn Fn(&Write) -> bool + Send + Sync>;
@@ -66,10 +71,11 @@ impl FaultyBackend {
     }
 
     fn of(store: Store) -> Self {
-        let (script, on_crash, refused) = Default::default();
+        let (script, on_crash, refused, on_write) = Default::default();
         let (ended, held) = (watch::Sender::new(0), watch::Sender::new(false));
-        let (loses_hints, lost_histories, looks) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
-        Self { store, script, ended, held, loses_hints, lost_histories, looks, on_crash, refused }
+        let [lost_histories, lost_looks, looks] = [0, 0, 0].map(AtomicU64::new);
+        let loses_hints = AtomicBool::new(false);
+        Self { store, script, ended, held, loses_hints, lost_histories, lost_looks, looks, on_crash, refused, on_write }
     }
 
     /// The process dies now: nothing that it still asks for happens, and whoever was given to
@@ -139,6 +145,11 @@ impl FaultyBackend {
         *self.on_crash.lock() = Some(Arc::new(end));
     }
 
+    /// Who is told of the writes that have been made.
+    pub(crate) fn on_write(&self, told: impl Fn(&[Write]) + Send + Sync + 'static) {
+        let _ = self.on_write.set(Box::new(told));
+    }
+
     /// The `n`th commit happens, and its answer is lost: it reports an error nevertheless.
     pub fn lose_answer(&self, n: u64) {
         self.set(n, Fault::LoseAnswer);
@@ -182,6 +193,12 @@ impl FaultyBackend {
     /// Has the next `n` calls of [`history`](Backend::history) fail as if the store were away.
     pub fn fail_histories(&self, n: u64) {
         self.lost_histories.store(n, Ordering::Relaxed);
+    }
+
+    /// Has the next `n` looks for what is [`ready`](Backend::ready) or for [`timers`](Backend::timers) fail as if the store were
+    /// away.
+    pub fn fail_looks(&self, n: u64) {
+        self.lost_looks.store(n, Ordering::Relaxed);
     }
 
     /// How many commits have arrived so far.

@@ -23,6 +23,12 @@ impl<O> History for Instance<O> {
     }
 }
 
+impl<H: History + ?Sized> History for &H {
+    fn events(&self) -> (String, Vec<HistoryEvent>) {
+        (**self).events()
+    }
+}
+
 impl History for [HistoryEvent] {
     fn events(&self) -> (String, Vec<HistoryEvent>) {
         ("the instance".to_owned(), self.to_vec())

@@ -12,6 +12,7 @@ use durable_core::orchestration::{OrchestratorDefinition, OrchestratorItem};
 use super::World;
 use super::core::{Core, Memories, Plan};
 use super::gate::Gate;
+use super::ids::SEED;
 use super::journal::Checks;
 use super::shapes::{Shape, Shapes};
 use super::time::Moment;
@@ -36,6 +37,7 @@ impl WorldBuilder {
                 mocked: Vec::new(),
                 checks: Checks::default(),
                 start: Timestamp::from_ticks(START),
+                seed: SEED,
                 trial: None,
                 gate: Gate::default(),
                 shapes: Shapes::default(),
@@ -72,7 +74,8 @@ impl WorldBuilder {
         self.part(move |hub| hub.activity(activity))
     }
 
-    /// Declares a sub-orchestration that is only mocked, with [`World::mock_orchestrator`].
+    /// Declares a sub-orchestration that is only mocked, with [`World::mock_orchestrator`]. A call of one that is neither here
+    /// nor added fails the test.
     ///
     /// # Panics
     ///
@@ -113,15 +116,50 @@ impl WorldBuilder {
         self
     }
 
+    /// Sets from what the ids follow that nobody has chosen: those of instances and of executions. From them follow the random
+    /// numbers of orchestrations, and with the times their GUIDs. The same story has the same ones in each run; with another
+    /// seed it has others. The seed is 0 as long as none is set.
+    ///
+    /// These ids look as they do in production: 32 hexadecimal digits in lower case. None comes twice in a world, whatever happens
+    /// to its process. A [copy](World::fork) gives out the ids that the world itself would have given out next.
+    ///
+    /// ```
+    /// use durable_core::prelude::*;
+    /// use durable_testing::World;
+    ///
+    /// #[orchestrator]
+    /// async fn dice(ctx: OrchestrationContext) -> u64 { ctx.rng().random_range(1..1_000_000) }
+    ///
+    /// let thrown = |seed| World::builder().orchestrator(dice).seed(seed).build().start(dice, ()).output();
+    /// assert_eq!(thrown(7), thrown(7));
+    /// assert_ne!(thrown(7), thrown(8));
+    /// ```
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.plan.seed = seed;
+        self
+    }
+
     /// Replays every turn cold, instead of the first 64 of an execution, those at doublings, and the last one.
     pub fn exhaustive(mut self) -> Self {
         self.plan.checks.exhaustive = true;
         self
     }
 
-    /// Does not replay turns cold.
-    pub fn without_replay_checks(mut self) -> Self {
-        self.plan.checks.replay = false;
+    /// Runs no turn once more: neither [cold replays](Self::without_cold_replay_checks) nor
+    /// [double executions](Self::without_double_execution_checks) are looked at.
+    pub fn without_replay_checks(self) -> Self {
+        self.without_cold_replay_checks().without_double_execution_checks()
+    }
+
+    /// Does not look whether a fresh executor can replay the history before a turn.
+    pub fn without_cold_replay_checks(mut self) -> Self {
+        self.plan.checks.cold_replay = false;
+        self
+    }
+
+    /// Does not look whether a turn does the same when it is run once more, behind a replay of the history before it.
+    pub fn without_double_execution_checks(mut self) -> Self {
+        self.plan.checks.double_execution = false;
         self
     }
 
@@ -138,10 +176,29 @@ impl WorldBuilder {
         self
     }
 
-    /// Lets instances stall, or fail because they await what is not durable, without failing the test at once: it looks for
-    /// that itself.
-    pub fn allows_stalls(mut self) -> Self {
-        self.plan.checks.faults = false;
+    /// Lets instances stall or fail because of their code without failing the test at once, as
+    /// [`without_stall_checks`](Self::without_stall_checks) and
+    /// [`without_foreign_await_checks`](Self::without_foreign_await_checks) together: the test looks for that itself.
+    pub fn allows_stalls(self) -> Self {
+        self.without_stall_checks().without_foreign_await_checks()
+    }
+
+    /// Lets instances stall or fail whose code is missing or does not fit their history, without failing the test at once.
+    pub fn without_stall_checks(mut self) -> Self {
+        self.plan.checks.stalls = false;
+        self
+    }
+
+    /// Lets instances fail that await what is not durable, without failing the test at once.
+    pub fn without_foreign_await_checks(mut self) -> Self {
+        self.plan.checks.foreign_awaits = false;
+        self
+    }
+
+    /// Lets calls of sub-orchestrations that the world does not know just fail, as they do in production, without failing the
+    /// test.
+    pub fn without_missing_child_checks(mut self) -> Self {
+        self.plan.checks.children = false;
         self
     }
 

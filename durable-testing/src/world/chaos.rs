@@ -1,7 +1,7 @@
 //! The same story with something going wrong at each of its commits.
 
 use std::any::Any;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Debug, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 
 use super::WorldBuilder;
 use super::journal::Journal;
+use super::masked::{are_alike, masked};
 use super::mock_tables::Run;
 use super::mocks::Mocks;
 use crate::faults::{Fault, FaultyBackend};
@@ -61,7 +62,12 @@ use crate::faults::{Fault, FaultyBackend};
 /// Activities are handed out again after a crash, so a story must not count calls. What is given to
 /// [`WorldBuilder::state`] stands for something outside, and survives the process; what
 /// [`WorldBuilder::hub`] makes is made again for each process. A commit that fails is made again after 10 ms of the world's
-/// time, so an outcome should not contain exact times. Only the first world that a story builds is disturbed. Calls that an
+/// time. So outcomes and inputs that differ in nothing but times, as RFC 3339 writes them, count as the same, and so do those that
+/// differ in nothing but [GUIDs](durable_core::orchestration::OrchestrationContext::new_guid), which follow from times: which of
+/// them are equal within an outcome or an input does count. Of each input there must be as many as undisturbed. Times in another
+/// form, numbers of seconds for example, should be in no outcome and no input. Ids of instances and executions, and random numbers,
+/// are the same in each run, unless an activity starts instances without an id, or a client
+/// [starts one again](durable_core::client::DurableClient::restart) under a new one. Only the first world that a story builds is disturbed. Calls that an
 /// activity makes with a client of its own are not repeated. A story that takes its builder as an argument runs on any
 /// store: `every_crash_point(|world| story(world.sqlite()))`.
 ///
@@ -83,7 +89,7 @@ pub fn every_crash_point<T: PartialEq + Debug>(story: impl Fn(WorldBuilder) -> T
             survived.runs += u64::from(attempt.struck.is_some());
             let difference = match &attempt.outcome {
                 Err(panic) => Some(format!("the story fails: {panic}")),
-                Ok(outcome) if outcome != expected => Some(format!(
+                Ok(outcome) if !are_alike(outcome, expected) => Some(format!(
                     "the story has another outcome\n  undisturbed: {expected:?}\n  disturbed:   {outcome:?}"
                 )),
                 Ok(_) => calm.other_inputs(&attempt),
@@ -173,19 +179,33 @@ impl<T> Attempt<T> {
         Self { outcome, commits, struck, runs, journal: Some(journal) }
     }
 
-    fn inputs(&self) -> BTreeSet<(String, String)> {
-        self.runs.iter().map(|run| (run.function.to_string(), run.input.to_string())).collect()
+    /// The inputs of each function that differ in nothing but generated ids and times, together.
+    fn inputs(&self) -> BTreeMap<(&str, String), BTreeSet<String>> {
+        let mut inputs: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
+        for Run { function, input, .. } in &self.runs {
+            let input = input.to_string();
+            inputs.entry((function.as_str(), masked(&input))).or_default().insert(input);
+        }
+        inputs
     }
 
     /// What was called in one of them only.
     fn other_inputs(&self, other: &Self) -> Option<String> {
         let (here, there) = (self.inputs(), other.inputs());
-        let list = |what: &str, calls: Vec<&(String, String)>| {
-            let calls = calls.iter().map(|(name, input)| format!("\n  {what} '{name}' with {input}"));
-            calls.collect::<String>()
-        };
-        let lines = list("only undisturbed:", here.difference(&there).collect())
-            + &list("only disturbed:", there.difference(&here).collect());
+        let (none, mut lines) = (BTreeSet::new(), [String::new(), String::new()]);
+        let calls: BTreeSet<_> = here.keys().chain(there.keys()).collect();
+        for call in calls {
+            let (before, after) = (here.get(call).unwrap_or(&none), there.get(call).unwrap_or(&none));
+            if before.len() == after.len() {
+                continue;
+            }
+            let list = |what: &str, inputs: BTreeSet<&String>| {
+                inputs.into_iter().map(|input| format!("\n  {what} '{}' with {input}", call.0)).collect::<String>()
+            };
+            lines[0] += &list("only undisturbed:", before.difference(after).collect());
+            lines[1] += &list("only disturbed:", after.difference(before).collect());
+        }
+        let lines = lines.concat();
         (!lines.is_empty()).then(|| format!("other activities are called{lines}"))
     }
 

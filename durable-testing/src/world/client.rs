@@ -67,9 +67,12 @@ impl DurableClient for WorldClient {
     }
 
     fn start(&self, mut request: StartRequest) -> BoxFuture<'_, Result<InstanceId, ClientError>> {
-        // The same in each try.
-        let id = request.id.get_or_insert_with(InstanceId::generate).clone();
-        self.ask(move |client| client.start(request.clone()), move || Some(id.clone()))
+        if request.id.is_none() && !is_inside() {
+            // The same in each try.
+            request.id = Some(self.0.ids.for_a_client());
+        }
+        let id = request.id.clone();
+        self.ask(move |client| client.start(request.clone()), move || id.clone())
     }
 
     fn status(&self, id: &InstanceId) -> BoxFuture<'_, Result<Option<InstanceStatus>, ClientError>> {

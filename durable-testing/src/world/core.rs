@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use durable_core::backend::memory::Memory;
+use durable_core::backend::{Backend as _, InstanceFilter};
 use durable_core::client::{Client, ClientError, ClientErrorKind, DurableClient, InstanceStatus, WaitUntil};
 use durable_core::hub::{TaskHub, TaskHubBuilder};
 use durable_core::model::{FunctionName, InstanceId, TaskHubName, Timestamp};
@@ -17,6 +18,7 @@ use super::crash::Mishaps;
 use super::deadlock::Deadlock;
 use super::executions::AllEnded;
 use super::gate::Gate;
+use super::ids::{Ids, OfTheHub};
 use super::journal::{Checks, Executions, Journal, Watcher};
 use super::leaks;
 use super::ledger::{Ledger, Noted};
@@ -25,6 +27,7 @@ use super::mocks::Mocks;
 use super::shapes::Shapes;
 use super::stand_ins::Stand;
 use super::time::{Moment, Passed, Time};
+use super::travel::rows;
 use crate::faults::FaultyBackend;
 use crate::or_fail::OrFail as _;
 use crate::store::Open;
@@ -42,6 +45,8 @@ pub(super) struct Plan {
     pub(super) mocked: Vec<FunctionName>,
     pub(super) checks: Checks,
     pub(super) start: Timestamp,
+    /// What generated ids follow from.
+    pub(super) seed: u64,
     /// What shall go wrong at one of the commits.
     pub(super) trial: Option<Arc<Trial>>,
     /// Decides in which order activities answer.
@@ -75,6 +80,7 @@ pub(super) struct Core {
     /// Empty when the world has another store.
     pub(super) store: Memory,
     pub(super) ledger: Ledger,
+    pub(super) ids: Arc<Ids>,
     pub(super) plan: Plan,
 }
 
@@ -105,6 +111,11 @@ impl Core {
             Some(store) => FaultyBackend::opened_by(store()),
             None => FaultyBackend::new(Arc::new(Noted::new(store.clone(), ledger.clone()))),
         };
+        let ids = Ids::new(plan.seed);
+        ids.know(&rows(&store));
+        ledger.each_commit(|batch| ids.note(batch));
+        let written = Arc::clone(&ids);
+        faults.on_write(move |batch| written.note(batch));
         let mishaps = Mishaps::new(faults, plan.trial.is_some());
         let time = Time::new(now, Arc::clone(&mishaps), plan.gate.clone(), plan.keeps_logs);
         let journal = Journal::new(plan.checks, memories.executions, plan.gate.clone(), plan.shapes.clone());
@@ -116,7 +127,7 @@ impl Core {
             trial.begin(&mishaps.faults, &journal, &mocks);
         }
         let (hub, hub_name) = (Mutex::default(), OnceLock::new());
-        let core = Arc::new(Self { hub, hub_name, time, mishaps, journal, mocks, store, ledger, plan });
+        let core = Arc::new(Self { hub, hub_name, time, mishaps, journal, mocks, store, ledger, ids, plan });
         let next = Arc::downgrade(&core);
         core.mishaps.on_crash(move || next.upgrade().iter().for_each(|core| core.revive()));
         core
@@ -126,8 +137,10 @@ impl Core {
     pub(super) fn describe(&self) -> TaskHubBuilder {
         let clock = self.time.clock().clone();
         let mut hub = TaskHub::builder().backend(Arc::clone(&self.mishaps.faults)).clock(clock);
+        hub = hub.ids(OfTheHub(Arc::clone(&self.ids)));
         hub = hub.turn_check(Watcher(Arc::clone(&self.journal)));
-        hub = hub.stand_ins(Stand(Arc::clone(&self.mocks)), self.plan.mocked.iter().cloned());
+        let declared = self.plan.mocked.clone();
+        hub = hub.stand_ins(Stand { mocks: Arc::clone(&self.mocks), declared: declared.clone() }, declared);
         if self.plan.gate.is_closed() {
             // As many as wait for their turn.
             hub = hub.max_concurrent_turns(100_000);
@@ -141,10 +154,22 @@ impl Core {
     /// Starts the hub.
     #[track_caller]
     pub(super) fn boot(&self) -> TaskHub {
+        self.ids.none_is_pending();
+        if self.plan.store.is_some() && self.ids.looks_around() {
+            // It may hold what another world has left there.
+            let all = InstanceFilter { limit: usize::MAX, ..InstanceFilter::default() };
+            let known = self.time.run(self.mishaps.faults.list(all));
+            self.ids.know(&known.or_fail(|error| format!("the world cannot read its store: {error}")));
+        }
         let start = self.describe().start();
         let hub = self.time.run(start).or_fail(|error| format!("the world cannot begin: {error:?}"));
         *self.hub.lock() = Some(hub.clone());
         hub
+    }
+
+    /// True for an orchestrator that was added, however, or declared as mocked. It starts nothing.
+    pub(super) fn knows_orchestrator(&self, name: &FunctionName) -> bool {
+        self.plan.mocked.contains(name) || self.describe().code().has_orchestrator(name)
     }
 
     /// The present hub. It is started when there is none yet.
@@ -208,7 +233,7 @@ impl Core {
             // One that is stalled is tried again and again, for ever.
             let is_over = passed == Passed::NothingDue || (passed == Passed::GoesOn && is_stalled);
             if is_over && rest.is_none() {
-                let deadlock = Deadlock::of(self);
+                let deadlock = Deadlock::read(self)?;
                 let message = "waits for ever".to_owned();
                 return Err(ClientError::new(ClientErrorKind::Remote { message }).with_source(deadlock));
             }

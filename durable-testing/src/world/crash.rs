@@ -115,6 +115,7 @@ impl Core {
         lost: impl Fn() -> Option<T>,
     ) -> Result<T, ClientError> {
         loop {
+            self.ids.none_is_pending();
             self.mishaps.faults.take_struck();
             let client = self.inner_client();
             let answer = self.time.run_or_crash(call(&*client));
@@ -197,7 +198,8 @@ impl World {
     /// [`Mock::crashes`](super::Mock::crashes).
     ///
     /// There is one process at a time. Two that work on the same instances, of which one has lost its lease, cannot be had in
-    /// a world: its store belongs to one process, as a SQLite file does, and knows no leases.
+    /// a world: its store belongs to one process, as a SQLite file does, and knows no leases. A [`Fleet`](crate::fleet::Fleet)
+    /// has several, of which each can die.
     ///
     /// # Panics
     ///

@@ -49,6 +49,13 @@ impl Past {
         Self { taken: turns.min(self.taken), ..self }
     }
 
+    /// The same without its last turn, with which another execution begins.
+    pub(super) fn without_its_end(mut self) -> Self {
+        self.turns.pop();
+        let turns = self.turns.len();
+        self.first(turns)
+    }
+
     /// What has happened.
     pub(super) fn records(&self) -> impl Iterator<Item = &HistoryRecord> {
         self.turns[..self.taken].iter().flatten()
@@ -122,7 +129,7 @@ fn closes(kind: &EventKind) -> Option<TaskId> {
 }
 
 /// Times that are not further apart may be the same.
-const SAME: Duration = Duration::from_millis(1);
+pub(super) const SAME: Duration = Duration::from_millis(1);
 
 /// Several executions at the same moment.
 pub(super) struct Cut(pub(super) Vec<Past>);

@@ -14,10 +14,10 @@ use super::texts::instances;
 /// An execution that has continued as new.
 #[derive(Debug, Clone)]
 pub(super) struct Ended {
-    header: Arc<ExecutionHeader>,
+    pub(super) header: Arc<ExecutionHeader>,
     /// The time of its last turn.
-    at: Timestamp,
-    events: Vec<HistoryEvent>,
+    pub(super) at: Timestamp,
+    pub(super) events: Vec<HistoryEvent>,
 }
 
 /// Executions that have continued as new, in order.
@@ -40,6 +40,15 @@ impl AllEnded {
         }
     }
 
+    /// Those of an instance with this current execution that was created at this time.
+    pub(super) fn of(&self, (instance, current): (&str, &str), created: Timestamp) -> Vec<Arc<Ended>> {
+        let is_own = |ended: &&Arc<Ended>| {
+            let header = &ended.header;
+            header.instance.as_str() == instance && header.execution.as_str() != current && ended.at >= created
+        };
+        self.list.iter().filter(is_own).cloned().collect()
+    }
+
     /// Those that have ended at a time at which these executions were the current ones.
     pub(super) fn before(self, time: Timestamp, current: &BTreeSet<String>) -> Self {
         let had_ended = |ended: &&Arc<Ended>| ended.at <= time && !current.contains(ended.header.execution.as_str());
@@ -58,6 +67,10 @@ impl Ended {
         let mut records = turn.history.unwrap_or_default().to_vec();
         records.extend(turn.input.events.iter().cloned().map(record));
         records.extend(turn.outcome.actions.iter().filter_map(|(id, action)| recorded(*id, action)).map(record));
+        let markers = turn.outcome.markers.iter();
+        records.extend(markers.map(|marker| record(EventKind::MarkerRecorded { marker: marker.clone() })));
+        let canceled = turn.outcome.canceled.iter();
+        records.extend(canceled.map(|task_id| record(EventKind::TaskCanceled { task_id: *task_id })));
         records.push(record(EventKind::ExecutionCompleted {
             id: *id,
             status: turn.outcome.completion.as_ref().map(|(_, completion)| completion.status())?,
@@ -88,20 +101,18 @@ fn recorded(id: TaskId, action: &Action) -> Option<EventKind> {
 /// An instance with the histories of its executions in their order; the last one is the current one.
 pub(super) struct Executions {
     pub(super) status: InstanceStatus,
+    /// Those that are over.
+    pub(super) ended: Vec<Arc<Ended>>,
     pub(super) histories: Vec<Vec<HistoryEvent>>,
 }
 
 impl Executions {
     /// Those of an instance, of which the current history is known.
     pub(super) fn of(core: &Core, status: InstanceStatus, current: Vec<HistoryEvent>) -> Self {
-        let ended = core.journal.ended();
-        let own = ended.list.iter().filter(|ended| {
-            ended.header.instance == status.instance_id
-                && ended.header.execution != status.execution_id
-                && ended.at >= status.created_at
-        });
-        let histories = own.map(|ended| ended.events.clone()).chain([current]).collect();
-        Self { status, histories }
+        let of = (status.instance_id.as_str(), status.execution_id.as_str());
+        let ended = core.journal.ended().of(of, status.created_at);
+        let histories = ended.iter().map(|ended| ended.events.clone()).chain([current]).collect();
+        Self { status, ended, histories }
     }
 
     /// Those of all instances, in the order in which they were created.

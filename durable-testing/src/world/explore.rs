@@ -45,6 +45,8 @@ const RANDOM: usize = 500;
 ///
 /// It prints the order, and the text with which [`explore_with`] runs it again. [`Explorer`] has options.
 ///
+/// Generated ids and random numbers follow from the [seed](WorldBuilder::seed) of the world, which is the same in all runs.
+///
 /// # What counts as the same
 ///
 /// Answers that have effects on different instances, and not on the same mock with several answers, can come in any order with

@@ -156,7 +156,7 @@ impl<O> Instance<O> {
         self.core.object();
     }
 
-    /// The history of its current execution.
+    /// The history of its current execution. [`executions`](Self::executions) has those before it as well.
     ///
     /// # Panics
     ///

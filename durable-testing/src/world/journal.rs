@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use durable_core::BoxFuture;
-use durable_core::history::{Completion, EventKind, ExecutionHeader};
+use durable_core::history::{Action, Completion, EventKind, ExecutionHeader};
 use durable_core::model::{ExecutionId, FailureDetails, FunctionName, InstanceId, Payload, SourceLocation, TaskId};
 use durable_core::replay::{Executor, TurnInput, TurnOutcome, Waits};
-use durable_core::worker::{CheckedTurn, TurnCheck};
+use durable_core::worker::{CheckedTurn, Refusal, RefusalReason, TurnCheck};
 use parking_lot::Mutex;
 
 use super::complaints::Complaints;
-use super::difference::{difference, place};
+use super::difference::{Difference, difference};
 use super::executions::{AllEnded, Ended};
 use super::gate::Gate;
 use super::held::{hold_turn, touch};
@@ -25,23 +25,39 @@ const FIRST_TURNS: u64 = 64;
 /// Which checks are made.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Checks {
-    /// A fresh executor replays the history and runs the turn again.
-    pub(super) replay: bool,
+    /// A fresh executor replays the history.
+    pub(super) cold_replay: bool,
+    /// It runs the turn again as well.
+    pub(super) double_execution: bool,
     /// After every turn.
     pub(super) exhaustive: bool,
     /// What is left over at the end fails the test.
     pub(super) leaks: bool,
     /// Every payload is read and written again.
     pub(super) round_trips: bool,
-    /// An instance that stalls, or ends because its code cannot be trusted, fails the test.
-    pub(super) faults: bool,
+    /// An instance that stalls, or ends because its code is missing or does not fit its history, fails the test.
+    pub(super) stalls: bool,
+    /// An instance that awaits what is not durable fails the test.
+    pub(super) foreign_awaits: bool,
+    /// A call of a child that is neither there nor mocked fails the test.
+    pub(super) children: bool,
     /// Everything that is wrong is told, not only the first of each instance.
     pub(super) all_complaints: bool,
 }
 
 impl Default for Checks {
     fn default() -> Self {
-        Self { replay: true, exhaustive: false, leaks: true, round_trips: true, faults: true, all_complaints: false }
+        Self {
+            cold_replay: true,
+            double_execution: true,
+            exhaustive: false,
+            leaks: true,
+            round_trips: true,
+            stalls: true,
+            foreign_awaits: true,
+            children: true,
+            all_complaints: false,
+        }
     }
 }
 
@@ -52,7 +68,21 @@ impl Execution {
         fresh: impl Fn() -> Executor + Send + Sync + 'static,
         inputs: Vec<TurnInput>,
     ) -> Self {
-        Self { id, fresh: Arc::new(fresh), inputs }
+        Self { id, fresh: Arc::new(fresh), replayed: inputs.len(), inputs }
+    }
+
+    /// The number of a turn, from 1: turns of a hub are counted over all executions of an instance.
+    fn number(&self, turn: u64) -> u64 {
+        1 + self.inputs.partition_point(|input| input.turn < turn) as u64
+    }
+
+    pub(super) fn id(&self) -> &ExecutionId {
+        &self.id
+    }
+
+    /// An executor of its code that has not run yet.
+    pub(super) fn fresh(&self) -> Executor {
+        (self.fresh)()
     }
 }
 
@@ -79,6 +109,8 @@ pub(super) struct Execution {
     id: ExecutionId,
     fresh: Arc<dyn Fn() -> Executor + Send + Sync>,
     inputs: Vec<TurnInput>,
+    /// How many of them were there when it was last replayed.
+    replayed: usize,
 }
 
 impl Journal {
@@ -125,15 +157,30 @@ impl Journal {
         std::mem::take(&mut *self.complaints.lock()).tell(all)
     }
 
-    /// Where in the source an instance has made a call.
-    pub(super) fn source_of(&self, id: &InstanceId, task: TaskId) -> Option<SourceLocation> {
-        let execution = self.executions.lock().get(id).cloned()?;
+    /// All actions of the current execution of an instance, found by running all of its turns again.
+    fn actions(&self, id: &InstanceId) -> Vec<(TaskId, Action)> {
+        let Some(execution) = self.executions.lock().get(id).cloned() else { return Vec::new() };
         let mut executor = (execution.fresh)();
         silently(|| {
             let turns = execution.inputs.into_iter().map_while(|input| executor.run_turn(input).ok());
-            let mut actions = turns.flat_map(|outcome| outcome.actions);
-            actions.find_map(|(id, action)| (id == task).then(|| place(&action).clone()))
+            turns.flat_map(|outcome| outcome.actions).collect()
         })
+    }
+
+    /// A call that an instance has made.
+    fn call_of(&self, id: &InstanceId, task: TaskId) -> Option<Action> {
+        self.actions(id).into_iter().find_map(|(id, action)| (id == task).then_some(action))
+    }
+
+    /// Where in the source an instance has made a call.
+    pub(super) fn source_of(&self, id: &InstanceId, task: TaskId) -> Option<SourceLocation> {
+        self.call_of(id, task).map(|action| action.source().clone())
+    }
+
+    /// Where in the source an instance has made its last call before the present turn.
+    fn last_call(&self, id: &InstanceId) -> Option<SourceLocation> {
+        let last = self.actions(id).last().map(|(_, action)| action.source().clone());
+        last.or_else(|| self.waits(id)?.places.pop().map(|(_, source)| source))
     }
 
     /// What the code of an instance waits for, found by running all of its turns again.
@@ -193,11 +240,14 @@ impl Journal {
 
     /// Looks at everything in a turn that needs no other run of it.
     fn look_at(&self, turn: &CheckedTurn<'_>) {
-        for leak in dropped(turn) {
+        for leak in dropped(turn, |task| self.call_of(&turn.header.instance, task)) {
             let mut known = self.dropped_calls.lock();
             if !known.contains(&leak) {
                 known.push(leak);
             }
+        }
+        if self.checks.lock().children {
+            self.look_for_missing_children(turn);
         }
         if self.checks.lock().round_trips {
             let found = self.round_trips.of_turn(turn);
@@ -205,9 +255,46 @@ impl Journal {
         }
     }
 
-    fn wants(&self, turn: u64, outcome: &TurnOutcome) -> bool {
+    /// The call of such a child fails, but who has called may expect failures, so that nobody would hear of it.
+    fn look_for_missing_children(&self, turn: &CheckedTurn<'_>) {
+        let caller = &turn.header.instance;
+        for (_, action) in &turn.outcome.actions {
+            if let Action::StartChild { child, source, .. } = action
+                && !turn.has_orchestrator(&child.name)
+            {
+                let (name, input) = (&child.name, &child.input);
+                let complaint = format!(
+                    "sub-orchestrator '{name}' was called by '{caller}' ({}) with {input}, and the world does not know it: add \
+                     it with `orchestrator`, or declare it with `mocked_orchestrator` and mock it (called at {source})",
+                    turn.header.name
+                );
+                self.complain(caller, complaint);
+            }
+        }
+    }
+
+    /// The executions that have had turns since they were last replayed, if that is to be done. From now on they count as
+    /// replayed.
+    pub(super) fn unreplayed(&self) -> Vec<(InstanceId, Execution)> {
+        if !self.checks.lock().cold_replay {
+            return Vec::new();
+        }
+        let mut executions = self.executions.lock();
+        let behind = executions.iter_mut().filter(|(_, execution)| execution.replayed < execution.inputs.len());
+        let behind = behind.map(|(id, execution)| {
+            execution.replayed = execution.inputs.len();
+            (id.clone(), execution.clone())
+        });
+        behind.collect()
+    }
+
+    fn wants(&self, header: &ExecutionHeader, input: &TurnInput, outcome: &TurnOutcome) -> bool {
         let checks = *self.checks.lock();
-        checks.replay
+        let turn = match self.executions.lock().get(&header.instance) {
+            Some(execution) if execution.id == header.execution => execution.number(input.turn),
+            _ => 1,
+        };
+        (checks.cold_replay || checks.double_execution)
             && (checks.exhaustive || turn <= FIRST_TURNS || turn.is_power_of_two() || outcome.completion.is_some())
     }
 
@@ -243,8 +330,8 @@ impl TurnCheck for Watcher {
         hold_turn(&self.0.gate, header, input)
     }
 
-    fn wants_history(&self, _header: &ExecutionHeader, input: &TurnInput, outcome: &TurnOutcome) -> bool {
-        self.0.wants(input.turn, outcome) || continues(outcome)
+    fn wants_history(&self, header: &ExecutionHeader, input: &TurnInput, outcome: &TurnOutcome) -> bool {
+        self.0.wants(header, input, outcome) || continues(outcome)
     }
 
     fn check(&self, turn: &CheckedTurn<'_>) {
@@ -254,18 +341,36 @@ impl TurnCheck for Watcher {
         if let Some(ended) = Ended::with(turn) {
             self.0.ended.lock().add(ended);
         }
-        if turn.history.is_some()
-            && self.0.wants(turn.input.turn, turn.outcome)
-            && let Some(complaint) = silently(|| difference(turn))
-        {
-            self.0.complain(&turn.header.instance, complaint);
+        let checks = *self.0.checks.lock();
+        let is_wanted = |found: &Difference| match found.is_of_replay {
+            true => checks.cold_replay,
+            false => checks.double_execution,
+        };
+        if turn.history.is_some() && self.0.wants(turn.header, turn.input, turn.outcome) {
+            if let Some(execution) = self.0.executions.lock().get_mut(&turn.header.instance) {
+                execution.replayed = execution.inputs.len();
+            }
+            if let Some(complaint) = silently(|| difference(turn, is_wanted)) {
+                self.0.complain(&turn.header.instance, complaint);
+            }
         }
     }
 
-    fn refused(&self, header: &ExecutionHeader, failure: &FailureDetails, stalls: bool) {
-        if self.0.checks.lock().faults {
-            let what = if stalls { "is stalled" } else { "has failed" };
-            let complaint = format!("'{}' ({}) {what}: {failure}", header.instance, header.name);
+    fn refused(&self, header: &ExecutionHeader, refusal: &Refusal) {
+        let checks = *self.0.checks.lock();
+        let Refusal { reason, failure, stalls, .. } = refusal;
+        let (is_wanted, place) = match reason {
+            RefusalReason::ForeignAwait { last_call } if checks.foreign_awaits => {
+                let last_call = last_call.clone().or_else(|| self.0.last_call(&header.instance));
+                let text = |source| format!("\n  its last durable call was made at {source}");
+                (true, last_call.map(text).unwrap_or_default())
+            }
+            RefusalReason::ForeignAwait { .. } => (false, String::new()),
+            _ => (checks.stalls, String::new()),
+        };
+        if is_wanted {
+            let what = if *stalls { "is stalled" } else { "has failed" };
+            let complaint = format!("'{}' ({}) {what}: {failure}{place}", header.instance, header.name);
             self.0.complain(&header.instance, complaint);
         }
     }

@@ -71,7 +71,7 @@ impl<O> Instance<O> {
 }
 
 fn form(instance: &Executions, start: Timestamp, numbers: &mut Numbers) -> Value {
-    let Executions { status, histories } = instance;
+    let Executions { status, histories, .. } = instance;
     let mut fields = Map::new();
     let mut put = |name: &str, value: Option<Value>| {
         if let Some(value) = value {

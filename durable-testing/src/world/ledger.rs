@@ -143,6 +143,15 @@ impl Ledger {
         self.0.lock().entries.extend(entries);
     }
 
+    /// Every batch of writes, in order.
+    pub(super) fn each_commit(&self, mut look: impl FnMut(&[Write])) {
+        for entry in &self.0.lock().entries {
+            if let Entry::Commit(batch) = entry {
+                look(batch);
+            }
+        }
+    }
+
     fn note(&self, entry: Entry) {
         self.0.lock().entries.push(entry);
     }

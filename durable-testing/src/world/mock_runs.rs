@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use durable_core::activity::ActivityContext;
 use durable_core::engine::Clock as _;
-use durable_core::model::{FailureDetails, FunctionName, InstanceId, Payload};
+use durable_core::model::{FailureDetails, FunctionName, InstanceId, Payload, SourceLocation};
 use durable_core::orchestration::OrchestrationContext;
 use durable_core::replay::Ended;
 
@@ -34,7 +34,9 @@ impl Mocks {
             (given, _) = self.tables.lock().answer(&ctx, self.clock.coarse());
         }
         let Some((step, until)) = given else {
-            return Err(self.unexpected("activity", ctx.name(), ctx.instance_id(), &input));
+            let source = self.journal.source_of(ctx.instance_id(), ctx.task_id());
+            let call = format!("activity '{}' was called by '{}' with {input}", ctx.name(), ctx.instance_id());
+            return Err(self.unexpected(&call, ctx.instance_id(), source));
         };
         if !step.takes.is_zero() {
             self.clock.sleep_until(until).await;
@@ -76,7 +78,13 @@ impl Mocks {
         let known = self.tables.lock().settled.get(&key).cloned();
         let step = known.unwrap_or_else(|| self.settle(ctx.name(), key.clone(), &input));
         let Some(step) = step else {
-            return Err(self.unexpected("orchestrator", ctx.name(), ctx.instance_id(), &input));
+            let parent = ctx.parent_instance().and_then(|parent| Some((&parent.instance, parent.task_id?)));
+            let source = parent.and_then(|(parent, task)| self.journal.source_of(parent, task));
+            let call = match parent {
+                Some((parent, _)) => format!("orchestrator '{}' was called by '{parent}' with {input}", ctx.name()),
+                None => format!("orchestrator '{}' was started as '{}' with {input}", ctx.name(), ctx.instance_id()),
+            };
+            return Err(self.unexpected(&call, parent.map_or(ctx.instance_id(), |(parent, _)| parent), source));
         };
         if !step.takes.is_zero() {
             ctx.create_timer(step.takes).await;
@@ -139,10 +147,9 @@ impl Mocks {
     }
 
     /// A call that the test has not foreseen: the test fails, and so does the call.
-    fn unexpected(&self, kind: &str, name: &FunctionName, caller: &InstanceId, input: &Payload) -> FailureDetails {
-        let message = format!(
-            "{kind} '{name}' was called by '{caller}' with {input}, and the world has no answer: mock it, or add it to the world"
-        );
+    fn unexpected(&self, call: &str, caller: &InstanceId, source: Option<SourceLocation>) -> FailureDetails {
+        let place = source.map(|source| format!(" (called at {source})")).unwrap_or_default();
+        let message = format!("{call}, and the world has no answer: mock it, or add it to the world{place}");
         self.journal.complain(caller, message.clone());
         FailureDetails::new("UnexpectedCall", message).non_retriable()
     }

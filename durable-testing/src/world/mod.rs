@@ -11,18 +11,22 @@ mod crash;
 mod cut;
 mod deadlock;
 mod difference;
+mod execution;
 mod executions;
 mod explore;
 mod gate;
 mod golden;
 mod growth;
 mod held;
+mod ids;
 mod instance;
 mod journal;
 mod json;
 mod leaks;
 mod ledger;
+mod live;
 mod logs;
+mod masked;
 mod mock;
 mod mock_runs;
 mod mock_tables;
@@ -59,6 +63,7 @@ use crate::or_fail::OrFail as _;
 pub use self::assert::{EventType, Expected, History, expect_history};
 pub use self::builder::WorldBuilder;
 pub use self::deadlock::{Deadlock, Stuck};
+pub use self::execution::Execution;
 pub use self::explore::{Explored, Explorer, explore, explore_with};
 pub use self::growth::{ExecutionGrowth, Growth, LargePayload, TurnGrowth};
 pub use self::instance::Instance;
@@ -116,26 +121,48 @@ pub use self::travel_error::TravelError;
 /// ```
 ///
 /// Nothing is shared between worlds: any number of them run in parallel, in a plain `#[test]` as well as in a
-/// `#[tokio::test]`, without a port, a thread that stays, or a file. The same calls give the same story each time.
+/// `#[tokio::test]`, without a port, a thread that stays, or a file. The same calls give the same story each time, also
+/// with the same generated ids and random numbers: they follow from a [seed](WorldBuilder::seed).
 ///
-/// # Activities
+/// # Activities and sub-orchestrations
 ///
-/// Real ones are added with [`WorldBuilder::activity`], and others are [mocked](Self::mock). A call of one that is neither
-/// fails the test. The sleeps of tokio are virtual in a world, so a real activity that sleeps for an hour takes an hour of the
-/// world, and none of the test. One that waits for something outside, a socket for example, has no place in it.
+/// Real ones are added with [`WorldBuilder::activity`] and [`WorldBuilder::orchestrator`], and others are [mocked](Self::mock): a
+/// sub-orchestration is [declared](WorldBuilder::mocked_orchestrator) for that. A call of one that is neither fails the test, with
+/// the line of the call, and does not only fail in the orchestrator, which may expect failures.
+///
+/// The sleeps of tokio are virtual in a world, so a real activity that sleeps for an hour takes an hour of the world, and none of
+/// the test. One that waits for something outside, a socket for example, has no place in it.
 ///
 /// # Always-on checks
 ///
 /// Each of the first 64 turns of an execution, those at doublings and the last one are run once more by a fresh executor on
-/// the stored history. What differs, by a clock, the order of a `HashMap` or a random number, fails the test and says where
-/// the calls were made. [`WorldBuilder::exhaustive`] does so for every turn.
+/// the stored history; each of the first 8 turns by four of them. What differs, by a clock, the order of a `HashMap` or a random
+/// number, fails the test and says where the calls were made. [`WorldBuilder::exhaustive`] does so for every turn. What is alive
+/// when the world is dropped is replayed then, if it has had turns since.
+///
+/// These runs follow each other within microseconds. A clock that is read in whole seconds, or the day of today, says the same in
+/// all of them, and so does what the environment of the process says. [`replay_tests!`](crate::replay_tests) finds such code: it
+/// runs it on histories that were recorded earlier, elsewhere.
+///
+/// Each check can be off alone, where a test is about what it finds:
+///
+/// | What fails the test | unless |
+/// |---|---|
+/// | the history before a turn cannot be replayed | [`without_cold_replay_checks`](WorldBuilder::without_cold_replay_checks) |
+/// | a turn that is run again does something else | [`without_double_execution_checks`](WorldBuilder::without_double_execution_checks) |
+/// | an instance stalls: its code is missing, or does not fit | [`without_stall_checks`](WorldBuilder::without_stall_checks) |
+/// | one awaits what is not durable | [`without_foreign_await_checks`](WorldBuilder::without_foreign_await_checks) |
+/// | a child is called that is not known | [`without_missing_child_checks`](WorldBuilder::without_missing_child_checks) |
+/// | a value does not survive JSON | [`without_round_trip_checks`](WorldBuilder::without_round_trip_checks) |
+/// | a call was not awaited, an event not read | [`without_leak_checks`](WorldBuilder::without_leak_checks) |
 ///
 /// # Other ends, and faults
 ///
-/// A world can be [copied](Self::fork) at any point and go back to [any point](Self::at) of a history or to
-/// [any time](Self::at_time), with all of its instances, also from histories that were
+/// A world can be [copied](Self::fork) at any point and go back to [any point](Self::at) of a history, into [earlier
+/// executions](Self::at_execution) or to [any time](Self::at_time), with all of its instances, also from histories that were
 /// [recorded in production](WorldBuilder::from_histories). Its process can [die](Self::crash), and its store can
 /// [fail](Self::faults); [`chaos::every_crash_point`] does both at every commit of a story.
+/// Several processes on one store are a [fleet](crate::fleet).
 /// An instance that stalls or awaits what is not durable fails the test at once, unless the world
 /// [allows it](WorldBuilder::allows_stalls). Inputs and outputs of functions that the world was given are read from their JSON
 /// form and written again: a type that does not survive that fails the test.
@@ -143,12 +170,14 @@ pub use self::travel_error::TravelError;
 /// Its instances are in memory, or in [any other backend](WorldBuilder::backend), to which all of that happens as well: with the
 /// feature `sqlite`, `WorldBuilder::sqlite` has them in a file, and `on_every_store` runs a story in memory and in a file.
 ///
-/// When a world is dropped, the test fails for calls of activities and children that nobody has awaited, and for external events
-/// that a completed instance has not read; [`WorldBuilder::without_leak_checks`] lets them be. Where the test fails for another
+/// When a world is dropped, the test fails for calls of activities and children that were never awaited, up to the end of their
+/// orchestration and without being [detached](durable_core::orchestration::ActivityCall::detach), and for external events that a
+/// completed instance has not read; [`WorldBuilder::without_leak_checks`] lets them be. Where the test fails for another
 /// reason, they are printed beside it: mostly they are why. [`finish`](Self::finish) ends a world and is stricter.
 ///
-/// Complaints lead to the line of the call. Of each instance the first one is told, since others mostly follow from it;
-/// [`WorldBuilder::all_complaints`] shows them all.
+/// A test that waits for what never comes tells what each live instance [waits](Self::waits) for, at which line, and which events
+/// it has not read. Complaints lead to the line of the call. Of each instance the first one is told, since others mostly follow
+/// from it; [`WorldBuilder::all_complaints`] shows them all.
 ///
 /// # Evidence
 ///
@@ -388,13 +417,19 @@ impl World {
     ///
     /// # Panics
     ///
-    /// Never: the annotation has checked the name.
+    /// When the world does not know it.
+    #[track_caller]
     pub fn mock_orchestrator<M, F: OrchestratorItem<M>>(
         &self,
         _orchestrator: F,
     ) -> Mock<<F::Definition as OrchestratorDefinition>::Input, <F::Definition as OrchestratorDefinition>::Output> {
         let name =
             FunctionName::new(<F::Definition as OrchestratorDefinition>::NAME).expect("checked by its annotation");
+        assert!(
+            self.0.knows_orchestrator(&name),
+            "the world does not know orchestrator '{name}', so that no call would reach its mock: declare it with \
+             `.mocked_orchestrator({name})`, or add it with `.orchestrator({name})`, before `build`"
+        );
         Mock::new(Arc::clone(&self.0.mocks), name, Kind::Orchestrator)
     }
 

@@ -7,7 +7,7 @@ use durable_core::backend::memory::Memory;
 use durable_core::backend::{
     Backend, CallId, CreateInstance, InstanceKey, InstanceRow, MessageTarget, NewMessage, Write, Written,
 };
-use durable_core::engine::Retrace;
+use durable_core::engine::{IdSource as _, Retrace};
 use durable_core::history::{EventKind, ExecutionHeader, HistoryRecord, encode_event};
 use durable_core::model::{FunctionName, InstanceId, Payload, Timestamp};
 use durable_core::replay::{Executor, TurnInput};
@@ -17,6 +17,7 @@ use super::World;
 use super::core::{Core, Memories, Plan};
 use super::cut::{Cut, Past};
 use super::executions::AllEnded;
+use super::ids::{Ids, OfTheHub};
 use super::journal::{Execution, Executions};
 use super::ledger::{Ledger, now};
 use super::mock_tables::Tables;
@@ -79,8 +80,14 @@ pub(super) fn retraced(plan: Plan, tables: Tables, cut: &Cut) -> Result<World, T
     let moment = Moment { coarse: whole_milliseconds(time, plan.start), exact: time };
     // Only its code is needed: the world itself begins when its store is complete.
     let scratch = Core::prepare(plan.clone(), Memory::new(), moment, Memories::default());
-    let mut rebuilt =
-        Rebuilt { code: scratch.describe().code(), plan: &plan, store: Memory::new(), keys: vec![None; cut.0.len()] };
+    let ids = OfTheHub(Ids::new(plan.seed));
+    let mut rebuilt = Rebuilt {
+        code: scratch.describe().code(),
+        plan: &plan,
+        store: Memory::new(),
+        keys: vec![None; cut.0.len()],
+        ids,
+    };
     for at in 0..cut.0.len() {
         rebuilt.put(cut, at)?;
     }
@@ -101,6 +108,8 @@ struct Rebuilt<'a> {
     plan: &'a Plan,
     store: Memory,
     keys: Vec<Option<InstanceKey>>,
+    /// Of executions that begin anew.
+    ids: OfTheHub,
 }
 
 impl Rebuilt<'_> {
@@ -164,7 +173,8 @@ impl Rebuilt<'_> {
                 return Err(Kind::OpenChild { parent, child: child.instance, name: child.name, is_later }.into());
             }
             under_way.push(child.instance.to_string());
-            self.commit(vec![Write::Create(retrace(past).child(key, task, &child, called))]);
+            let execution = self.ids.execution(&child.instance);
+            self.commit(vec![Write::Create(retrace(past).child(key, (task, &child), execution, called))]);
         }
         Ok(())
     }
@@ -212,7 +222,7 @@ fn retrace(past: &Past) -> Retrace {
 }
 
 /// What went into each turn.
-fn turns(records: &[HistoryRecord]) -> impl Iterator<Item = TurnInput> {
+pub(super) fn turns(records: &[HistoryRecord]) -> impl Iterator<Item = TurnInput> {
     records.chunk_by(|a, b| a.turn == b.turn).map(|records| {
         let received = records.iter().map(|record| &record.kind).filter(|kind| !kind.is_action());
         TurnInput { turn: records[0].turn, time: records[0].turn_time, events: received.cloned().collect() }

@@ -88,8 +88,14 @@ impl RoundTrips {
                 look(format!("the input of activity '{name}'"), shape.map(|shape| shape.input), input);
             }
         }
-        if let Some((_, Completion::Completed(output))) = &turn.outcome.completion {
-            look(format!("the output of '{name}'"), orchestrator(name).map(|shape| shape.output), output);
+        match &turn.outcome.completion {
+            Some((_, Completion::Completed(output))) => {
+                look(format!("the output of '{name}'"), orchestrator(name).map(|shape| shape.output), output);
+            }
+            Some((_, Completion::ContinuedAsNew(next))) => {
+                look(format!("the next input of '{name}'"), orchestrator(name).map(|shape| shape.input), &next.input);
+            }
+            _ => {}
         }
         found
     }

@@ -14,12 +14,16 @@ use super::gate::Kind;
 use super::mocks::Mocks;
 
 /// What a hub asks for code.
-pub(super) struct Stand(pub(super) Arc<Mocks>);
+pub(super) struct Stand {
+    pub(super) mocks: Arc<Mocks>,
+    /// Orchestrators that are only there as mocks, also before they have answers.
+    pub(super) declared: Vec<FunctionName>,
+}
 
 impl StandIns for Stand {
     fn activity(&self, name: &FunctionName, real: Option<ActivityProgram>) -> Option<ActivityProgram> {
         if name.as_str() == TURN {
-            let gate = self.0.journal.gate.clone();
+            let gate = self.mocks.journal.gate.clone();
             return Some(Arc::new(move |ctx, _| {
                 let gate = gate.clone();
                 Box::pin(async move {
@@ -30,13 +34,13 @@ impl StandIns for Stand {
             }));
         }
         if name.as_str() == ANSWER {
-            let mocks = Arc::clone(&self.0);
+            let mocks = Arc::clone(&self.mocks);
             return Some(Arc::new(move |ctx, input| {
                 Box::pin(Arc::clone(&mocks).wait_for_answer(ctx.instance_id().clone(), input))
             }));
         }
-        let is_mocked = self.0.tables.lock().activities.contains_key(name);
-        let mocks = Arc::clone(&self.0);
+        let is_mocked = self.mocks.tables.lock().activities.contains_key(name);
+        let mocks = Arc::clone(&self.mocks);
         if let Some(real) = real.filter(|_| !is_mocked && mocks.real.contains(name)) {
             // Whenever it goes on, something was due.
             return Some(Arc::new(move |ctx, input| {
@@ -66,10 +70,11 @@ impl StandIns for Stand {
     }
 
     fn orchestrator(&self, name: &FunctionName) -> Option<Program> {
-        if !self.0.tables.lock().orchestrators.contains_key(name) {
+        let is_mocked = self.declared.contains(name) || self.mocks.tables.lock().orchestrators.contains_key(name);
+        if !is_mocked {
             return None;
         }
-        let mocks = Arc::clone(&self.0);
+        let mocks = Arc::clone(&self.mocks);
         Some(program(move |ctx, input| Arc::clone(&mocks).run_orchestrator(ctx, input)))
     }
 }

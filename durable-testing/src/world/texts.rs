@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use durable_core::client::{InstanceQuery, InstanceStatus};
+use durable_core::client::{ClientError, InstanceQuery, InstanceStatus};
 use durable_core::history::HistoryEvent;
+use durable_core::model::Timestamp;
 
 use super::core::Core;
 use super::instance::Instance;
@@ -30,7 +31,7 @@ impl World {
             .map(|(status, history)| {
                 let head = format!("{} ({}) {}", status.instance_id, status.name, status.runtime_status);
                 let head = numbers.text(&head);
-                format!("{head}\n{}", history_lines(&self.0, history, &mut numbers))
+                format!("{head}\n{}", history_lines(self.0.plan.start, history, &mut numbers))
             })
             .collect();
         texts.join("\n")
@@ -86,7 +87,7 @@ impl<O> Instance<O> {
     #[track_caller]
     pub fn history_text(&self) -> String {
         let mut numbers = Numbers::default();
-        history_lines(self.core(), &self.history(), &mut numbers)
+        history_lines(self.core().plan.start, &self.history(), &mut numbers)
     }
 
     /// Compares [`history_text`](Self::history_text) with the golden file at `path`, which counts from the folder of the
@@ -108,29 +109,34 @@ fn is_json(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"))
 }
 
-fn history_lines(core: &Core, history: &[HistoryEvent], numbers: &mut Numbers) -> String {
+pub(super) fn history_lines(start: Timestamp, history: &[HistoryEvent], numbers: &mut Numbers) -> String {
     let events = history.iter().filter(|event| !bounds_a_turn(&event.kind));
     let line = |event: &HistoryEvent| {
         let line = numbers.text(&Said::by(event, history).line());
-        format!("{}  {line}\n", after(core.plan.start, event.timestamp))
+        format!("{}  {line}\n", after(start, event.timestamp))
     };
     events.map(line).collect()
+}
+
+/// The instances that a query asks for, from all pages.
+pub(super) fn all_of(core: &Core, query: &InstanceQuery) -> Result<Vec<InstanceStatus>, ClientError> {
+    let mut all = Vec::new();
+    let mut next = query.clone();
+    loop {
+        let page = core.time.run(core.inner_client().list(next))?;
+        all.extend(page.instances);
+        match page.continuation {
+            Some(continuation) => next = query.clone().continue_from(continuation),
+            None => return Ok(all),
+        }
+    }
 }
 
 /// All instances, in the order in which they were created.
 #[track_caller]
 pub(super) fn statuses(core: &Core) -> Vec<InstanceStatus> {
-    let mut all = Vec::new();
-    let mut query = InstanceQuery::new();
-    loop {
-        let page = core.time.run(core.inner_client().list(query));
-        let page = page.or_fail(|error| format!("the instances cannot be read: {error:?}"));
-        all.extend(page.instances);
-        match page.continuation {
-            Some(continuation) => query = InstanceQuery::new().continue_from(continuation),
-            None => break,
-        }
-    }
+    let all = all_of(core, &InstanceQuery::new());
+    let mut all = all.or_fail(|error| format!("the instances cannot be read: {error:?}"));
     all.sort_by_key(|status| (status.created_at, core.journal.place(&status.instance_id)));
     all
 }

@@ -92,7 +92,7 @@ impl World {
         };
         let all = Executions::all(&self.0);
         timeline.participants = all.iter().map(|instance| instance.status.instance_id.to_string()).collect();
-        for (at, Executions { status, histories }) in all.iter().enumerate() {
+        for (at, Executions { status, histories, .. }) in all.iter().enumerate() {
             let last = histories.len() - 1;
             for (number, history) in histories.iter().enumerate() {
                 timeline.execution(at, status, history, number < last);

@@ -6,16 +6,16 @@ use std::time::Duration;
 use durable_core::backend::memory::Memory;
 use durable_core::backend::{Backend, InstanceFilter, InstanceKey, InstanceRow, Write};
 use durable_core::engine::Retrace;
-use durable_core::history::{EventKind, HistoryEvent};
-use durable_core::model::{InstanceId, Timestamp};
+use durable_core::history::{EventKind, HistoryEvent, project, records_of};
+use durable_core::model::{ExecutionId, InstanceId, Timestamp};
 
 use super::core::Plan;
-use super::cut::{Cut, Past};
+use super::cut::{Cut, Past, SAME};
 use super::ledger::{Place, now};
 use super::mock_tables::Tables;
 use super::past::{Beginning, retraced, whole_milliseconds};
 use super::travel_error::{Kind, TravelError};
-use super::{Instance, World, WorldBuilder};
+use super::{Execution, Instance, World, WorldBuilder};
 
 /// What a time in milliseconds stands for, beside itself.
 const MILLISECOND: Duration = Duration::from_nanos(999_900);
@@ -75,8 +75,42 @@ impl World {
         let turns = before.filter(|event| event.kind == EventKind::OrchestratorCompleted).count();
         match self.place_of(instance.id(), turns) {
             Some(place) => self.at_place(place, Some(instance.id())),
-            None => self.before_the_ledger(instance.id(), turns),
+            None => {
+                let row = now(self.0.store.instance(instance.id().as_str())).ok_or(Kind::NoStart)?;
+                self.before_the_ledger(self.past_of(&row)?.first(turns))
+            }
         }
+    }
+
+    /// This world as it stood after so many events of an execution that has continued as new.
+    #[track_caller]
+    pub(super) fn at_ended(&self, ended: &Execution, events: usize) -> Result<Self, TravelError> {
+        let ends = |event: &HistoryEvent| event.kind == EventKind::OrchestratorCompleted;
+        let history = ended.history();
+        let before = &history[..events.min(history.len())];
+        let whole = &history[..before.iter().rposition(ends).map_or(0, |at| at + 1)];
+        // With its last turn the next one has begun, which has had none yet.
+        let next = ended.next().filter(|_| whole.len() == history.len());
+        let (execution, expected) = next.map_or((ended.id(), whole), |next| (next, &[]));
+        match self.place_of_ended(ended.instance(), execution, expected) {
+            Some(place) => self.at_place(place, Some(ended.instance())),
+            None if next.is_some() => Err(Kind::NotYet.into()),
+            None => self.before_the_ledger(Past::of(history)?.first(whole.iter().filter(|event| ends(event)).count())),
+        }
+    }
+
+    /// Where the history of an execution had just become this.
+    fn place_of_ended(&self, id: &InstanceId, execution: &ExecutionId, expected: &[HistoryEvent]) -> Option<Place> {
+        // The instance need not be there any more in the end, under the same key.
+        let length = records_of(expected).len() as u64;
+        self.0.ledger.find(|store, write| {
+            let changes = matches!(write, Write::Create(_) | Write::Turn(_) | Write::Rewind(_));
+            let then = changes.then(|| now(store.instance(id.as_str()))).flatten();
+            then.filter(|then| then.execution == execution.as_str() && then.history_len == length).is_some_and(|then| {
+                let history = now(store.history(then.key));
+                Retrace::of_rows(&then, history).is_ok_and(|then| project(then.records().to_vec()) == expected)
+            })
+        })
     }
 
     /// This world as it stood at a time: everything has happened that was due then, and nothing later. As
@@ -150,21 +184,32 @@ impl World {
         beginning.begin(checked)
     }
 
-    /// As far as the histories of its instances tell.
+    /// As far as the histories of its instances tell, where the first one ends.
     #[track_caller]
-    fn before_the_ledger(&self, id: &InstanceId, turns: usize) -> Result<Self, TravelError> {
-        let mut others = Vec::new();
-        let mut first = None;
-        for row in rows(&self.0.store) {
-            let history = now(self.0.store.history(row.key));
-            let Ok(retrace) = Retrace::of_rows(&row, history) else { continue };
-            let past = Past::new(Arc::clone(retrace.header()), retrace.records(), row.created);
-            if past.header.instance == *id { first = Some(past.first(turns)) } else { others.push(past) }
-        }
-        let cut = Cut::at_the_end_of(first.ok_or(Kind::NoStart)?, others);
+    fn before_the_ledger(&self, first: Past) -> Result<Self, TravelError> {
+        let time = first.now();
+        let others = rows(&self.0.store).into_iter().filter(|row| row.id != first.header.instance.as_str());
+        let others: Vec<_> = others.filter_map(|row| self.past_at(&row, time)).collect();
+        let cut = Cut::at_the_end_of(first, others);
         let plan = self.0.plan_of_a_copy();
         let start = plan.start.min(whole_milliseconds(cut.now(), Timestamp::UNIX_EPOCH));
         retraced(Plan { start, ..plan }, self.0.mocks.tables(), &cut)
+    }
+
+    /// The current execution of an instance.
+    fn past_of(&self, row: &InstanceRow) -> Result<Past, TravelError> {
+        let history = now(self.0.store.history(row.key));
+        let retrace = Retrace::of_rows(row, history).map_err(|_| Kind::NoStart)?;
+        Ok(Past::new(Arc::clone(retrace.header()), retrace.records(), row.created))
+    }
+
+    /// The execution that an instance had at a time.
+    fn past_at(&self, row: &InstanceRow, time: Timestamp) -> Option<Past> {
+        let ended = self.0.journal.ended().of((&row.id, &row.execution), row.created);
+        match ended.iter().find(|ended| ended.at.saturating_add(SAME) > time) {
+            Some(ended) => Past::of(&ended.events).ok().map(Past::without_its_end),
+            None => self.past_of(row).ok(),
+        }
     }
 }
 

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use durable_core::backend::{
-    ActivityRow, Attached, Backend, BackendError, CountRow, HistoryRow, InstanceFilter, InstanceKey, InstanceRow,
-    Owned, RunnableOrchestrators, SharedBackend, TimerRow, TurnCommit, WorkerId, Write, Written,
+    ActivityRow, Attached, Backend, BackendError, BackendErrorKind, CountRow, Heartbeat, HistoryRow, InstanceFilter,
+    InstanceKey, InstanceRow, Notice, Notices, Owned, Pulse, RunnableOrchestrators, SharedBackend, TimerRow,
+    TurnCommit, Unread, WorkerId, Write, Written,
 };
 use durable_core::model::RuntimeStatus;
 use serde::{Deserialize, Serialize};
@@ -124,7 +125,8 @@ impl Counted {
 #[async_trait]
 impl Backend for Counted {
     fn shared(&self) -> Option<&dyn SharedBackend> {
-        self.inner.shared()
+        self.inner.shared()?;
+        Some(self)
     }
 
     async fn attach(&self, name: &str, lease: Duration) -> Result<Attached, BackendError> {
@@ -185,5 +187,58 @@ impl Backend for Counted {
 
     async fn activities(&self, key: InstanceKey) -> Result<Vec<ActivityRow>, BackendError> {
         self.counts.checked(self.inner.activities(key).await)
+    }
+}
+
+impl Counted {
+    /// Whoever knows this store as a shared one has asked `shared` before.
+    fn inner_shared(&self) -> Result<&dyn SharedBackend, BackendError> {
+        let not_shared = || BackendError::new(BackendErrorKind::Other, "the store belongs to one process");
+        self.inner.shared().ok_or_else(not_shared)
+    }
+}
+
+#[async_trait]
+impl SharedBackend for Counted {
+    async fn heartbeat(&self, heartbeat: Heartbeat) -> Result<Option<Pulse>, BackendError> {
+        self.counts.checked(self.inner_shared()?.heartbeat(heartbeat).await)
+    }
+
+    async fn unread(&self, after: Vec<(InstanceKey, u64)>) -> Result<Vec<Unread>, BackendError> {
+        self.counts.checked(self.inner_shared()?.unread(after).await)
+    }
+
+    async fn notify(&self, notices: Vec<Notice>) {
+        if let Ok(shared) = self.inner_shared() {
+            shared.notify(notices).await;
+        }
+    }
+
+    async fn listen(&self, worker: WorkerId) -> Result<Notices, BackendError> {
+        self.counts.checked(self.inner_shared()?.listen(worker).await)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use durable_core::backend::memory::Memory;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_the_store_refuses_to_do_is_counted() {
+        let counts = Counts::new(None);
+        let store = Counted::new(Arc::new(Memory::new()), Arc::clone(&counts), None);
+        store.attach("Bench", Duration::from_secs(1)).await.unwrap();
+        assert_eq!(counts.errors(), 0);
+        let locked = BackendError::new(BackendErrorKind::Unavailable, "database is locked");
+        assert!(counts.checked::<()>(Err(locked)).is_err());
+        assert_eq!(counts.errors(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_store_is_as_shared_as_the_one_below() {
+        let store = Counted::new(Arc::new(Memory::new()), Counts::new(None), None);
+        assert_eq!(store.shared().is_some(), Memory::new().shared().is_some());
     }
 }

@@ -2,9 +2,10 @@
 
 use clap::Args;
 
-use super::latencies::{Latencies, ms};
-use super::report::{Limit, Row};
+use super::latencies::Latencies;
+use super::report::Row;
 use super::usage::Usage;
+use super::verdict::{Limit, NOT_MEASURED};
 use super::workers::{self, Crew, Order};
 use super::{Bench, Outcome, functions, hub};
 
@@ -67,22 +68,22 @@ async fn row(bench: &mut Bench, width: u32, repeat: u32, smaller: Option<f64>) -
     hub.shutdown().await?;
     let canary = bench.since(&before)?;
 
-    let (total, calls) = (ms(times.median()), f64::from(width));
+    let (total, calls) = (times.median_ms(), f64::from(width));
     let all_calls = calls * times.count() as f64;
     let each = total / calls;
-    let mut row = Row::new("w2", width.into(), canary)
+    let mut row = Row::new("w2", width.into(), canary, store.counts.errors())
         .figure("total_ms", total)
-        .figure("max_ms", ms(times.max()))
+        .figure("max_ms", times.max_ms())
         .figure("activities_per_s", calls / total * 1e3)
         .figure("commits", (now.commits - seen.commits) as f64 / times.count() as f64)
-        .figure("kib_per_activity", spent.kib_each(all_calls))
-        .figure("cpu_us_per_activity", spent.cpu_us_each(all_calls))
-        .figure("errors", store.counts.errors() as f64);
+        .figure("kib_per_activity", bench.kib_each(spent, all_calls))
+        .figure("cpu_us_per_activity", spent.cpu_us_each(all_calls));
     if width == LIMIT.0 {
         row = row.budget("total ms", total, Limit::AtMost(LIMIT.1));
     }
-    if let Some(smaller) = smaller.filter(|_| width > LIMIT.0) {
-        row = row.budget("growth", each / smaller, Limit::AtMost(LINEAR));
+    if width > LIMIT.0 {
+        let growth = smaller.map_or(NOT_MEASURED, |smaller| each / smaller);
+        row = row.budget("growth", growth, Limit::AtMost(LINEAR));
     }
     bench.print(row)?;
     Ok(each)
@@ -104,17 +105,16 @@ async fn shared_row(bench: &mut Bench, width: u32, repeat: u32, workers: u64) ->
     crew.end().await?;
     let canary = bench.since(&before)?;
 
-    let (total, calls) = (ms(times.median()), f64::from(width));
+    let (total, calls) = (times.median_ms(), f64::from(width));
     let all_calls = calls * times.count() as f64;
     let elsewhere = (now.taken - seen.taken) - (now_own.taken - own.taken);
-    let row = Row::new("w2", width.into(), canary)
+    let row = Row::new("w2", width.into(), canary, now_used.errors)
         .figure("workers", workers as f64)
         .figure("total_ms", total)
-        .figure("max_ms", ms(times.max()))
+        .figure("max_ms", times.max_ms())
         .figure("activities_per_s", calls / total * 1e3)
         .figure("elsewhere_percent", elsewhere as f64 / all_calls * 100.0)
         .figure("commits", (now.commits - seen.commits) as f64 / times.count() as f64)
-        .figure("cpu_us_per_activity", (now_used.cpu - used.cpu).as_secs_f64() * 1e6 / all_calls)
-        .figure("errors", now_used.errors as f64);
+        .figure("cpu_us_per_activity", now_used.cpu_us_each(&used, all_calls));
     bench.print(row)
 }

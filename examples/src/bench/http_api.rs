@@ -15,8 +15,10 @@ use hyper_util::server::conn::auto;
 use tokio::net::TcpListener;
 
 use super::load::{Answered, Load};
-use super::report::{Canary, Limit, Row};
+use super::report::{Canary, Row};
+use super::store::Store;
 use super::usage::{Spent, Usage};
+use super::verdict::Limit;
 use super::{Bench, Outcome, functions, hub};
 
 const BASE: &str = "/runtime/webhooks/durabletask";
@@ -37,7 +39,7 @@ pub(super) async fn measure(bench: &mut Bench, sizes: &Sizes) -> Outcome<()> {
         &[
             "status: GET of a finished instance; run: POST that starts a sequence of 5 activities and waits for its result",
             "bare: a handler on hyper that gives the same bytes as the status, before and after it, with the same client",
-            "The client is a process of its own on the same processors; CPU: of the process that serves",
+            "The client is a process of its own on the same processors; CPU, KiB, commits: of the process that serves, a request",
         ],
     )?;
     let before = bench.look().await?;
@@ -64,41 +66,55 @@ pub(super) async fn measure(bench: &mut Bench, sizes: &Sizes) -> Outcome<()> {
     let get_bare = Load { address: bare, ..get.clone() };
     let run = load(address, "POST", "orchestrators/sequence?timeout=60".to_owned(), "5");
 
-    let bare_before = under(&get_bare).await?;
-    let status = under(&get).await?;
-    let bare_after = under(&get_bare).await?;
+    let bare_before = under(&store, &get_bare).await?;
+    let status = under(&store, &get).await?;
+    let bare_after = under(&store, &get_bare).await?;
     let (status_canary, before) = (bench.since(&before)?, bench.look().await?);
-    let runs = under(&run).await?;
+    let runs = under(&store, &run).await?;
     let run_canary = bench.since(&before)?;
     let _ = stop.send(());
     serving.await?;
     hub.shutdown().await?;
 
-    let bare_rate = f64::midpoint(bare_before.0.per_s, bare_after.0.per_s);
-    let ratio = status.0.per_s / bare_rate;
-    let row = figures("w7-status", sizes, status_canary, status)
+    let bare_rate = f64::midpoint(bare_before.answered.per_s, bare_after.answered.per_s);
+    let ratio = status.answered.per_s / bare_rate;
+    let row = status
+        .row("w7-status", bench, sizes, status_canary)
         .figure("bare_per_s", bare_rate)
-        .figure("bare_p50_ms", bare_before.0.p50_ms)
-        .figure("bare_cpu_us_per_request", bare_before.1.cpu_us_each(bare_before.0.requests))
+        .figure("bare_p50_ms", bare_before.answered.p50_ms)
+        .figure("bare_cpu_us_per_request", bare_before.spent.cpu_us_each(bare_before.answered.requests))
         .budget("bare handler ratio", ratio, Limit::AtLeast(BUDGET));
     bench.print(row)?;
-    let row = figures("w7-run", sizes, run_canary, runs).figure("errors", store.counts.errors() as f64);
+    let row = runs.row("w7-run", bench, sizes, run_canary);
     bench.print(row)
 }
 
-fn figures(workload: &'static str, sizes: &Sizes, canary: Canary, (answered, spent): (Answered, Spent)) -> Row {
-    Row::new(workload, sizes.connections, canary)
-        .figure("requests_per_s", answered.per_s)
-        .figure("p50_ms", answered.p50_ms)
-        .figure("p99_ms", answered.p99_ms)
-        .figure("cpu_us_per_request", spent.cpu_us_each(answered.requests))
+/// What the client saw, and what the server and its store did meanwhile.
+struct Served {
+    answered: Answered,
+    spent: Spent,
+    commits: u64,
+    errors: u64,
 }
 
-/// What the client saw, and what the server used meanwhile.
-async fn under(load: &Load) -> Outcome<(Answered, Spent)> {
-    let usage = Usage::now();
+impl Served {
+    fn row(&self, workload: &'static str, bench: &Bench, sizes: &Sizes, canary: Canary) -> Row {
+        let Self { answered, spent, commits, errors } = *self;
+        Row::new(workload, sizes.connections, canary, errors)
+            .figure("requests_per_s", answered.per_s)
+            .figure("p50_ms", answered.p50_ms)
+            .figure("p99_ms", answered.p99_ms)
+            .figure("commits_per_request", commits as f64 / answered.requests)
+            .figure("kib_per_request", bench.kib_each(spent, answered.requests))
+            .figure("cpu_us_per_request", spent.cpu_us_each(answered.requests))
+    }
+}
+
+async fn under(store: &Store, load: &Load) -> Outcome<Served> {
+    let (usage, seen, errors) = (Usage::now(), store.counts.seen(), store.counts.errors());
     let answered = load.in_its_own_process().await?;
-    Ok((answered, usage.spent()))
+    let (spent, commits) = (usage.spent(), store.counts.seen().commits - seen.commits);
+    Ok(Served { answered, spent, commits, errors: store.counts.errors() - errors })
 }
 
 /// The body that the status read gives.

@@ -1,10 +1,14 @@
 //! W4: from the start to the result, when nothing else is going on.
 
-use clap::Args;
+use std::time::Instant;
 
-use super::latencies::{Latencies, ms};
-use super::report::{Limit, Row};
-use super::usage::Usage;
+use clap::Args;
+use durable_core::prelude::*;
+
+use super::latencies::Latencies;
+use super::report::Row;
+use super::usage::{Spent, Usage};
+use super::verdict::{Limit, NOT_MEASURED};
 use super::{Bench, Outcome, functions, hub};
 
 /// Instances between two looks at the disk.
@@ -25,7 +29,8 @@ pub(super) async fn measure(bench: &mut Bench, sizes: &Sizes) -> Outcome<()> {
         "W4: one instance after the other, each a sequence of so many activities that do nothing",
         &[
             "p50, p99: from the call of start until the client has the result",
-            "commit: the p50 of a bare commit, taken after every ten instances; p50 and p99 commits: multiples of it",
+            "commit: the p50 of a bare commit, taken before every ten instances; p50 and p99 commits: multiples of it",
+            "commits, KiB, CPU: of an instance; those of the bare commits are not among them",
         ],
     )?;
     for activities in &sizes.activities {
@@ -39,36 +44,45 @@ async fn row(bench: &mut Bench, activities: u32, count: usize) -> Outcome<()> {
     let store = bench.store()?;
     let hub = hub(&store)?.start().await?;
     let client = store.client(&hub);
-    let (mut times, mut commits) = (Latencies::default(), Latencies::default());
     // The first slice finds empty caches, and does not count.
-    let warm_up = SLICE;
-    for n in 0..warm_up + count {
-        let begun = Usage::now();
-        client.start(functions::sequence, activities).await?.output().await?;
-        let time = begun.spent().wall;
-        if n >= warm_up {
-            times.push(time);
-        }
-        if n % SLICE == 0 {
-            commits.extend(bench.bare.single_commits(SLICE)?);
-        }
-    }
+    slice(&client, activities, SLICE).await?;
     let seen = store.counts.seen();
+    let (mut times, mut commits, mut spent) = (Latencies::default(), Latencies::default(), None);
+    while times.count() < count {
+        commits.extend(bench.bare.single_commits(SLICE)?);
+        let (more, used) = slice(&client, activities, SLICE.min(count - times.count())).await?;
+        times.extend(more);
+        spent = Some(spent.map_or(used, |spent: Spent| spent.plus(used)));
+    }
+    let now = store.counts.seen();
     hub.shutdown().await?;
     let canary = bench.since(&before)?;
 
-    let (p50, p99, commit) = (ms(times.median()), ms(times.percentile(99)), ms(commits.median()));
-    let all = (warm_up + count) as f64;
-    let mut row = Row::new("w4", activities.into(), canary)
+    let (p50, p99, commit) = (times.median_ms(), times.percentile_ms(99), commits.median_ms());
+    let all = count as f64;
+    let mut row = Row::new("w4", activities.into(), canary, store.counts.errors())
         .figure("p50_ms", p50)
         .figure("p99_ms", p99)
         .figure("commit_ms", commit)
         .figure("p50_commits", p50 / commit)
         .figure("p99_commits", p99 / commit)
-        .figure("commits", seen.commits as f64 / all)
-        .figure("errors", store.counts.errors() as f64);
+        .figure("commits", (now.commits - seen.commits) as f64 / all)
+        .figure("kib_per_orch", spent.map_or(NOT_MEASURED, |spent| bench.kib_each(spent, all)))
+        .figure("cpu_us_per_orch", spent.map_or(NOT_MEASURED, |spent| spent.cpu_us_each(all)));
     if activities == 0 {
         row = row.budget("commits end to end", p50 / commit, Limit::AtMost(8.0));
     }
     bench.print(row)
+}
+
+/// So many instances, one after the other: how long each took, and what all of them used.
+async fn slice(client: &Client, activities: u32, count: usize) -> Outcome<(Latencies, Spent)> {
+    let usage = Usage::now();
+    let mut times = Latencies::default();
+    for _ in 0..count {
+        let begun = Instant::now();
+        client.start(functions::sequence, activities).await?.output().await?;
+        times.push(begun.elapsed());
+    }
+    Ok((times, usage.spent()))
 }

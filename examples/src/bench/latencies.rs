@@ -1,6 +1,8 @@
-//! Times that things took, and their percentiles.
+//! Times that things took, and their percentiles. Where there are none, those are not measured.
 
 use std::time::Duration;
+
+use super::verdict::NOT_MEASURED;
 
 /// Times that things took.
 #[derive(Debug, Clone, Default)]
@@ -23,20 +25,20 @@ impl Latencies {
         self.0.len()
     }
 
-    pub(super) fn median(&self) -> Duration {
-        self.percentile(50)
+    pub(super) fn median_ms(&self) -> f64 {
+        self.percentile_ms(50)
     }
 
-    /// The smallest time that at least so many percent of all do not exceed; 0 when there are none.
-    pub(super) fn percentile(&self, percent: usize) -> Duration {
+    /// The smallest time that at least so many percent of all do not exceed, in milliseconds.
+    pub(super) fn percentile_ms(&self, percent: usize) -> f64 {
         let mut sorted = self.0.clone();
         sorted.sort_unstable();
         let rank = (sorted.len() * percent).div_ceil(100).max(1);
-        sorted.get(rank - 1).copied().unwrap_or_default()
+        sorted.get(rank - 1).copied().map_or(NOT_MEASURED, ms)
     }
 
-    pub(super) fn max(&self) -> Duration {
-        self.0.iter().max().copied().unwrap_or_default()
+    pub(super) fn max_ms(&self) -> f64 {
+        self.0.iter().max().copied().map_or(NOT_MEASURED, ms)
     }
 }
 
@@ -57,10 +59,12 @@ mod tests {
     #[test]
     fn percentiles_are_times_that_were_measured() {
         let times: Latencies = (1..=200).rev().map(Duration::from_millis).collect();
-        assert_eq!((times.median(), times.percentile(99), times.max()), {
-            let ms = Duration::from_millis;
-            (ms(100), ms(198), ms(200))
-        });
-        assert_eq!(Latencies::default().percentile(99), Duration::ZERO);
+        assert_eq!((times.median_ms(), times.percentile_ms(99), times.max_ms()), (100.0, 198.0, 200.0));
+    }
+
+    #[test]
+    fn no_times_have_no_percentiles() {
+        let none = Latencies::default();
+        assert!(none.median_ms().is_nan() && none.percentile_ms(99).is_nan() && none.max_ms().is_nan());
     }
 }

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use super::Outcome;
-use super::latencies::{Latencies, ms};
+use super::latencies::Latencies;
 
 /// What is sent, where, and for how long.
 #[derive(Debug, Clone, Args)]
@@ -91,8 +91,8 @@ impl Load {
         Ok(json!(Answered {
             requests,
             per_s: requests / begun.elapsed().as_secs_f64(),
-            p50_ms: ms(latencies.median()),
-            p99_ms: ms(latencies.percentile(99)),
+            p50_ms: latencies.median_ms(),
+            p99_ms: latencies.percentile_ms(99),
         }))
     }
 }

@@ -19,10 +19,12 @@ mod long_sequence;
 mod options;
 mod park_and_raise;
 mod population;
+mod replay;
 mod report;
 mod sequence;
 mod store;
 mod usage;
+mod verdict;
 mod workers;
 
 use std::error::Error;
@@ -35,11 +37,11 @@ pub use self::acknowledged::{Line, What};
 use self::ceiling::Ceiling;
 use self::counted::Counts;
 use self::functions::SharedMarks;
-use self::latencies::ms;
 pub use self::options::Options;
 use self::report::{Canary, MOST_FOREIGN, Report, Row};
 use self::store::{Place, Store};
-use self::usage::Machine;
+use self::usage::{Machine, Spent};
+use self::verdict::NOT_MEASURED;
 
 /// What a workload ends with.
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
@@ -88,11 +90,16 @@ impl Bench {
 
     /// The p50 of a bare commit at this moment, in milliseconds.
     fn canary(&mut self) -> Outcome<f64> {
-        Ok(ms(self.bare.single_commits(CANARY)?.median()))
+        Ok(self.bare.single_commits(CANARY)?.median_ms())
     }
 
     fn store(&self) -> Outcome<Store> {
         self.place.store(Counts::new(None))
+    }
+
+    /// KiB for each of `count` things. What a server writes is not what this process writes.
+    fn kib_each(&self, spent: Spent, count: f64) -> f64 {
+        if self.place.is_file() { spent.kib_each(count) } else { NOT_MEASURED }
     }
 
     /// Prints a row. The budgets are those of a file; where nothing is durable, there is not even a ceiling to compare with.

@@ -1,12 +1,15 @@
 //! The command line.
 
 use std::io::Write;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use tokio::runtime::Runtime;
 
 use super::acknowledged::Acknowledged;
+use super::report::Report;
 use super::store::{Place, StoreKind};
 use super::{
     Bench, Outcome, due_timers, fan_out, http_api, idle_latency, load, long_sequence, park_and_raise, population,
@@ -18,7 +21,7 @@ use super::{
 #[command(name = "bench")]
 pub struct Options {
     #[command(subcommand)]
-    workload: Workload,
+    command: Command,
     #[command(flatten)]
     common: Common,
 }
@@ -47,6 +50,21 @@ struct Common {
     /// has it, a turn when the store has it. Whatever a line says outlives `kill -9`. It makes figures worse.
     #[arg(long, global = true, value_name = "FILE")]
     acknowledged: Option<PathBuf>,
+    /// Threads of the runtime. Default is one for each core, less one for the thread that writes to SQLite. W7, which reads more than
+    /// it writes, and other stores leave none.
+    #[arg(long, global = true, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    #[command(flatten)]
+    Measure(Workload),
+    /// All of them, in their sizes.
+    All,
+    /// What a measurement runs in a process of its own.
+    #[command(subcommand, hide = true)]
+    Part(Part),
 }
 
 #[derive(Debug, Subcommand)]
@@ -67,11 +85,6 @@ enum Workload {
     W7(http_api::Sizes),
     /// Timers: many that are due at once, and a hub without work.
     W8(due_timers::Sizes),
-    /// All of them, in their sizes.
-    All,
-    /// What a measurement runs in a process of its own.
-    #[command(subcommand, hide = true)]
-    Part(Part),
 }
 
 #[derive(Debug, Subcommand)]
@@ -101,39 +114,75 @@ impl Options {
     /// # Errors
     ///
     /// A store failed, or an instance did not complete. That a budget is missed is no error.
-    pub async fn run(self) -> Outcome<()> {
-        let Common { json, dir, backend, seconds, wait_for_quiet, acknowledged } = self.common;
+    ///
+    /// # Panics
+    ///
+    /// Within a runtime, since it has its own.
+    pub fn run(self) -> Outcome<()> {
+        let Common { json, dir, backend, seconds, wait_for_quiet, acknowledged, threads } = self.common;
         let time = Duration::try_from_secs_f64(seconds)?;
         let patience = Duration::try_from_secs_f64(wait_for_quiet)?;
         let acknowledged = acknowledged.as_deref().map(Acknowledged::open).transpose()?;
-        let noted = acknowledged.clone();
-        let bench = || Bench::new(Place::new(backend, dir, noted)?, json, time, patience);
-        match self.workload {
-            Workload::W1(sizes) => sequence::measure(&mut bench()?, &sizes).await,
-            Workload::W2(sizes) => fan_out::measure(&mut bench()?, &sizes).await,
-            Workload::W3(sizes) => long_sequence::measure(&mut bench()?, &sizes).await,
-            Workload::W4(sizes) => idle_latency::measure(&mut bench()?, &sizes).await,
-            Workload::W5(sizes) => park_and_raise::measure(&mut bench()?, &sizes).await,
-            Workload::W6(sizes) => population::measure(&mut bench()?, &sizes).await,
-            Workload::W7(sizes) => http_api::measure(&mut bench()?, &sizes).await,
-            Workload::W8(sizes) => due_timers::measure(&mut bench()?, &sizes).await,
-            Workload::All => all(&mut bench()?).await,
-            Workload::Part(part) => part.run(acknowledged).await,
+        let cores = std::thread::available_parallelism()?;
+        let measured = match self.command {
+            Command::Part(part) => return runtime(threads.unwrap_or(cores))?.block_on(part.run(acknowledged)),
+            Command::Measure(workload) => Some(workload),
+            Command::All => None,
+        };
+        let mut place = Place::new(backend, dir, acknowledged)?;
+        for workload in measured.map_or_else(|| Workload::all(&place), |only| vec![only]) {
+            let threads = threads.unwrap_or_else(|| workload.threads(&place, cores));
+            place = runtime(threads)?.block_on(async {
+                let mut bench = Bench::new(place, json, time, patience)?;
+                workload.measure(&mut bench).await?;
+                Outcome::Ok(bench.place)
+            })?;
         }
+        Ok(Report::new(json).end()?)
     }
 }
 
-async fn all(bench: &mut Bench) -> Outcome<()> {
-    sequence::measure(bench, &defaults()).await?;
-    fan_out::measure(bench, &defaults()).await?;
-    long_sequence::measure(bench, &defaults()).await?;
-    idle_latency::measure(bench, &defaults()).await?;
-    park_and_raise::measure(bench, &defaults()).await?;
-    if bench.place.is_file() {
-        population::measure(bench, &defaults()).await?;
+fn runtime(threads: NonZeroUsize) -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(threads.get()).enable_all().build()
+}
+
+impl Workload {
+    /// All of them that can be measured there, in their sizes.
+    fn all(place: &Place) -> Vec<Self> {
+        let mut all = vec![
+            Self::W1(defaults()),
+            Self::W2(defaults()),
+            Self::W3(defaults()),
+            Self::W4(defaults()),
+            Self::W5(defaults()),
+        ];
+        if place.is_file() {
+            all.push(Self::W6(defaults()));
+        }
+        all.extend([Self::W7(defaults()), Self::W8(defaults())]);
+        all
     }
-    http_api::measure(bench, &defaults()).await?;
-    due_timers::measure(bench, &defaults()).await
+
+    /// A runtime that keeps all cores busy takes the writer's away from it again and again.
+    fn threads(&self, place: &Place, cores: NonZeroUsize) -> NonZeroUsize {
+        if matches!(self, Self::W7(_)) || !place.is_file() {
+            return cores;
+        }
+        NonZeroUsize::new(cores.get() - 1).unwrap_or(cores)
+    }
+
+    async fn measure(&self, bench: &mut Bench) -> Outcome<()> {
+        match self {
+            Self::W1(sizes) => sequence::measure(bench, sizes).await,
+            Self::W2(sizes) => fan_out::measure(bench, sizes).await,
+            Self::W3(sizes) => long_sequence::measure(bench, sizes).await,
+            Self::W4(sizes) => idle_latency::measure(bench, sizes).await,
+            Self::W5(sizes) => park_and_raise::measure(bench, sizes).await,
+            Self::W6(sizes) => population::measure(bench, sizes).await,
+            Self::W7(sizes) => http_api::measure(bench, sizes).await,
+            Self::W8(sizes) => due_timers::measure(bench, sizes).await,
+        }
+    }
 }
 
 /// The sizes of a workload when the command line says nothing.

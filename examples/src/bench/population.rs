@@ -13,9 +13,10 @@ use serde_json::json;
 use super::acknowledged::Acknowledged;
 use super::crowd::crowd;
 use super::latencies::ms;
-use super::report::{Limit, Row};
+use super::report::Row;
 use super::store::{Place, Store};
-use super::usage::{Usage, resident};
+use super::usage::{Spent, Usage, resident};
+use super::verdict::{Limit, NOT_MEASURED};
 use super::{Bench, Outcome, functions, hub};
 
 const AT_ONCE: u64 = 1_024;
@@ -43,7 +44,8 @@ pub(super) async fn measure(bench: &mut Bench, sizes: &Sizes) -> Outcome<()> {
             "warm: resident memory that comes with each instance that the hub keeps in memory, caches of the store included;",
             "  caches: the same with a hub that keeps one in memory, so what the store and the allocator hold on to",
             "cold: resident memory of a hub that was started on so many, less that of one on an empty store, for each",
-            "open: until the hub runs; start: until it has run a first new instance",
+            "open: until the hub runs; start: until it has run a first new instance, and the CPU of its process until then",
+            "park: as in W5; all commits, and KiB and CPU of an instance",
         ],
     )?;
     warm(bench, sizes.warm).await?;
@@ -56,12 +58,13 @@ async fn warm(bench: &mut Bench, count: u64) -> Outcome<()> {
     let measured: Resident = in_its_own_process(&bench.place, part(FIRST + count).to_args()).await?;
     let caches: Resident = in_its_own_process(&bench.place, part(1).to_args()).await?;
     let canary = bench.since(&before)?;
-    let row = Row::new("w6-warm", count, canary)
-        .figure("bytes_per_instance", measured.bytes)
-        .figure("bytes_per_instance_caches", caches.bytes)
-        .figure("resident_mib", measured.total / 1024.0 / 1024.0)
-        .budget("bytes an instance", measured.bytes, Limit::AtMost(4096.0));
-    bench.print(row)
+    let bytes = measured.bytes.unwrap_or(NOT_MEASURED);
+    let row = Row::new("w6-warm", count, canary, measured.errors + caches.errors)
+        .figure("bytes_per_instance", bytes)
+        .figure("bytes_per_instance_caches", caches.bytes.unwrap_or(NOT_MEASURED))
+        .figure("resident_mib", mib(measured.total))
+        .budget("bytes an instance", bytes, Limit::AtMost(4096.0));
+    bench.print(with_park(row, &measured.parked, count))
 }
 
 async fn cold(bench: &mut Bench, count: u64) -> Outcome<()> {
@@ -73,9 +76,7 @@ async fn cold(bench: &mut Bench, count: u64) -> Outcome<()> {
 
     let store = bench.store()?;
     let hub = hub(&store)?.warm_instances(1).start().await?;
-    let begun = Usage::now();
-    park(&hub, &store, count).await?;
-    let parked = begun.spent();
+    let parked = park(&hub, &store, count).await?;
     hub.shutdown().await?;
     let size = std::fs::metadata(store.file()?)?.len() as f64;
     let full: StartedUp =
@@ -83,23 +84,44 @@ async fn cold(bench: &mut Bench, count: u64) -> Outcome<()> {
     let canary = bench.since(&before)?;
 
     let all = count as f64;
-    let cold = (full.resident - base.resident).max(0.0) / all;
-    let row = Row::new("w6-cold", count, canary)
+    let more = full.resident.zip(base.resident).map(|(full, base)| (full - base).max(0.0) / all);
+    let cold = more.unwrap_or(NOT_MEASURED);
+    let errors = [&empty, &store].map(|store| store.counts.errors()).iter().sum::<u64>() + base.errors + full.errors;
+    let row = Row::new("w6-cold", count, canary, errors)
         .figure("bytes_per_instance", cold)
         .figure("disk_bytes_per_instance", size / all)
-        .figure("park_per_s", parked.rate(all))
         .figure("open_ms", full.open_ms)
         .figure("start_ms", full.start_ms)
         .figure("start_ms_empty", base.start_ms)
-        .figure("resident_mib", full.resident / 1024.0 / 1024.0)
-        .figure("errors", store.counts.errors() as f64)
+        .figure("start_cpu_ms", full.start_cpu_ms.unwrap_or(NOT_MEASURED))
+        .figure("start_cpu_ms_empty", base.start_cpu_ms.unwrap_or(NOT_MEASURED))
+        .figure("resident_mib", mib(full.resident))
         .budget("cold bytes an instance", cold, Limit::AtMost(64.0))
         .budget("start ms", full.start_ms, Limit::AtMost(2_000.0));
-    bench.print(row)
+    bench.print(with_park(row, &parked, count))
 }
 
-async fn park(hub: &TaskHub, store: &Store, count: u64) -> Outcome<()> {
-    let parked = store.counts.seen().parked + count;
+fn mib(bytes: Option<f64>) -> f64 {
+    bytes.map_or(NOT_MEASURED, |bytes| bytes / 1024.0 / 1024.0)
+}
+
+fn with_park(row: Row, parked: &Parked, count: u64) -> Row {
+    let all = count as f64;
+    row.figure("park_per_s", parked.spent.rate(all))
+        .figure("park_commits", parked.commits as f64)
+        .figure("kib_per_park", parked.spent.kib_each(all))
+        .figure("cpu_us_per_park", parked.spent.cpu_us_each(all))
+}
+
+/// What it took until so many instances waited.
+#[derive(Debug, Serialize, Deserialize)]
+struct Parked {
+    spent: Spent,
+    commits: u64,
+}
+
+async fn park(hub: &TaskHub, store: &Store, count: u64) -> Outcome<Parked> {
+    let (begun, before) = (Usage::now(), store.counts.seen());
     let client = store.client(hub);
     let work = move |_| {
         let client = client.clone();
@@ -109,8 +131,9 @@ async fn park(hub: &TaskHub, store: &Store, count: u64) -> Outcome<()> {
         }
     };
     crowd(count, AT_ONCE, work).await?;
-    store.counts.until(|seen| seen.parked >= parked).await;
-    store.counts.none_failed()
+    store.counts.until(|seen| seen.parked >= before.parked + count).await;
+    store.counts.none_failed()?;
+    Ok(Parked { spent: begun.spent(), commits: store.counts.seen().commits - before.commits })
 }
 
 /// Runs a part of this program as a process of its own, and reads what it prints.
@@ -142,8 +165,10 @@ pub(super) struct Warm {
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Resident {
-    bytes: f64,
-    total: f64,
+    bytes: Option<f64>,
+    total: Option<f64>,
+    parked: Parked,
+    errors: u64,
 }
 
 impl Warm {
@@ -157,11 +182,12 @@ impl Warm {
         let hub = hub(&store)?.warm_instances(usize::try_from(self.warm)?).start().await?;
         park(&hub, &store, FIRST).await?;
         let before = resident();
-        park(&hub, &store, self.count).await?;
+        let parked = park(&hub, &store, self.count).await?;
         let total = resident();
         hub.shutdown().await?;
-        let bytes = total.saturating_sub(before) as f64 / self.count as f64;
-        Ok(json!(Resident { bytes, total: total as f64 }))
+        let more = total.zip(before).map(|(total, before)| total.saturating_sub(before) as f64 / self.count as f64);
+        let (total, errors) = (total.map(|bytes| bytes as f64), store.counts.errors());
+        Ok(json!(Resident { bytes: more, total, parked, errors }))
     }
 }
 
@@ -176,7 +202,9 @@ pub(super) struct StartUp {
 struct StartedUp {
     open_ms: f64,
     start_ms: f64,
-    resident: f64,
+    start_cpu_ms: Option<f64>,
+    resident: Option<f64>,
+    errors: u64,
 }
 
 impl StartUp {
@@ -190,10 +218,10 @@ impl StartUp {
         let hub = hub(&store)?.start().await?;
         let open_ms = ms(begun.spent().wall);
         store.client(&hub).start(functions::sequence, 1).await?.output().await?;
-        let start_ms = ms(begun.spent().wall);
-        let resident = resident() as f64;
+        let (spent, resident) = (begun.spent(), resident().map(|bytes| bytes as f64));
         hub.shutdown().await?;
-        Ok(json!(StartedUp { open_ms, start_ms, resident }))
+        let (start_ms, start_cpu_ms, errors) = (ms(spent.wall), spent.cpu.map(ms), store.counts.errors());
+        Ok(json!(StartedUp { open_ms, start_ms, start_cpu_ms, resident, errors }))
     }
 }
 

@@ -4,11 +4,32 @@ use std::io::Write;
 
 use serde_json::{Map, Value, json};
 
+use super::verdict::{Budget, Limit, Verdict};
+
 /// A bare commit that takes so many times as long after a row as before it, or before as after, makes the row doubtful.
 const MOST_DRIFT: f64 = 2.0;
 
 /// Other programs that kept more than so many processors busy make it doubtful, too.
 pub(super) const MOST_FOREIGN: f64 = 0.3;
+
+/// What all tables have in common.
+const LEGEND: [&str; 15] = [
+    "flush: the wait until the disk has what was written (fdatasync)",
+    "commit: a transaction, which ends with one flush of the log of the store; until then, nobody is told of what is in it.",
+    "  commits and commits/step count them; p50_commits and the like are times, as multiples of the p50 of a bare commit",
+    "checkpoint: not a commit, and not counted. Every few thousand pages SQLite copies its log into the file and begins it anew,",
+    "  for which it flushes both. So a trace of the system calls has a few flushes more than there are commits. What that costs",
+    "  is in the figures all the same: its time in p99, its pages in KiB. PostgreSQL has a process of its own for it",
+    "KiB: what the process wrote (write_bytes of /proc/self/io), to the log and in checkpoints; a page counts each time that it",
+    "  is written",
+    "CPU: processor time of all threads of the process, clients included, unless a row says otherwise; of a server none",
+    "errors: calls of the store that failed; SQLITE_BUSY is one of them. No row may have any",
+    "foreign: processors that other programs kept busy; canary: p50 of a bare commit before and after the row. A row is NOISY",
+    "  when there is more than 0.3 of the first, or when one of the others is twice the other",
+    "ok, MISSED: the figure keeps its budget, or does not; NOT MEASURED: there is no figure, which is neither",
+    "-: was not measured, or means nothing here, such as the KiB of a process whose store is that of a server",
+    "budgets are those of a file; elsewhere they are figures without a verdict, all but that of errors",
+];
 
 /// Whether a row can be trusted.
 #[derive(Debug, Clone, Copy, Default)]
@@ -40,41 +61,14 @@ pub(super) struct Row {
     pub(super) size: u64,
     figures: Vec<(&'static str, f64)>,
     budgets: Vec<Budget>,
+    /// Calls of the store that failed, from the first to the last. Every row has them, and no store may have any.
+    errors: u64,
     canary: Canary,
 }
 
-/// A figure that has a limit.
-#[derive(Debug)]
-struct Budget {
-    name: &'static str,
-    value: f64,
-    limit: Limit,
-}
-
-/// What a figure must be.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Limit {
-    AtLeast(f64),
-    AtMost(f64),
-}
-
-impl Limit {
-    fn is_met(self, value: f64) -> bool {
-        match self {
-            Self::AtLeast(limit) => value >= limit,
-            Self::AtMost(limit) => value <= limit,
-        }
-    }
-
-    fn number(self) -> f64 {
-        let (Self::AtLeast(limit) | Self::AtMost(limit)) = self;
-        limit
-    }
-}
-
 impl Row {
-    pub(super) fn new(workload: &'static str, size: u64, canary: Canary) -> Self {
-        Self { workload, size, figures: Vec::new(), budgets: Vec::new(), canary }
+    pub(super) fn new(workload: &'static str, size: u64, canary: Canary, errors: u64) -> Self {
+        Self { workload, size, figures: Vec::new(), budgets: Vec::new(), errors, canary }
     }
 
     /// Adds a figure. Its unit is part of the name.
@@ -89,7 +83,7 @@ impl Row {
         self
     }
 
-    /// What is told, but has no limit here.
+    /// What is told, but has no limit here: all budgets but that of errors.
     pub(super) fn with_budgets_as_figures(mut self) -> Self {
         self.figures.extend(self.budgets.drain(..).map(|budget| (budget.name, budget.value)));
         self
@@ -100,15 +94,18 @@ impl Row {
         self
     }
 
+    /// A store that is used as it is meant to be never fails: not with `SQLITE_BUSY`, and not otherwise.
+    fn no_errors(&self) -> Budget {
+        Budget { name: "store errors", value: self.errors as f64, limit: Limit::AtMost(0.0) }
+    }
+
     fn to_json(&self) -> Value {
         let figures = self.figures.iter().map(|(name, value)| ((*name).to_owned(), json!(value)));
-        let budgets = self.budgets.iter().map(|Budget { name, value, limit }| {
-            let sense = if matches!(limit, Limit::AtLeast(_)) { "at_least" } else { "at_most" };
-            json!({ "name": name, "value": value, sense: limit.number(), "met": limit.is_met(*value) })
-        });
+        let budgets = self.budgets.iter().copied().chain([self.no_errors()]).map(Budget::to_json);
         let mut row = Map::from_iter([
             ("workload".to_owned(), json!(self.workload)),
             ("size".to_owned(), json!(self.size)),
+            ("errors".to_owned(), json!(self.errors)),
             ("budgets".to_owned(), budgets.collect()),
             ("canary_before_ms".to_owned(), json!(self.canary.before)),
             ("canary_after_ms".to_owned(), json!(self.canary.after)),
@@ -122,7 +119,7 @@ impl Row {
     /// The names of all columns, as the table shows them.
     fn columns(&self) -> Vec<String> {
         let figures = self.figures.iter().map(|(name, _)| name.replace("_per_", "/"));
-        figures.chain(["foreign".to_owned(), "canary_ms".to_owned()]).collect()
+        figures.chain(["errors".to_owned(), "foreign".to_owned(), "canary_ms".to_owned()]).collect()
     }
 
     /// The cells of the table, each as wide as its column.
@@ -130,13 +127,14 @@ impl Row {
         let figures = self.figures.iter().map(|(_, value)| number(*value));
         let Canary { before, after, foreign } = self.canary;
         let canary = format!("{} {}", number(before), number(after));
-        let cells = figures.chain([number(foreign), canary]).zip(self.columns());
+        let cells = figures.chain([self.errors.to_string(), number(foreign), canary]).zip(self.columns());
         cells.map(|(cell, column)| format!("  {cell:>width$}", width = width(&column))).collect()
     }
 
-    /// What stands below the row.
+    /// What stands below the row. That there were no errors stands in its column.
     fn remarks(&self) -> Vec<String> {
-        let mut remarks: Vec<_> = self.budgets.iter().map(Budget::to_text).collect();
+        let errors = Some(self.no_errors()).filter(|budget| budget.verdict() != Verdict::Met);
+        let mut remarks: Vec<_> = self.budgets.iter().copied().chain(errors).map(Budget::to_text).collect();
         if self.canary.is_noisy() {
             let Canary { before, after, foreign } = self.canary;
             remarks.push(format!(
@@ -151,21 +149,14 @@ impl Row {
     }
 }
 
-impl Budget {
-    fn to_text(&self) -> String {
-        let Self { name, value, limit } = self;
-        let sense = if matches!(limit, Limit::AtLeast(_)) { "at least" } else { "at most" };
-        let verdict = if limit.is_met(*value) { "ok" } else { "MISSED" };
-        format!("{name} {} (budget: {sense} {}) {verdict}", number(*value), number(limit.number()))
-    }
-}
-
 fn width(column: &str) -> usize {
     column.len().max(9)
 }
 
-fn number(value: f64) -> String {
+/// A dash is what was not measured.
+pub(super) fn number(value: f64) -> String {
     match value.abs() {
+        size if !size.is_finite() => "-".to_owned(),
         0.0 => "0".to_owned(),
         size if size >= 100.0 => format!("{value:.0}"),
         size if size >= 10.0 => format!("{value:.1}"),
@@ -198,6 +189,17 @@ impl Report {
         out.flush()
     }
 
+    /// Explains what all tables have in common.
+    pub(super) fn end(&self) -> std::io::Result<()> {
+        if self.is_json {
+            return Ok(());
+        }
+        let mut out = std::io::stdout().lock();
+        writeln!(out)?;
+        LEGEND.iter().try_for_each(|line| writeln!(out, "# {line}"))?;
+        out.flush()
+    }
+
     pub(super) fn row(&mut self, row: &Row) -> std::io::Result<()> {
         let mut out = std::io::stdout().lock();
         if self.is_json {
@@ -217,10 +219,11 @@ impl Report {
 
 #[cfg(test)]
 mod tests {
+    use super::super::verdict::NOT_MEASURED;
     use super::*;
 
     fn row(value: f64, before: f64, after: f64) -> Row {
-        Row::new("w1", 256, Canary { before, after, foreign: 0.1 }).figure("orch_per_s", 1234.5).budget(
+        Row::new("w1", 256, Canary { before, after, foreign: 0.1 }, 0).figure("orch_per_s", 1234.5).budget(
             "ceiling ratio",
             value,
             Limit::AtLeast(0.6),
@@ -231,8 +234,26 @@ mod tests {
     fn a_row_tells_its_budgets_and_whether_they_are_met() {
         assert_eq!(row(0.63, 0.2, 0.2).remarks(), ["ceiling ratio 0.63 (budget: at least 0.60) ok"]);
         assert_eq!(row(0.5, 0.2, 0.2).remarks(), ["ceiling ratio 0.50 (budget: at least 0.60) MISSED"]);
-        let slow = Row::new("w4", 0, Canary::default()).budget("commits", 9.0, Limit::AtMost(8.0));
-        assert_eq!(slow.remarks(), ["commits 9.00 (budget: at most 8.00) MISSED"]);
+        assert_eq!(row(NOT_MEASURED, 0.2, 0.2).remarks(), ["ceiling ratio - (budget: at least 0.60) NOT MEASURED"]);
+    }
+
+    #[test]
+    fn no_row_may_have_errors_of_its_store() {
+        let row = |errors| Row::new("w4", 0, Canary::default(), errors);
+        let verdict = |row: &Row| row.to_json()["budgets"].as_array().unwrap().last().unwrap().clone();
+        let (none, one) = (row(0), row(1));
+        assert_eq!(
+            verdict(&none),
+            json!({ "name": "store errors", "value": 0.0, "at_most": 0.0, "met": true, "verdict": "met" })
+        );
+        assert_eq!(
+            verdict(&one),
+            json!({ "name": "store errors", "value": 1.0, "at_most": 0.0, "met": false, "verdict": "missed" })
+        );
+        assert_eq!((none.to_json()["errors"].clone(), one.to_json()["errors"].clone()), (json!(0), json!(1)));
+        assert!(none.remarks().is_empty());
+        assert_eq!(one.remarks(), ["store errors 1.00 (budget: at most 0) MISSED"]);
+        assert_eq!(one.with_budgets_as_figures().without_budgets().remarks().len(), 1, "it holds for every store");
     }
 
     #[test]
@@ -240,16 +261,25 @@ mod tests {
         assert!(row(1.0, 0.2, 0.5).remarks()[1].starts_with("NOISY"));
         assert_eq!(row(1.0, 0.2, 0.39).remarks().len(), 1);
         let crowded = Canary { before: 0.2, after: 0.2, foreign: 0.5 };
-        assert!(Row::new("w1", 1, crowded).remarks()[0].contains("0.50 processors"));
+        assert!(Row::new("w1", 1, crowded, 0).remarks()[0].contains("0.50 processors"));
     }
 
     #[test]
     fn a_row_is_one_object() {
-        let json = row(0.5, 0.2, 0.2).to_json();
+        let json = row(0.5, 0.2, 0.2).figure("kib_per_step", NOT_MEASURED).to_json();
         assert_eq!(
-            (&json["workload"], &json["size"], &json["orch_per_s"]),
-            (&json!("w1"), &json!(256), &json!(1234.5))
+            (&json["workload"], &json["size"], &json["orch_per_s"], &json["kib_per_step"]),
+            (&json!("w1"), &json!(256), &json!(1234.5), &Value::Null)
         );
-        assert_eq!(json["budgets"][0], json!({ "name": "ceiling ratio", "value": 0.5, "at_least": 0.6, "met": false }));
+        assert_eq!(json["budgets"][0]["name"], "ceiling ratio");
+        assert_eq!((&json["budgets"][0]["met"], &json["budgets"][0]["at_least"]), (&json!(false), &json!(0.6)));
+    }
+
+    #[test]
+    fn every_column_has_a_cell() {
+        let row = row(0.5, 0.2, 0.2).figure("kib_per_step", NOT_MEASURED);
+        assert_eq!(row.columns(), ["orch/s", "kib/step", "errors", "foreign", "canary_ms"]);
+        let cells = row.cells();
+        assert_eq!(cells.split_whitespace().collect::<Vec<_>>(), ["1234", "-", "0", "0.10", "0.20", "0.20"]);
     }
 }

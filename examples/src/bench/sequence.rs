@@ -8,10 +8,11 @@ use clap::Args;
 use durable_core::prelude::*;
 use tokio::task::JoinSet;
 
-use super::latencies::{Latencies, ms};
-use super::report::{Limit, Row};
+use super::latencies::Latencies;
+use super::report::Row;
 use super::usage::Usage;
-use super::workers::{self, Crew, Order, share};
+use super::verdict::Limit;
+use super::workers::{self, Crew, Done, Order, share};
 use super::{Bench, Outcome, functions, hub};
 
 const ACTIVITIES: u32 = 5;
@@ -39,9 +40,10 @@ pub(super) async fn measure(bench: &mut Bench, sizes: &Sizes) -> Outcome<()> {
         "W1: sequences of 5 activities that do nothing, so many instances at once",
         &[
             "p50, p99: from the call of start until the client has the result; a step: a turn, of which an instance has 6",
-            "commits/step: transactions, each of which is flushed once; KiB/step: pages written (/proc/self/io)",
+            "commits/step: transactions, each of which is flushed once; KiB/step: pages written (/proc/self/io), checkpoints included",
             "CPU/step: processor time of the whole process, clients included; ceiling: a bare loop that writes the rows of steps,",
-            "  256 instances a transaction, before and after the row; the ratio is that of 6 steps an instance to it",
+            "  256 instances a transaction, before and after the row; the ratio is that of 6 steps an instance to it. In same groups:",
+            "  with as many steps a transaction as the engine's had, which works on the others while it writes one group",
         ],
     )?;
     for concurrent in &sizes.concurrent {
@@ -58,7 +60,7 @@ pub(super) async fn measure(bench: &mut Bench, sizes: &Sizes) -> Outcome<()> {
 async fn row(bench: &mut Bench, concurrent: u64, count: Option<u64>) -> Outcome<()> {
     let before = bench.look().await?;
     let has_ceiling = concurrent == PRODUCERS;
-    let ceiling_before = ceiling(bench, has_ceiling)?;
+    let ceiling_before = ceiling(bench, has_ceiling, PRODUCERS)?;
 
     let store = bench.store()?;
     let hub = hub(&store)?.start().await?;
@@ -70,26 +72,31 @@ async fn row(bench: &mut Bench, concurrent: u64, count: Option<u64>) -> Outcome<
     let (spent, now) = (usage.spent(), store.counts.seen());
     hub.shutdown().await?;
 
-    let ceiling_after = ceiling(bench, has_ceiling)?;
-    let canary = bench.since(&before)?;
-    let commit = canary.commit();
     let done = latencies.count() as f64;
     let (steps, rate) = (done * STEPS, spent.rate(done));
-    let p50 = ms(latencies.median());
-    let mut row = Row::new("w1", concurrent, canary)
+    let commits_per_step = (now.commits - seen.commits) as f64 / steps;
+    let ceiling_after = ceiling(bench, has_ceiling, PRODUCERS)?;
+    let in_same_groups = ceiling(bench, has_ceiling, steps_in_a_commit(commits_per_step))?;
+    let canary = bench.since(&before)?;
+    let commit = canary.commit();
+    let p50 = latencies.median_ms();
+    let mut row = Row::new("w1", concurrent, canary, store.counts.errors())
         .figure("orch_per_s", rate)
         .figure("activities_per_s", rate * f64::from(ACTIVITIES))
         .figure("p50_ms", p50)
-        .figure("p99_ms", ms(latencies.percentile(99)))
+        .figure("p99_ms", latencies.percentile_ms(99))
         .figure("p50_commits", p50 / commit)
-        .figure("commits_per_step", (now.commits - seen.commits) as f64 / steps)
-        .figure("kib_per_step", spent.kib_each(steps))
-        .figure("cpu_us_per_step", spent.cpu_us_each(steps))
-        .figure("errors", store.counts.errors() as f64);
+        .figure("commits_per_step", commits_per_step)
+        .figure("kib_per_step", bench.kib_each(spent, steps))
+        .figure("cpu_us_per_step", spent.cpu_us_each(steps));
     if let (Some(before), Some(after)) = (ceiling_before, ceiling_after) {
         let (ceiling, cpu_us) = (f64::midpoint(before.0, after.0), f64::midpoint(before.1, after.1));
         row = row.figure("ceiling_steps_per_s", ceiling).figure("ceiling_cpu_us_per_step", cpu_us);
         row = row.budget("ceiling ratio", rate * STEPS / ceiling, Limit::AtLeast(0.6));
+    }
+    if let Some((ceiling, _)) = in_same_groups {
+        row = row.figure("ceiling_in_same_groups_per_s", ceiling);
+        row = row.budget("ceiling ratio in same groups", rate * STEPS / ceiling, Limit::AtLeast(0.6));
     }
     if concurrent == 1 {
         row = row.budget("commits end to end", p50 / commit, Limit::AtMost(12.0));
@@ -115,27 +122,31 @@ async fn shared_row(bench: &mut Bench, concurrent: u64, count: Option<u64>, work
 
     let (ceiling_after, _) = bench.bare.steps(PRODUCERS.cast_signed(), bench.time / 2)?;
     let canary = bench.since(&before)?;
-    let mut latencies = Latencies::default();
-    done.into_iter().for_each(|done| latencies.extend(done.latencies()));
+    let latencies = Done::latencies_of(done);
     let all = latencies.count() as f64;
     let (steps, rate, ceiling) = (all * STEPS, spent.rate(all), f64::midpoint(ceiling_before, ceiling_after));
-    let row = Row::new("w1", concurrent, canary)
+    let row = Row::new("w1", concurrent, canary, now_used.errors)
         .figure("workers", workers as f64)
         .figure("orch_per_s", rate)
         .figure("activities_per_s", rate * f64::from(ACTIVITIES))
-        .figure("p50_ms", ms(latencies.median()))
-        .figure("p99_ms", ms(latencies.percentile(99)))
+        .figure("p50_ms", latencies.median_ms())
+        .figure("p99_ms", latencies.percentile_ms(99))
         .figure("commits_per_step", (now.commits - seen.commits) as f64 / steps)
-        .figure("cpu_us_per_step", (now_used.cpu - used.cpu).as_secs_f64() * 1e6 / steps)
-        .figure("errors", now_used.errors as f64)
+        .figure("cpu_us_per_step", now_used.cpu_us_each(&used, steps))
         .figure("ceiling_steps_per_s", ceiling)
         .figure("ceiling ratio", rate * STEPS / ceiling);
     bench.print(row)
 }
 
-fn ceiling(bench: &mut Bench, is_wanted: bool) -> Outcome<Option<(f64, f64)>> {
+/// The bare loop with so many steps in each transaction.
+fn ceiling(bench: &mut Bench, is_wanted: bool, group: u64) -> Outcome<Option<(f64, f64)>> {
     let time = bench.time / 2;
-    is_wanted.then(|| bench.bare.steps(PRODUCERS.cast_signed(), time)).transpose()
+    is_wanted.then(|| bench.bare.steps(group.cast_signed(), time)).transpose()
+}
+
+/// While one group is written, the turns of the others run, so a commit never has the steps of all instances.
+fn steps_in_a_commit(commits_per_step: f64) -> u64 {
+    ((1.0 / commits_per_step).round() as u64).clamp(1, PRODUCERS)
 }
 
 /// When to stop.

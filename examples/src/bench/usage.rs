@@ -4,22 +4,26 @@ use std::collections::HashMap;
 use std::iter;
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
+use super::verdict::NOT_MEASURED;
+
 /// A moment, with what the process had used until then.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Usage {
     at: Instant,
-    cpu: Duration,
-    written: u64,
+    cpu: Option<Duration>,
+    written: Option<u64>,
 }
 
-/// What was used between two moments.
-#[derive(Debug, Clone, Copy)]
+/// What was used between two moments. `None` is what the system does not tell.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Spent {
     pub(super) wall: Duration,
     /// Of all threads together.
-    pub(super) cpu: Duration,
+    pub(super) cpu: Option<Duration>,
     /// Bytes that went towards the disk.
-    pub(super) written: u64,
+    pub(super) written: Option<u64>,
 }
 
 impl Usage {
@@ -34,21 +38,35 @@ impl Usage {
     pub(super) fn until(&self, later: &Self) -> Spent {
         Spent {
             wall: later.at - self.at,
-            cpu: later.cpu.saturating_sub(self.cpu),
-            written: later.written.saturating_sub(self.written),
+            cpu: later.cpu.zip(self.cpu).map(|(later, earlier)| later.saturating_sub(earlier)),
+            written: later.written.zip(self.written).map(|(later, earlier)| later.saturating_sub(earlier)),
         }
     }
 }
 
 impl Spent {
+    /// What was used in both times together.
+    pub(super) fn plus(self, more: Self) -> Self {
+        Self {
+            wall: self.wall + more.wall,
+            cpu: self.cpu.zip(more.cpu).map(|(one, other)| one + other),
+            written: self.written.zip(more.written).map(|(one, other)| one + other),
+        }
+    }
+
     /// Microseconds of processor time for each of `count` things.
     pub(super) fn cpu_us_each(&self, count: f64) -> f64 {
-        self.cpu.as_secs_f64() * 1e6 / count
+        self.cpu.map_or(NOT_MEASURED, |cpu| cpu.as_secs_f64() * 1e6 / count)
+    }
+
+    /// Processor time in percent of one processor.
+    pub(super) fn cpu_percent(&self) -> f64 {
+        self.cpu.map_or(NOT_MEASURED, |cpu| cpu.as_secs_f64() / self.wall.as_secs_f64() * 100.0)
     }
 
     /// KiB for each of `count` things.
     pub(super) fn kib_each(&self, count: f64) -> f64 {
-        self.written as f64 / 1024.0 / count
+        self.written.map_or(NOT_MEASURED, |written| written as f64 / 1024.0 / count)
     }
 
     /// How many of `count` things in a second.
@@ -137,31 +155,31 @@ pub(super) fn parent_named(id: u32, name: &str) -> Option<u32> {
 
 /// The clock of the process: exact, other than `/proc/self/stat`, which counts in steps of 10 ms.
 #[cfg(unix)]
-fn cpu() -> Duration {
+#[expect(clippy::unnecessary_wraps, reason = "other systems do not tell")]
+fn cpu() -> Option<Duration> {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
+    Some(Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32))
 }
 
 #[cfg(not(unix))]
-fn cpu() -> Duration {
-    Duration::ZERO
+fn cpu() -> Option<Duration> {
+    None
 }
 
-/// `write_bytes`: pages that were made dirty, so each page of the log counts as often as it was written anew. 0 where the
+/// `write_bytes`: pages that were made dirty, so each page of the log counts as often as it was written anew. `None` where the
 /// system does not tell.
-fn written() -> u64 {
+fn written() -> Option<u64> {
     from_proc("/proc/self/io", "write_bytes:")
 }
 
-/// The resident memory of the process in bytes. 0 where the system does not tell.
-pub(super) fn resident() -> u64 {
-    from_proc("/proc/self/status", "VmRSS:") * 1024
+/// The resident memory of the process in bytes. `None` where the system does not tell.
+pub(super) fn resident() -> Option<u64> {
+    Some(from_proc("/proc/self/status", "VmRSS:")? * 1024)
 }
 
-fn from_proc(file: &str, key: &str) -> u64 {
-    let text = std::fs::read_to_string(file).unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix(key));
-    line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+fn from_proc(file: &str, key: &str) -> Option<u64> {
+    let text = std::fs::read_to_string(file).ok()?;
+    text.lines().find_map(|line| line.strip_prefix(key))?.split_whitespace().next()?.parse().ok()
 }
 
 #[cfg(all(test, target_os = "linux"))]
@@ -174,9 +192,20 @@ mod tests {
     fn the_system_tells_what_was_used() {
         let (usage, machine) = (Usage::now(), Machine::now(None));
         // A few ticks of work, by the clock that does not count in ticks.
-        while usage.spent().cpu < Duration::from_millis(50) {}
-        assert!(own(None) > machine.own && busy() > machine.all && resident() > 0);
+        while usage.spent().cpu.unwrap() < Duration::from_millis(50) {}
+        assert!(own(None) > machine.own && busy() > machine.all && resident().unwrap() > 0);
+        assert!(usage.spent().written.is_some());
         assert!(machine.foreign_cores() >= 0.0);
+    }
+
+    #[test]
+    fn what_nobody_tells_is_no_figure() {
+        let wall = Duration::from_secs(1);
+        let told = Spent { wall, cpu: Some(wall / 2), written: Some(2048) };
+        let both = told.plus(told);
+        assert_eq!((both.cpu_us_each(2.0), both.kib_each(2.0), both.cpu_percent()), (500_000.0, 2.0, 50.0));
+        let untold = told.plus(Spent { wall, cpu: None, written: None });
+        assert!([untold.cpu_us_each(1.0), untold.kib_each(1.0), untold.cpu_percent()].iter().all(|it| it.is_nan()));
     }
 
     #[test]

@@ -21,6 +21,7 @@ use super::latencies::Latencies;
 use super::sequence::{self, Budget};
 use super::store::Store;
 use super::usage::Usage;
+use super::verdict::NOT_MEASURED;
 use super::{Outcome, functions, hub};
 
 /// How often a worker tells of its commits at most.
@@ -58,11 +59,11 @@ enum Told {
 }
 
 /// What an order came to, and what the process has used since it began.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Done {
     latencies: Vec<Duration>,
-    pub(super) cpu: Duration,
-    pub(super) commits: u64,
+    /// Processor time of all its threads, where the system tells it.
+    cpu: Option<Duration>,
     pub(super) errors: u64,
 }
 
@@ -157,13 +158,13 @@ impl Crew {
 
     /// What all together have used.
     pub(super) async fn used(&mut self) -> Outcome<Done> {
-        let all = self.all(|_| Order::Nothing).await?;
-        Ok(all.into_iter().fold(Done::default(), |sum, done| Done {
+        let all = self.all(|_| Order::Nothing).await?.into_iter();
+        let plus = |sum: Done, done: Done| Done {
             latencies: Vec::new(),
-            cpu: sum.cpu + done.cpu,
-            commits: sum.commits + done.commits,
+            cpu: sum.cpu.zip(done.cpu).map(|(one, other)| one + other),
             errors: sum.errors + done.errors,
-        }))
+        };
+        all.reduce(plus).ok_or_else(|| "there are no workers".into())
     }
 
     /// Has all hubs shut down in order.
@@ -182,6 +183,17 @@ impl Crew {
 impl Done {
     pub(super) fn latencies(self) -> Latencies {
         self.latencies.into_iter().collect()
+    }
+
+    /// Those of all workers.
+    pub(super) fn latencies_of(all: Vec<Self>) -> Latencies {
+        all.into_iter().flat_map(|done| done.latencies).collect()
+    }
+
+    /// Microseconds of processor time for each of `count` things, since it was `before`.
+    pub(super) fn cpu_us_each(&self, before: &Self, count: f64) -> f64 {
+        let spent = self.cpu.zip(before.cpu).map(|(later, earlier)| later.saturating_sub(earlier));
+        spent.map_or(NOT_MEASURED, |cpu| cpu.as_secs_f64() * 1e6 / count)
     }
 }
 
@@ -232,10 +244,10 @@ impl Worker {
         let begun = Usage::now();
         while let Some(order) = orders.next_line().await? {
             let latencies = carry_out(&client, serde_json::from_str(&order)?).await?;
-            let (cpu, commits, errors) = (begun.spent().cpu, store.counts.seen().commits, store.counts.errors());
+            let (cpu, errors) = (begun.spent().cpu, store.counts.errors());
             // What the order has brought about is told before its end.
             tell.send(Told::Seen(store.counts.seen()))?;
-            tell.send(Told::Done(Done { latencies: latencies.into_times(), cpu, commits, errors }))?;
+            tell.send(Told::Done(Done { latencies: latencies.into_times(), cpu, errors }))?;
         }
         watcher.abort();
         hub.shutdown().await?;
@@ -278,20 +290,23 @@ async fn carry_out(client: &Client, order: Order) -> Outcome<Latencies> {
             let work = move |number| {
                 let client = client.clone();
                 async move {
+                    let begun = Instant::now();
                     client.start(functions::wait_for_event, ()).id(id(from + number)).await?;
-                    Ok(())
+                    Ok(begun.elapsed())
                 }
             };
-            crowd(to - from, at_once, work).await?;
-            Ok(Latencies::default())
+            Ok(crowd(to - from, at_once, work).await?.into_iter().collect())
         }
         Order::Raise { numbers: (from, to), at_once } => {
             let work = move |number| {
                 let client = client.clone();
-                async move { Ok(client.raise_event(&InstanceId::try_from(id(from + number))?, "End", &()).await?) }
+                async move {
+                    let begun = Instant::now();
+                    client.raise_event(&InstanceId::try_from(id(from + number))?, "End", &()).await?;
+                    Ok(begun.elapsed())
+                }
             };
-            crowd(to - from, at_once, work).await?;
-            Ok(Latencies::default())
+            Ok(crowd(to - from, at_once, work).await?.into_iter().collect())
         }
         Order::Nothing => Ok(Latencies::default()),
     }

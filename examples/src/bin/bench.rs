@@ -13,9 +13,8 @@ use mimalloc::MiMalloc;
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-#[tokio::main]
-async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
-    Options::parse().run().await
+fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
+    Options::parse().run()
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! A long chain that prints where it is. Kill it, also with `kill -9`, and run it again: it goes on after the last step
 //! whose result was stored, and repeats at most one.
 //!
+//! In a test, `World::crash` of durable-testing ends a process like that, and `durable_testing::fleet` one of several that share a
+//! store.
+//!
 //! Run with `cargo run -p examples --bin kill_and_recover`.
 
 #![expect(clippy::print_stdout, reason = "an example prints what it does")]

@@ -2,8 +2,8 @@
 
 use super::schema::{Instance, Tables};
 use crate::backend::{
-    CallId, Claimed, HeldCall, InstanceKey, InstanceRow, NewTimer, Release, RunnableActivities, RunnableOrchestrators,
-    WorkerId, Written,
+    ActivityRow, CallId, Claimed, HeldCall, InstanceKey, InstanceRow, NewTimer, Release, RunnableActivities,
+    RunnableOrchestrators, WorkerId, Written,
 };
 
 impl Tables {
@@ -102,7 +102,7 @@ impl Tables {
     }
 
     /// Calls without a living runner that somebody can run.
-    pub(super) fn waiting_calls(&self, runs: &RunnableActivities) -> impl Iterator<Item = &(InstanceKey, CallId)> {
+    pub(super) fn waiting_calls(&self, runs: &RunnableActivities) -> impl Iterator<Item = (InstanceKey, CallId)> {
         self.orphans.iter().filter(move |(key, call)| {
             let Some(names) = runs else { return true };
             let activity = self.instances.get(key).and_then(|instance| instance.activities.get(call));
@@ -118,34 +118,45 @@ impl Tables {
         runs: &RunnableActivities,
     ) -> Written {
         self.sweep();
+        let claims = first_claim..first_claim.saturating_add(i64::try_from(limit).unwrap_or(i64::MAX));
         let again = self.instances.iter().flat_map(|(key, instance)| {
-            let claims = first_claim..first_claim.saturating_add(i64::try_from(limit).unwrap_or(i64::MAX));
             let held = instance
                 .activities
                 .iter()
-                .filter(move |(_, activity)| activity.runner == Some(worker) && claims.contains(&activity.claim));
-            held.map(move |(task, activity)| (*key, *task, activity.claim))
+                .filter(|(_, activity)| activity.runner == Some(worker) && claims.contains(&activity.claim));
+            held.map(|(task, _)| (*key, *task))
         });
         let mut taken: Vec<_> = again.collect();
-        if taken.is_empty() {
-            let orphans = self.waiting_calls(runs).take(limit).zip(first_claim..);
-            taken = orphans.map(|((key, task), claim)| (*key, *task, claim)).collect();
+        for call in &taken {
+            self.orphans.remove(call);
         }
-        let mut rows = Vec::with_capacity(taken.len());
-        for (key, call, claim) in taken {
-            let runner = self.instances.get(&key).and_then(|instance| instance.activities.get(&call)?.runner);
-            let lost = self.is_lost(runner);
-            let Some(instance) = self.instances.get_mut(&key) else { continue };
-            let Some(activity) = instance.activities.get_mut(&call) else { continue };
-            if self.orphans.remove(&(key, call)) {
-                activity.deliveries += u32::from(lost);
+        if taken.is_empty() {
+            taken = self.waiting_calls(runs).take(limit).collect();
+            for ((key, call), claim) in taken.iter().zip(first_claim..) {
+                self.give(*key, *call, worker, claim);
             }
+        }
+        let mut rows: Vec<_> = taken.iter().filter_map(|(key, call)| self.activity(*key, *call)).collect();
+        rows.sort_by_key(|row| row.claim);
+        Written::Activities(rows)
+    }
+
+    /// Gives a call that waits to a runner.
+    fn give(&mut self, key: InstanceKey, call: CallId, worker: WorkerId, claim: i64) {
+        let runner = self.instances.get(&key).and_then(|instance| instance.activities.get(&call)?.runner);
+        let lost = self.is_lost(runner);
+        self.orphans.remove(&(key, call));
+        let activity = self.instances.get_mut(&key).and_then(|instance| instance.activities.get_mut(&call));
+        if let Some(activity) = activity {
+            activity.deliveries += u32::from(lost);
             activity.runner = Some(worker);
             activity.claim = claim;
-            let taken = instance.activities.get(&call);
-            rows.extend(taken.map(|activity| instance.activity_row(call, activity)));
         }
-        Written::Activities(rows)
+    }
+
+    fn activity(&self, key: InstanceKey, call: CallId) -> Option<ActivityRow> {
+        let instance = self.instances.get(&key)?;
+        instance.activities.get(&call).map(|activity| instance.activity_row(call, activity))
     }
 }
 

@@ -9,6 +9,7 @@ mod commit;
 mod create;
 mod message;
 mod next;
+mod orphans;
 mod purge;
 mod query;
 mod reach;

@@ -26,13 +26,17 @@ impl Tables {
     /// Instances that have something to do and that `worker` may take, in the order of their keys; `again` if those that it
     /// owns are among them.
     pub(super) fn waiting(&self, worker: WorkerId, after: InstanceKey, again: bool) -> impl Iterator<Item = &Instance> {
+        self.with_something_to_do(after).filter(move |instance| {
+            if instance.owner == Some(worker) { again } else { self.living(instance.owner).is_none() }
+        })
+    }
+
+    /// Instances that have something to do, in the order of their keys.
+    pub(super) fn with_something_to_do(&self, after: InstanceKey) -> impl Iterator<Item = &Instance> {
         let is_due = |timer: &&TimerRow| self.time.is_some_and(|now| timer.fire_at <= now);
         let due: HashSet<_> = self.timers.iter().take_while(is_due).map(|timer| timer.key).collect();
         let later = self.instances.range((Bound::Excluded(after), Bound::Unbounded)).map(|(_, instance)| instance);
-        later.filter(move |instance| {
-            let is_free = if instance.owner == Some(worker) { again } else { self.living(instance.owner).is_none() };
-            is_free && (instance.has_something_to_read() || due.contains(&instance.row.key))
-        })
+        later.filter(move |instance| instance.has_something_to_read() || due.contains(&instance.row.key))
     }
 
     pub(super) fn timers_after(&self, worker: WorkerId, after: Option<TimerRow>, limit: usize) -> Vec<TimerRow> {

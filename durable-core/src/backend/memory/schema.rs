@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::orphans::Orphans;
 use crate::backend::{
     ActivityRow, CallId, HistoryRow, InboxRow, InstanceKey, InstanceRow, NewActivity, NewTimer, TimerRow, WorkerId,
 };
@@ -15,8 +16,7 @@ pub(super) struct Tables {
     pub(super) timers: BTreeSet<TimerRow>,
     /// Parents and their children.
     pub(super) children: BTreeSet<(InstanceKey, InstanceKey)>,
-    /// Calls without a living runner.
-    pub(super) orphans: BTreeSet<(InstanceKey, CallId)>,
+    pub(super) orphans: Orphans,
     pub(super) workers: BTreeMap<WorkerId, Worker>,
     /// The store's time, when several workers share it.
     pub(super) time: Option<Timestamp>,

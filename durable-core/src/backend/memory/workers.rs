@@ -77,8 +77,8 @@ impl Tables {
     /// Whoever comes back from the dead runs what nobody has taken.
     fn revive(&mut self, worker: WorkerId) {
         let instances = &self.instances;
-        self.orphans.retain(|(key, call)| {
-            let activity = instances.get(key).and_then(|instance| instance.activities.get(call));
+        self.orphans.retain(|key, call| {
+            let activity = instances.get(&key).and_then(|instance| instance.activities.get(&call));
             activity.is_some_and(|activity| activity.runner != Some(worker))
         });
     }
@@ -91,14 +91,13 @@ impl Tables {
             self.revive(id);
         }
         self.sweep();
-        let own = self.instances.range((Bound::Excluded(heartbeat.after), Bound::Unbounded));
-        let own = own.filter(|(_, instance)| instance.owner == Some(id) && instance.has_something_to_read());
+        let own = self.with_something_to_do(heartbeat.after).filter(|instance| instance.owner == Some(id));
         let is_over = |id: &&String| self.by_id(id).is_none_or(|instance| instance.row.status.is_terminal());
         Some(Pulse {
             now,
             instances: !self.ready(id, InstanceKey(i64::MIN), 1, &heartbeat.orchestrators).is_empty(),
             calls: self.waiting_calls(&heartbeat.activities).next().is_some(),
-            own: own.map(|(key, instance)| (*key, instance.row.inbox_seq)).take(heartbeat.limit).collect(),
+            own: own.map(|instance| (instance.row.key, instance.row.inbox_seq)).take(heartbeat.limit).collect(),
             ended: heartbeat.watching.iter().filter(is_over).cloned().collect(),
         })
     }

@@ -28,17 +28,24 @@ const ACTIVITIES: &str = concat!(
 );
 
 /// What this very claim took when it was made before, else what waits. Calls that somebody else is just taking are passed
-/// over, so that nobody waits here. A worker that is settled gets nothing before its next heartbeat: nobody would sweep up after it
-/// again.
+/// over, so that nobody waits here. A worker that is settled gets nothing new before its next heartbeat: nobody would sweep up
+/// after it again. What it took before it was found dead waits for anybody, but is its own as long as nobody has taken it.
 const CLAIM_ACTIVITIES: &str = concat!(
     "WITH again AS MATERIALIZED (
-        SELECT key, call FROM activities WHERE place = 2 AND claim >= $2 AND claim < $3 AND runner = $1),
+        SELECT key, call FROM activities WHERE place = 2 AND claim >= $2 AND claim < $3 AND runner = $1
+        UNION ALL SELECT key, call FROM activities WHERE place = 1 AND claim >= $2 AND claim < $3 AND runner = $1
+            AND EXISTS (SELECT FROM workers WHERE worker = $1 AND swept IS NOT NULL)),
+    back AS (
+        UPDATE activities a SET place = 2 FROM again t
+        WHERE a.key = t.key AND a.call = t.call AND a.place = 1 AND a.claim >= $2 AND a.claim < $3 AND a.runner = $1
+            AND EXISTS (SELECT FROM workers WHERE worker = $1 AND NOT settled)),
     waiting AS MATERIALIZED (
         SELECT key, call FROM activities
         WHERE place = 1 AND ($5::text[] IS NULL OR lower(name) = ANY($5)) AND NOT EXISTS (SELECT FROM again)
             AND EXISTS (SELECT FROM workers WHERE worker = $1 AND NOT settled)
-        ORDER BY key, call LIMIT $4 FOR UPDATE SKIP LOCKED),
-    numbered AS (SELECT key, call, row_number() OVER (ORDER BY key, call) - 1 AS number FROM waiting),
+        ORDER BY call & 4294967295, key, call LIMIT $4 FOR UPDATE SKIP LOCKED),
+    numbered AS (
+        SELECT key, call, row_number() OVER (ORDER BY call & 4294967295, key, call) - 1 AS number FROM waiting),
     taken AS (
         UPDATE activities a SET runner = $1, claim = $2 + n.number, place = 2, deliveries = a.deliveries
             + CASE WHEN a.runner IS NULL

@@ -103,7 +103,7 @@ const HEARTBEAT: &str = concat!(
     can_run!("$6", "$7", "$8", "$9", "$10"),
     " LIMIT 1), own AS (
         SELECT i.key, i.inbox_seq FROM instances i
-        WHERE i.key = ANY(ARRAY(SELECT key FROM messages_or_none WHERE key > $3)) AND i.status NOT IN ",
+        WHERE i.key = ANY(ARRAY(SELECT key FROM ready WHERE key > $3)) AND i.status NOT IN ",
     finished!(),
     " AND i.owner = $1 ORDER BY i.key LIMIT $4)
     SELECT ",

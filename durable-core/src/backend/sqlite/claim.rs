@@ -24,6 +24,12 @@ macro_rules! select_activity {
     };
 }
 
+/// What the index gives in order.
+const WAITING: &str = select_activity!(
+    "activities a INDEXED BY activities_waiting",
+    "a.place = 1 ORDER BY a.call & 0xffffffff, a.key, a.call LIMIT ?1"
+);
+
 pub(super) fn attach(conn: &Connection, name: &str) -> Result<WorkerId> {
     conn.prepare_cached("INSERT INTO workers (name, started) VALUES (?1, ?2)")?
         .execute(params![name, Timestamp::system_now().ticks()])?;
@@ -140,10 +146,7 @@ pub(super) fn claim_activities(conn: &Connection, worker: WorkerId, first_claim:
     if !taken_before.is_empty() {
         return Ok(Written::Activities(taken_before));
     }
-    let mut select = conn.prepare_cached(select_activity!(
-        "activities a INDEXED BY activities_waiting",
-        "a.place = 1 ORDER BY a.key, a.call LIMIT ?1"
-    ))?;
+    let mut select = conn.prepare_cached(WAITING)?;
     let waiting = select.query_map([limit], activity)?;
     let waiting = waiting.collect::<rusqlite::Result<Vec<_>>>()?;
     let mut update = conn.prepare_cached(
@@ -191,4 +194,15 @@ fn activity(row: &Row<'_>) -> rusqlite::Result<ActivityRow> {
         options: row.get(9)?,
         progress: optional_payload(row, 10)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiting_calls_come_from_their_index_in_order() {
+        let plan = query::tests::plan(WAITING);
+        assert!(plan.contains("INDEX activities_waiting") && !plan.contains("B-TREE"), "{plan}");
+    }
 }

@@ -182,14 +182,14 @@ impl Instances {
         unstored
     }
 
-    /// Notes calls whose results were part of a turn that did not happen.
-    pub(in crate::engine) fn not_heard(&mut self, calls: &[HeldCall]) {
+    /// Notes calls that memory has lost, or their results: those of a turn that did not happen as far as is known here.
+    pub(in crate::engine) fn not_heard(&mut self, calls: impl IntoIterator<Item = HeldCall>) {
         if self.is_shared {
-            self.unheard.extend_from_slice(calls);
+            self.unheard.extend(calls);
         }
     }
 
-    /// Calls whose results memory has lost. Some of them may have been stored nevertheless, or taken over.
+    /// Calls that memory has lost, or their results. Some of them may be over nevertheless, or taken over, or not there.
     pub(in crate::engine) fn take_unheard(&mut self) -> Vec<HeldCall> {
         std::mem::take(&mut self.unheard)
     }

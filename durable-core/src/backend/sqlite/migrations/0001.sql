@@ -119,8 +119,9 @@ CREATE TABLE timers (
 
 CREATE INDEX timers_due ON timers (fire_at, key, call);
 
--- What waits for a runner, and what was taken over. A call that starts at once costs no index entry.
-CREATE INDEX activities_waiting ON activities (key, call) WHERE place = 1;
+-- What waits for a runner, the first calls of all instances before their later ones, and what was taken over. A call that starts
+-- at once costs no index entry.
+CREATE INDEX activities_waiting ON activities (call & 0xffffffff, key, call) WHERE place = 1;
 CREATE INDEX activities_taken ON activities (claim) WHERE place = 2;
 
 -- What never ran, or has not run since it continued as new. A timer starts what has a time to start at.
