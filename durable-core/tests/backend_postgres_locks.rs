@@ -156,6 +156,33 @@ async fn events_get_through_when_the_server_refuses_for_a_moment() {
     hub.shutdown().await.unwrap();
 }
 
+/// Under load, every fifth transaction ends in one of the ways in which servers end them. Nobody sees anything of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn turns_get_through_when_the_server_refuses_again_and_again() {
+    let schema = Schema::new();
+    let hub = worker(&schema).await;
+    let client = schema.client().await;
+    let refuse = "CREATE SEQUENCE refused;
+        CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+        DECLARE
+            codes text[] := '{40001,40P01,53100,55P03,57014}';
+            n bigint := nextval('refused');
+        BEGIN
+            IF n % 5 = 0 THEN RAISE EXCEPTION 'not now' USING ERRCODE = codes[1 + n / 5 % 5]; END IF;
+            RETURN NULL;
+        END $$;
+        CREATE TRIGGER refuse AFTER INSERT ON history FOR EACH STATEMENT EXECUTE FUNCTION refuse()";
+    client.batch_execute(refuse).await.unwrap();
+    timeout(LONG, join_all((0..16).map(|_| run_others(&hub, 10)))).await.unwrap();
+    let tries: i64 = client.query_one("SELECT last_value FROM refused", &[]).await.unwrap().get(0);
+    assert!(tries > 25, "each code had its turn: {tries}");
+    // One row for each thing that happened, and not two.
+    let sql = "SELECT count(*), count(DISTINCT (key, kind, task_id)) FROM history WHERE kind = 'TaskCompleted'";
+    let row = client.query_one(sql, &[]).await.unwrap();
+    assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (480, 480));
+    hub.shutdown().await.unwrap();
+}
+
 /// What is in the way of one write cannot be seen from outside, and stays for long.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_obstacle_that_cannot_be_seen_stops_nothing_else() {
@@ -202,5 +229,26 @@ async fn a_locked_row_keeps_no_worker_from_ending() {
         }
         assert_eq!(timeout(LONG, instance.output()).await.unwrap().unwrap(), "now");
     }
+    hub.shutdown().await.unwrap();
+}
+
+/// Somebody has locked a whole table. Who waits for an answer gets one, however many do, and what was to happen anyway happens.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_locked_table_is_told_to_those_who_wait() {
+    let schema = Schema::new();
+    let hub = worker(&schema).await;
+    let running = start_waiting(&hub, "running", 3).await;
+    let mut client = schema.client().await;
+    let lock = client.transaction().await.unwrap();
+    lock.batch_execute("LOCK TABLE tags, headers IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let starts = join_all((0..50).map(async |_| hub.client().start(waits, ()).tag("team", "blue").await.map(|_| ())));
+    let starts = timeout(LONG / 2, starts).await.expect("all get an answer");
+    assert!(starts.iter().all(Result::is_err), "{starts:?}");
+    lock.rollback().await.unwrap();
+    for instance in running {
+        instance.raise_event("go", &"now").await.unwrap();
+        assert_eq!(timeout(LONG, instance.output()).await.unwrap().unwrap(), "now");
+    }
+    run_others(&hub, 1).await;
     hub.shutdown().await.unwrap();
 }

@@ -17,6 +17,9 @@ use crate::backend::{Backend, BackendError, BackendErrorKind, InstanceKey, Messa
 /// The longest pause between two attempts: somebody may wait for what was locked a moment ago.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
+/// How many writes may fail alone, each after a while, before the others are tried together once more.
+const FAILURES: usize = 3;
+
 /// How long somebody waits for the answer to a write that does not get through.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
@@ -117,6 +120,14 @@ pub(super) fn held_up() -> BackendError {
     BackendError::new(BackendErrorKind::Unavailable, "somebody else holds a lock in the store for long").blocked()
 }
 
+/// What a round has found out, by the positions of the writes.
+#[derive(Default)]
+struct Attempt {
+    answers: HashMap<usize, Result<Written, BackendError>>,
+    /// Something is in the way of these.
+    stuck: HashSet<usize>,
+}
+
 struct Keeper {
     backend: Arc<dyn Backend>,
     receiver: mpsc::UnboundedReceiver<Late>,
@@ -152,15 +163,24 @@ impl Keeper {
         }
     }
 
-    /// Tries all of them, and gives those that wait on.
+    /// Tries them, and gives those that wait on: those first whose turn did not come.
     async fn round(&self, waiting: Vec<Late>) -> Vec<Late> {
         let batch = Arc::new(waiting.iter().map(|late| late.write.clone()).collect());
-        let mut answers = self.attempt(batch).await;
-        let mut kept = Vec::new();
+        let Attempt { mut answers, stuck } = self.attempt(batch).await;
+        let (mut first, mut last) = (Vec::new(), Vec::new());
+        let mut behind = HashSet::new();
         for (at, late) in waiting.into_iter().enumerate() {
             let answer = answers.remove(&at).unwrap_or_else(|| Err(held_up()));
             match answer {
-                Err(error) if self.keeps(&late, &error) => kept.push(late),
+                Err(error) if self.keeps(&late, &error) => {
+                    let about = subjects(&late.write);
+                    if stuck.contains(&at) || about.iter().any(|subject| behind.contains(subject)) {
+                        behind.extend(about);
+                        last.push(late);
+                    } else {
+                        first.push(late);
+                    }
+                }
                 answer => {
                     let subjects = subjects(&late.write);
                     (late.item.done)(&late.write, answer);
@@ -169,7 +189,8 @@ impl Keeper {
                 }
             }
         }
-        kept
+        first.append(&mut last);
+        first
     }
 
     fn keeps(&self, late: &Late, error: &BackendError) -> bool {
@@ -195,56 +216,56 @@ impl Keeper {
         }
     }
 
-    /// What becomes of the writes, by their positions. Those that must wait get no answer.
-    async fn attempt(&self, batch: Arc<Vec<Write>>) -> HashMap<usize, Result<Written, BackendError>> {
+    async fn attempt(&self, batch: Arc<Vec<Write>>) -> Attempt {
         let blocked = find_blocked(&*self.backend, &batch).await;
+        let mut attempt = Attempt::default();
         let mut stay = HashSet::new();
         let mut free = Vec::new();
         for (at, write) in batch.iter().enumerate() {
             let about = subjects(write);
             if blocked.contains(&at) || about.iter().any(|subject| stay.contains(subject)) {
                 stay.extend(about);
+                attempt.stuck.insert(at);
             } else {
                 free.push(at);
             }
         }
         free.truncate(self.limit);
         if free.is_empty() {
-            return HashMap::new();
+            return attempt;
         }
         let writes = Arc::new(free.iter().map(|at| batch[*at].clone()).collect());
         match self.backend.commit(writes).await {
-            Ok(results) => free.into_iter().zip(results.into_iter().map(Ok)).collect(),
+            Ok(results) => attempt.answers.extend(free.into_iter().zip(results.into_iter().map(Ok))),
             Err(error) if free.len() == 1 || error.is_retryable() && !error.is_blocked() => {
-                free.into_iter().map(|at| (at, Err(error.clone()))).collect()
+                attempt.answers.extend(free.into_iter().map(|at| (at, Err(error.clone()))));
             }
-            Err(_) => self.one_by_one(&batch, free, stay).await,
+            Err(_) => self.one_by_one(&batch, free, stay, &mut attempt).await,
         }
+        attempt
     }
 
     /// Something is in the way that cannot be seen. Alone, each write finds it out for itself.
-    async fn one_by_one(
-        &self,
-        batch: &[Write],
-        free: Vec<usize>,
-        mut stay: HashSet<Subject>,
-    ) -> HashMap<usize, Result<Written, BackendError>> {
-        let mut answers = HashMap::<usize, Result<Written, BackendError>>::new();
+    async fn one_by_one(&self, batch: &[Write], free: Vec<usize>, mut stay: HashSet<Subject>, attempt: &mut Attempt) {
+        let mut failures = 0;
         for at in free {
+            if failures >= if self.closed.is_cancelled() { 1 } else { FAILURES } {
+                break;
+            }
             let about = subjects(&batch[at]);
-            let gives_up = self.closed.is_cancelled() && answers.values().any(Result::is_err);
-            if gives_up || about.iter().any(|subject| stay.contains(subject)) {
+            if about.iter().any(|subject| stay.contains(subject)) {
                 stay.extend(about);
                 continue;
             }
             let written = self.backend.commit(Arc::new(vec![batch[at].clone()])).await;
-            if written.is_err() {
-                stay.extend(about);
-            }
             let written = written.and_then(|results| results.into_iter().next().ok_or_else(held_up));
-            answers.insert(at, written);
+            if written.is_err() {
+                failures += 1;
+                stay.extend(about);
+                attempt.stuck.insert(at);
+            }
+            attempt.answers.insert(at, written);
         }
-        answers
     }
 }
 
