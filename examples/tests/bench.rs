@@ -90,7 +90,8 @@ fn w3_lives_long_and_is_replayed() {
         assert_figures(&rows[1], &["replay_ms", "replay_events_per_s"]);
     }
     let has_verdict = |place: usize| rows[1]["budgets"][place]["met"].is_boolean();
-    assert_eq!([has_verdict(0), has_verdict(1), has_verdict(2)], [true, is_measured, true], "{}", rows[1]);
+    // Its tenths are too short to be compared.
+    assert_eq!([has_verdict(0), has_verdict(1), has_verdict(2)], [true, is_measured, false], "{}", rows[1]);
 }
 
 #[test]

@@ -50,8 +50,8 @@ struct Common {
     /// has it, a turn when the store has it. Whatever a line says outlives `kill -9`. It makes figures worse.
     #[arg(long, global = true, value_name = "FILE")]
     acknowledged: Option<PathBuf>,
-    /// Threads of the runtime. Default is one for each core, less one for the thread that writes to SQLite. W7, which reads more than
-    /// it writes, and other stores leave none.
+    /// Threads of the runtime. Default is one for each core, less one for the thread that writes to SQLite. W2 and W7, which compute
+    /// more than they write, and other stores leave none.
     #[arg(long, global = true, value_name = "N")]
     threads: Option<NonZeroUsize>,
 }
@@ -165,7 +165,7 @@ impl Workload {
 
     /// A runtime that keeps all cores busy takes the writer's away from it again and again.
     fn threads(&self, place: &Place, cores: NonZeroUsize) -> NonZeroUsize {
-        if matches!(self, Self::W7(_)) || !place.is_file() {
+        if matches!(self, Self::W2(_) | Self::W7(_)) || !place.is_file() {
             return cores;
         }
         NonZeroUsize::new(cores.get() - 1).unwrap_or(cores)
