@@ -1,8 +1,10 @@
 //! Rule 1: one turn uncommitted at most, fenced, and repeatable when its outcome is unknown.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use durable_core::backend::Backend;
+use durable_core::backend::memory::Memory;
 use durable_core::client::ClientErrorKind;
 use durable_core::hub::TaskHubBuilder;
 use durable_core::prelude::*;
@@ -23,7 +25,7 @@ async fn doubled(ctx: OrchestrationContext, n: u64) -> Result<u64, OrchestratorE
     for _ in 0..3 {
         n = ctx.call_activity(double, n).await?;
     }
-    ctx.create_timer(std::time::Duration::ZERO).await;
+    ctx.create_timer(Duration::ZERO).await;
     Ok(n)
 }
 
@@ -56,6 +58,25 @@ fn a_store_that_comes_back_goes_on() {
     assert_eq!(refused.kind(), &ClientErrorKind::Store);
     store.heal();
     assert_eq!(run.output(), 8);
+}
+
+/// Whoever waits for an answer does not wait for one silence of the store after the other.
+#[tokio::test(start_paused = true)]
+async fn a_silence_is_waited_for_once() {
+    let store = Arc::new(FaultyBackend::new(Arc::new(Memory::new())));
+    let hub =
+        TaskHub::builder().orchestrator(doubled).activity(double).backend(Arc::clone(&store)).start().await.unwrap();
+    let before = store.commits();
+    store.hold();
+    let client = hub.client();
+    let mut start = tokio::spawn(async move { client.start(doubled, 1).await.map(|_| ()) });
+    assert!(tokio::time::timeout(Duration::from_secs(30), &mut start).await.is_err(), "nothing answers");
+    store.fail_from(before + 1);
+    store.resume();
+    assert_eq!(start.await.unwrap().unwrap_err().kind(), &ClientErrorKind::Store);
+    assert!(store.commits() - before <= 2, "one was under way, and one has the start");
+    store.heal();
+    hub.shutdown().await.unwrap();
 }
 
 /// A sequential step is one commit: [completed i, scheduled i + 1]. The start is another, and the end is the last step.

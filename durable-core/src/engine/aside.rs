@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::group::{Item, Patience, Pauses};
+use super::group::{Item, LONGEST_WAIT, Patience, Pauses};
 use crate::backend::{Backend, BackendError, BackendErrorKind, InstanceKey, MessageTarget, Write, Written};
 
 /// The longest pause between two attempts: somebody may wait for what was locked a moment ago.
@@ -19,9 +19,6 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// How many writes may fail alone, each after a while, before the others are tried together once more.
 const FAILURES: usize = 3;
-
-/// How long somebody waits for the answer to a write that does not get through.
-const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// What writes are about. An instance that one names by its key and another by its id counts as two: whoever knows only the
 /// id waits for the answer before it does more.

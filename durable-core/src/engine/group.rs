@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::future::{MaybeDone, maybe_done};
 use futures_util::poll;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::aside::{Aside, find_blocked, held_up};
@@ -23,13 +24,17 @@ type Done = Box<dyn FnOnce(&Write, Result<Written, BackendError>) + Send>;
 pub(super) enum Patience {
     /// Until it happens or the engine closes: the write is fenced, so that repeating it does no harm.
     Endless,
-    /// A few times: somebody waits for the answer.
+    /// A few times and not for long: somebody waits for the answer.
     Short,
-    /// A few times while the store is sure that nothing happened: else, repeating it could do it twice.
+    /// As `Short`, while the store is sure that nothing happened: else, repeating it could do it twice.
     Once,
 }
 
 const SHORT_ATTEMPTS: u32 = 5;
+
+/// How long somebody waits for the answer to a write that does not get through, apart from an attempt that has begun before.
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 
 /// Pauses between attempts at a store that fails, each twice as long as the one before.
@@ -85,6 +90,7 @@ struct Underway {
     items: Vec<Item>,
     /// Without what was seen to be blocked.
     is_sifted: bool,
+    begun: Instant,
     commit: Pin<Box<MaybeDone<Answers>>>,
 }
 
@@ -114,6 +120,7 @@ impl Group {
             pauses: Pauses::new(options.commit_retry_ceiling),
             ceiling: options.commit_retry_ceiling,
             failures: 0,
+            failing_since: None,
             closed,
             aside: None,
             must_sift: false,
@@ -142,6 +149,8 @@ struct Committer {
     pauses: Pauses,
     ceiling: Duration,
     failures: u32,
+    /// When the first commit of those that failed was begun.
+    failing_since: Option<Instant>,
     closed: CancellationToken,
     /// Started when a write does not get through for the first time.
     aside: Option<Aside>,
@@ -158,7 +167,7 @@ impl Committer {
                 self.enqueue(&mut waiting, write, item);
             }
             let mut underway = self.begin(std::mem::take(&mut waiting)).await;
-            while let Some(Underway { batch, items, is_sifted, mut commit }) = underway.take() {
+            while let Some(Underway { batch, items, is_sifted, begun, mut commit }) = underway.take() {
                 commit.as_mut().await;
                 let written = commit.as_mut().take_output().unwrap_or_else(|| Err(shut_down()));
                 match written {
@@ -171,7 +180,7 @@ impl Committer {
                         waiting = self.step_aside(&batch, items, is_sifted);
                     }
                     Err(error) if error.is_retryable() => {
-                        waiting = self.fail(&batch, items, &error);
+                        waiting = self.fail(&batch, items, &error, begun);
                         self.pauses.pause(&self.closed).await;
                     }
                     Err(error) if batch.len() == 1 => self.refuse(&batch, items, &error),
@@ -209,12 +218,12 @@ impl Committer {
             return None;
         }
         let batch = Arc::new(writes);
-        let (backend, writes) = (Arc::clone(&self.backend), Arc::clone(&batch));
+        let (backend, writes, begun) = (Arc::clone(&self.backend), Arc::clone(&batch), Instant::now());
         let commit: Answers = Box::pin(async move { backend.commit(writes).await });
         let mut commit = Box::pin(maybe_done(commit));
         // A future does nothing before it is polled.
         let _ = poll!(commit.as_mut());
-        Some(Underway { batch, items, is_sifted, commit })
+        Some(Underway { batch, items, is_sifted, begun, commit })
     }
 
     /// Something is in the way of these writes. They are tried again without those of them that are seen to be blocked; when
@@ -256,7 +265,7 @@ impl Committer {
     fn succeed(&mut self, batch: &[Write], items: Vec<Item>, results: Vec<Written>) {
         if self.failures > 0 {
             tracing::info!(attempts = self.failures + 1, "the store takes commits again");
-            self.failures = 0;
+            (self.failures, self.failing_since) = (0, None);
             self.pauses = Pauses::new(self.ceiling);
         }
         for ((write, item), written) in batch.iter().zip(items).zip(results) {
@@ -268,11 +277,11 @@ impl Committer {
     async fn one_by_one(&mut self, batch: &[Write], items: Vec<Item>) -> Waiting {
         let mut kept = Waiting::default();
         for (write, item) in batch.iter().zip(items) {
-            let alone = Arc::new(vec![write.clone()]);
+            let (alone, begun) = (Arc::new(vec![write.clone()]), Instant::now());
             match self.backend.commit(Arc::clone(&alone)).await {
                 Ok(results) => self.succeed(&alone, vec![item], results),
                 Err(error) if error.is_retryable() => {
-                    let left = self.fail(&alone, vec![item], &error);
+                    let left = self.fail(&alone, vec![item], &error, begun);
                     kept.writes.extend(left.writes);
                     kept.items.extend(left.items);
                 }
@@ -294,8 +303,10 @@ impl Committer {
     }
 
     /// The store is away. Keeps what may be repeated, and answers the rest.
-    fn fail(&mut self, batch: &[Write], items: Vec<Item>, error: &BackendError) -> Waiting {
+    fn fail(&mut self, batch: &[Write], items: Vec<Item>, error: &BackendError, begun: Instant) -> Waiting {
         self.failures += 1;
+        let since = *self.failing_since.get_or_insert(begun);
+        let is_short = self.failures < SHORT_ATTEMPTS && since.elapsed() < LONGEST_WAIT;
         if self.failures == 1 {
             tracing::error!(%error, source = ?std::error::Error::source(error), "the store does not take a commit, trying again");
         }
@@ -304,8 +315,8 @@ impl Committer {
             let keep = match item.patience {
                 _ if self.closed.is_cancelled() => false,
                 Patience::Endless => true,
-                Patience::Short => self.failures < SHORT_ATTEMPTS,
-                Patience::Once => error.is_unapplied() && self.failures < SHORT_ATTEMPTS,
+                Patience::Short => is_short,
+                Patience::Once => error.is_unapplied() && is_short,
             };
             if keep {
                 kept.push(write.clone(), item);

@@ -21,8 +21,9 @@ pub(crate) use self::script::{Fault, Struck};
 /// Passes everything on to another backend, except the commits that shall fail.
 ///
 /// Commits are counted from 1, in the order in which they arrive. Queries, [`attach`](Backend::attach) and
-/// [`detach`](Backend::detach) work, unless they are told otherwise, and are not counted; [`hold`](Self::hold) stops everything. A failed commit reports an error of the kind
-/// [`Unavailable`](durable_core::backend::BackendErrorKind::Unavailable), as a store does that has lost its disk or its connection.
+/// [`detach`](Backend::detach) work, unless they are told otherwise, and are not counted; [`hold`](Self::hold) stops everything. A
+/// failed commit reports an error of the kind [`Unavailable`](durable_core::backend::BackendErrorKind::Unavailable), as a store does
+/// that has lost its disk or its connection.
 ///
 /// ```
 /// use std::sync::Arc;
